@@ -1,0 +1,391 @@
+"""A simulated world for the real agent: its disk, its server and its time are under a test's control.
+
+Everything of the agent is real, down to SQLite and the files; only threads are run one after the other,
+time is a number, the server is the stand-in called without a socket, and every effect passes `Effects`,
+where the world may end, or fail, before and after it. After the end no effect takes place any more, so
+that clean-up code which a killed process would not run does nothing here either.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from watcher.agent import Agent
+from watcher.assemble import build_drop, create_folders, open_state, places
+from watcher.config import load
+from watcher.database import Database
+from watcher.deliver import Desk
+from watcher.errors import LostAnswer, Outside
+from watcher.holds import Holds
+from watcher.journal import Journal
+from watcher.lookout import Lookout
+from watcher.model import Entry
+from watcher.pipeline import Pipeline
+from watcher.presets import build_routes
+from watcher.sandbox.server import Answer, Operation, Request, Sandbox
+from watcher.upload import Reply
+from watcher.upload import Request as Push
+
+CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "fsync")
+SERVER = "http://127.0.0.1:1"  # nothing is ever sent there
+SETTINGS = """\
+folders: {{drop: drop, done: {done}, failed: failed, state: state}}
+wfm: {{tenant: demo, api_url: {server}, token_url: {server}/token, client_id: a, client_secret: b}}
+routes:
+  - {{name: event-types, match: "event?types*.json", endpoint: event-types}}
+  - {{name: reason-codes, match: "reason?codes*.json", endpoint: reason-codes}}
+  - {{name: agent-events, match: "agent?events*.csv", endpoint: agent-events, acd_type: genesis{marker}}}
+settle: {{quiet: 1s}}
+observe: polling
+rescan: 5s
+upload: {{chunk_bytes: 60, lost_answer: {lost_answer}, attempts: 3, retry_cap: 30s}}
+"""
+
+
+class Crash(BaseException):
+    """The process is gone. Not an Exception: no handler of the agent may see it."""
+
+
+class Effects:
+    """Counts the effects inside `root`, ends the world at one of them, makes some of them fail."""
+
+    def __init__(self, root: tuple[Path, ...]) -> None:
+        self._roots = tuple(str(path) for path in root)
+        self.points: list[str] = []  # what was passed since the last start
+        self.crash_at: int | None = None
+        self.fault: Callable[[str, str], OSError | None] = lambda _effect, _path: None
+        self.dead = False
+        self.active = False
+
+    def point(self, name: str) -> None:
+        """The world may end here."""
+        if not self.active:
+            return
+        if self.dead:
+            raise Crash(name)
+        self.points.append(name)
+        if self.crash_at is not None and len(self.points) - 1 == self.crash_at:
+            self.dead = True
+            raise Crash(name)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Let every effect pass through here, as long as the block lasts."""
+        originals = {name: getattr(os, name) for name in (*CHANGING, "open")}
+        writing = Database.writing
+
+        def wrapped(name: str) -> Callable[..., Any]:
+            def effect(*args: Any, **kwargs: Any) -> Any:
+                reads = name == "open" and not args[1] & (os.O_WRONLY | os.O_RDWR)
+                paths = [
+                    os.fsdecode(path) for path in args[:2] if isinstance(path, str | bytes | os.PathLike)
+                ]
+                ours = self.active and all(path.startswith(self._roots) for path in paths)
+                if reads or not ours:
+                    return originals[name](*args, **kwargs)
+                what = f"{name} {' '.join(Path(path).name for path in paths)}"
+                self.point(f"before {what}")
+                if error := self.fault(name, paths[-1] if paths else ""):
+                    raise error
+                result = originals[name](*args, **kwargs)
+                try:
+                    self.point(f"after {what}")
+                except Crash:
+                    if name == "open":
+                        os.close(result)
+                    raise
+                return result
+
+            return effect
+
+        @contextmanager
+        def transaction(database: Database) -> Iterator[Any]:
+            self.point("before journal")
+            if error := self.fault("journal", str(database.path)):
+                raise Outside(f"folder {database.path.parent}", str(error))
+            with writing(database) as connection:
+                yield connection
+                self.point("before commit")
+            self.point("after commit")
+
+        for name in originals:
+            setattr(os, name, wrapped(name))
+        Database.writing = transaction  # type: ignore[method-assign]
+        self.active = True
+        try:
+            yield
+        finally:
+            self.active = False
+            Database.writing = writing  # type: ignore[method-assign]
+            for name, original in originals.items():
+                setattr(os, name, original)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What the world itself does is no effect of the agent."""
+        was, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = was
+
+
+class Wire:
+    """The way to the server: called without a socket, but with every fault that a socket has."""
+
+    server = SERVER
+    tenant = "demo"
+    token_url = f"{SERVER}/token"
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self._sandbox = Sandbox(client_secret="b")
+        self._sandbox.stop()  # its port is not needed
+        self.script: Callable[[Push, Callable[[], Answer]], Reply | Outside] = lambda _push, take: self.reply(
+            take()
+        )
+
+    def reply(self, answer: Answer) -> Reply:
+        """An answer as the client would hand it on."""
+        return Reply(answer.status, answer.body.decode())
+
+    def push(self, push: Push) -> Reply:
+        """Send one request."""
+        self._effects.point("before request")
+
+        def take() -> Answer:
+            with self._effects.paused():
+                return self._taken(push)
+
+        result = self.script(push, take)
+        self._effects.point("after answer")
+        if isinstance(result, Outside):
+            raise result
+        return result
+
+    def _taken(self, push: Push) -> Answer:
+        body = b"grant_type=client_credentials&client_id=wfm-importer&client_secret=b"
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        path = "/auth/realms/demo/protocol/openid-connect/token"
+        granted = self._sandbox.respond(Request("POST", path, {}, form, body))
+        assert granted is not None
+        token = json.loads(granted.body)["access_token"]
+        headers = {"authorization": f"Bearer {token}", "tenant-id": "demo", "content-type": push.content_type}
+        request = Request("POST", push.url.removeprefix(self.server), dict(push.params), headers, push.body)
+        answer = self._sandbox.respond(request)
+        assert answer is not None
+        return answer
+
+    def operations(self) -> list[Operation]:
+        """What the server has."""
+        return self._sandbox.operations()
+
+
+class SimulatedWake:
+    """Stands in for `wake.Wake`: waiting lets simulated time pass."""
+
+    def __init__(self, sleep: Callable[[float | None], None]) -> None:
+        self._sleep = sleep
+        self.told_to_stop = False
+
+    def __call__(self) -> None:
+        """Nothing waits for real."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, but never stand still."""
+        self._sleep(max(seconds, 0.001))
+
+
+class Simulation:
+    """One agent's world; `run` is one life of its process."""
+
+    def __init__(
+        self, root: Path, *, done: Path | None = None, lost_answer: str = "resend", marker: str = ""
+    ) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self.done = done or root / "done"
+        self.now = 1000.0  # monotonic seconds
+        self.wall = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)  # may jump
+        text = SETTINGS.format(server=SERVER, done=self.done, lost_answer=lost_answer, marker=marker)
+        (root / "config.yaml").write_text(text)
+        (root / "config.yaml").chmod(0o600)
+        self.config, _ = load(root / "config.yaml", {})
+        self.effects = Effects((root, self.done))
+        self.wire = Wire(self.effects)
+        self.on_sleep: Callable[[], None] = lambda: None  # the world goes on while the agent waits
+        self.left = 0.0  # simulated seconds until this life ends
+        self.wake: SimulatedWake | None = None
+        self.lives = 0
+
+    def drop(self, name: str, content: bytes) -> None:
+        """Put a whole file into the drop folder, as a careful exporter does."""
+        with self.effects.paused():
+            draft = self.root / f".{name}.draft"
+            draft.write_bytes(content)
+            (self.root / "drop").mkdir(exist_ok=True)
+            draft.rename(self.root / "drop" / name)
+
+    def run(self, *, seconds: float = 600.0, crash_at: int | None = None) -> int | None:
+        """Live: until nothing is left to do (0, 1), out of patience (4), or a crash (None)."""
+        self.lives += 1
+        self.effects.points, self.effects.crash_at, self.effects.dead = [], crash_at, False
+        self.left = seconds
+        with self.effects.installed():
+            try:
+                return self._live()
+            except Crash:
+                return None
+
+    def _live(self) -> int:
+        stop = threading.Event()
+        self.wake = SimulatedWake(lambda seconds: self._sleep(seconds, stop))
+        holds = Holds(
+            cap_seconds=30,
+            stop=stop,
+            clock=lambda: self.now,
+            jitter=lambda: 0.0,
+            sleep=lambda seconds: self._sleep(seconds, stop),
+        )
+        try:
+            lock, journal = open_state(self.config.folders.state, lock="agent.lock", holder="another")
+        except Outside:
+            return 4
+        try:
+            if journal.first_start:
+                create_folders(self.config)
+                journal.folders_made()
+            routes = build_routes(self.config)
+            desk = Desk(
+                journal,
+                self.wire,
+                holds,
+                lost_answer=self.config.upload.lost_answer,
+                attempts=self.config.upload.attempts,
+                retry_cap=30,
+            )
+            where = places(self.config, journal)
+            lookout = Lookout(
+                build_drop(self.config),
+                routes,
+                quiet=1.0,
+                rescan=5.0,
+                ignore_unmatched=False,
+                events=False,
+                wake=lambda: None,
+                clock=lambda: self.now,
+            )
+            agent = Agent(
+                Pipeline(desk, where, routes, now=lambda: self.wall),
+                lookout,
+                holds,
+                self.wake,  # type: ignore[arg-type] - all that the agent calls
+                stop,
+                places=where,
+                state=self.config.folders.state,
+                servers=(self.wire.token_url, self.wire.server),
+                once_patience=200.0,
+                clock=lambda: self.now,
+                spawn=_at_once,
+            )
+            return agent.run()
+        finally:
+            journal.close()
+            lock.release()
+
+    def _sleep(self, seconds: float | None, stop: threading.Event) -> None:
+        """Time passes, the world goes on, and this life may end in peace."""
+        assert seconds is not None, "waits for something that cannot come with one thread"
+        self.now += max(seconds, 0.001)
+        self.wall += timedelta(seconds=max(seconds, 0.001))
+        self.left -= max(seconds, 0.001)
+        with self.effects.paused():
+            self.on_sleep()
+        if self.left <= 0:
+            stop.set()
+
+    # -- what must hold -----------------------------------------------------------------------------
+
+    def places_of(self, content: bytes) -> list[str]:
+        """Where files with this content are."""
+        found = []
+        for folder in (self.root / "drop", self.done, self.root / "failed"):
+            for path in folder.rglob("*") if folder.is_dir() else ():
+                if path.is_file() and path.read_bytes() == content:
+                    found.append(f"{folder.name}/{path.relative_to(folder)}")
+        return found
+
+    def rows(self) -> list[Entry]:
+        """The journal, oldest first."""
+        journal = Journal(self.root / "state", readonly=True)
+        try:
+            return journal.history()[::-1]
+        finally:
+            journal.close()
+
+    def told(self) -> str:
+        """What the agent said last, and its journal: for the report of a failing story."""
+        live = self.root / "state" / "live.json"
+        return f"{live.read_text() if live.exists() else ''} {self.rows()}"
+
+    def check_quiet(self, *, resends: int) -> None:
+        """The invariants of a world in which everything has come to its end.
+
+        `resends`: how many chunks may be there twice (one for each lost answer or crash).
+        """
+        operations = [operation for operation in self.wire.operations() if operation.completed]
+        for operation in operations:
+            assert not any(chunk == b"" for chunk in operation.chunks)
+        delivered = {path.name: path.read_bytes() for path in self.done.iterdir()}
+        twice = 0
+        for operation in operations:
+            chunks = operation.chunks
+            again = [index for index in range(1, len(chunks)) if chunks[index] == chunks[index - 1]]
+            once = b"".join(chunk for index, chunk in enumerate(chunks) if index not in again)
+            assert once in delivered.values(), f"completed, but no file is done: {once!r}"
+            twice += len(again)
+        if self.config.upload.lost_answer == "new_token":
+            assert twice == 0
+        assert twice <= resends
+        for entry in self.rows():
+            assert entry.state in ("done", "failed", "returned", "vanished"), entry
+            if entry.state == "done" and entry.chunks:
+                tokens = [operation.push_token for operation in operations]
+                assert tokens.count(entry.push_token) == 1, entry
+        for folder in (self.root / "drop", self.done, self.root / "failed"):
+            assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
+        left = [str(path) for path in (self.root / "drop").rglob("*") if path.is_file()]
+        assert not left, (left, self.rows())
+        for report in (self.root / "failed").glob("*.error.txt"):
+            assert report.with_name(report.name.removesuffix(".error.txt")).is_file(), report
+
+
+def lost(taken: bool, take: Callable[[], Answer]) -> Outside:
+    """The connection breaks: before the server took the request, or after."""
+    if taken:
+        take()
+    return LostAnswer(SERVER, "the connection broke")
+
+
+def never_sent() -> Outside:
+    """The request never left."""
+    return Outside(SERVER, "refuses the connection")
+
+
+def disk_full(path: str) -> OSError:
+    """What a full disk says."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def _at_once(work: Callable[[], None], _name: str) -> Callable[[], None]:
+    """Instead of a thread: done before this returns."""
+    work()
+    return lambda: None

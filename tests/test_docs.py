@@ -1,0 +1,96 @@
+"""README, help and example settings say what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from watcher import faults
+from watcher.cli import app
+from watcher.config import load
+from watcher.outcome import report_text
+from watcher.settings import Settle, Upload
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = {
+    command.name or command.callback.__name__: command
+    for command in app.registered_commands
+    if command.callback is not None
+}
+
+
+def test_every_command_is_in_the_readme_and_the_other_way_round() -> None:
+    named = set(re.findall(r"^\| `watcher (\w+)", README, re.MULTILINE))
+
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_takes_a_config_and_has_a_sentence_and_an_example(name: str) -> None:
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {"-c", "--config"} <= options
+    assert f"Example: watcher {name}" in command.help
+    assert all(parameter.help for parameter in command.params)
+
+
+def test_the_options_that_the_readme_names_are_there() -> None:
+    for name, text in re.findall(r"^\| `watcher (\w+)(.*)", README, re.MULTILINE):
+        command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[\w-]+", text)) <= options
+
+
+def test_the_readmes_settings_load(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+
+    config, warnings = load(path, {"WFM_CLIENT_SECRET": "x"})
+
+    assert [route.name for route in config.routes] == ["event-types", "reason-codes", "agent-events"]
+    assert warnings == []
+
+
+def test_the_readmes_report_has_the_keys_of_a_real_one() -> None:
+    (text,) = re.findall(r"```\n(file:.*?)```", README, re.DOTALL)
+    code = Path(report_text.__code__.co_filename).read_text()
+
+    assert list(yaml.safe_load(text)) == re.findall(r'^        "(\w+)": ', code, re.MULTILINE)
+
+
+def test_the_readmes_fault_table_names_every_status_with_a_rule_of_its_own() -> None:
+    table = README[README.index("## What can go wrong") : README.index("**A chunk whose answer")]
+
+    assert {str(status) for status in faults.RULES} <= set(re.findall(r"\b\d{3}\b", table))
+
+
+def test_the_readme_names_only_settings_that_exist() -> None:
+    models = {"settle": Settle, "upload": Upload}
+    for section, key in re.findall(r"`(settle|upload)\.(\w+)`", README):
+        assert key in models[section].model_fields
+
+
+def test_the_ci_runs_the_readmes_commands() -> None:
+    commands = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
+
+    assert len(commands) == 2
+    assert commands[0].endswith("watcher demo")
+    assert "pytest" in commands[1]
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_python_m_watcher_is_the_same_command() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "watcher", "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert re.fullmatch(r"watcher \d+\.\d+\.\d+\n", shown.stdout)

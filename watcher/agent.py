@@ -1,0 +1,290 @@
+"""The running agent: the main loop, the uploader threads, signals.
+
+The main loop looks, settles and claims; one thread for each file under way carries it to its end. The
+loop never waits on a hold, so that it can always stop: it waits on a queue that signals, watchdog and
+finished threads write to.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from watcher import live, log
+from watcher.crew import Crew, Join, in_thread
+from watcher.detect import trial_open
+from watcher.disk import folder_target
+from watcher.errors import NotWhole, Outside
+from watcher.holds import Holds
+from watcher.lookout import Lookout
+from watcher.model import Entry, FileState, Route
+from watcher.order import Waiting, blocked, queues, route_name
+from watcher.pipeline import Pipeline
+from watcher.recovery import Places, strangers
+from watcher.settle import Wait
+from watcher.units import utc_text
+from watcher.wake import LONGEST_WAIT_SECONDS, Wake
+
+STRANGERS_TOLD = 20  # files of other agents named in the log at the start
+PUBLISH_SECONDS = 0.25  # `status` is at most this far behind
+
+STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD = 0, 1, 3, 4  # exit codes
+
+
+class Agent:
+    """One agent; `run` returns the exit code. Other threads call `progress` and `changed`, and no more."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        lookout: Lookout,
+        holds: Holds,
+        wake: Wake,
+        stop: threading.Event,
+        *,
+        places: Places,
+        state: Path,
+        servers: tuple[str, ...],
+        once_patience: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        spawn: Callable[[Callable[[], None], str], Join] = in_thread,
+    ) -> None:
+        """`servers`: the targets of all routes, token endpoint included. `once_patience`: with `--once`,
+        the seconds without any progress after which it gives up."""
+        self._pipeline = pipeline
+        self._crew = Crew(pipeline.carry, holds, wake=wake, spawn=spawn)
+        self._lookout = lookout
+        self._holds = holds
+        self._wake = wake
+        self._stop = stop
+        self._places = places
+        self._state = state
+        # A claim tries the first three; the other two are what its file will need.
+        self._claim_targets = tuple(map(folder_target, (places.drop, places.work, state)))
+        self._folder_targets = (*self._claim_targets, *map(folder_target, (places.done, places.failed)))
+        self._servers = servers
+        self._patience = once_patience
+        self._clock = clock
+        self._started_at = utc_text(datetime.now(UTC))
+        self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
+        self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
+        self._progress_at = clock()  # written by any thread
+        self._resumed = False
+        self._blind = False  # the last look met a fault
+        self._mute = False  # the last word to `status` met a fault
+        self._failed = False
+        self._stale = True  # something ended since the last look
+        self._publish_at = clock()  # not before
+        self._changed = True  # there is news for `status`; written by any thread
+
+    def progress(self) -> None:
+        """Note that something moved; the uploader threads call it after each chunk."""
+        self._progress_at = self._clock()
+
+    def changed(self) -> None:
+        """Note that a hold began or ended; any thread calls it."""
+        self._changed = True
+        self._wake()
+
+    def run(self) -> int:
+        """Run until a signal, or with `--once` until nothing is left to do."""
+        code = STOPPED
+        try:
+            while not self._wake.told_to_stop and not self._stop.is_set():
+                self._collect()
+                self._resume()
+                if self._resumed:
+                    self._look()
+                    self._start()
+                self._publish()
+                if self._patience is not None and (over := self._over()) is not None:
+                    code = over
+                    break
+                self._wake.wait(self._pause())
+        finally:
+            self._shut_down()
+        return OUR_FAULT if self._crew.faulty else code
+
+    def _resume(self) -> None:
+        """Take up what was under way at the last stop, before anything new; again if a folder is away."""
+        if self._resumed or not all(map(self._holds.unattended, self._holds.held(self._claim_targets))):
+            return
+        try:
+            entries = self._pipeline.recover()
+        except Outside as fault:
+            self._holds.failed(fault)
+            return
+        self._resumed = True
+        self._reached()
+        for path in islice(strangers(self._places), STRANGERS_TOLD):
+            log.warn(
+                f"{path} belongs to an agent with another state folder; if that one is gone, move it back"
+                " into the drop folder"
+            )
+        for entry in entries:
+            log.resumed(entry)
+            self._crew.set_off(entry)
+
+    def _look(self) -> None:
+        self._lookout.soon()
+        if self._clock() < self._lookout.due_at:
+            return
+        try:
+            waiting = self._lookout.look()
+        except Outside as fault:
+            self._holds.failed(fault)
+            self._blind = True
+            self._lookout.due_at = self._clock() + (self._holds.next_probe() or 1.0)
+            return
+        self._queues = queues(waiting)
+        if self._blind or not self._queues:
+            # A hold that a claim began, while files wait for one, is ended by a claim.
+            self._holds.worked(self._claim_targets[0])
+            self._blind = False
+        self._stale = False
+        self._changed = True
+        self._waiting = {file.name: file for file in waiting}
+
+    def _start(self) -> None:
+        """Claim every file that may go now, and give each a thread."""
+        present = self._present()
+        for ready in self._queues.values():
+            while ready and not self._wake.told_to_stop and self._reason(ready[-1].route, present) is None:
+                try:
+                    entry = self._take(ready[-1])
+                except Outside as fault:
+                    self._holds.failed(fault)
+                    break
+                ready.pop()
+                if entry is not None:
+                    present[entry.route] -= 1
+                    self._crew.set_off(entry)
+
+    def _take(self, file: Waiting) -> Entry | None:
+        """Claim a file that is ready; None: it is in use, or not what it was. Raises `Outside`."""
+        why = trial_open(self._places.drop / file.name)
+        if why is None:
+            try:
+                entry = self._pipeline.take(file)
+            except NotWhole as changed:
+                why = str(changed) or "it changed while it was looked at"
+        if why is not None:
+            self._waiting[file.name] = Waiting(file.name, file.look, file.route, Wait(why))
+            self._lookout.again(file.name)
+            return None
+        self._reached()
+        del self._waiting[file.name]
+        self._changed = True
+        self.progress()
+        return entry
+
+    def _reached(self) -> None:
+        """The folders that a claim needs are all there."""
+        for target in self._claim_targets:
+            self._holds.worked(target)
+
+    def _present(self) -> Counter[str | None]:
+        return Counter(route_name(file) for file in self._waiting.values())
+
+    def _reason(self, route: Route | None, present: Counter[str | None]) -> str | None:
+        """Say why no file of this route may be claimed now, or None."""
+        if route is None:
+            why = "behind another file" if self._crew.under_way[None] else None
+            targets = self._folder_targets
+        else:
+            why = blocked(route, present=present, under_way=self._crew.under_way)
+            targets = (*self._folder_targets, *self._servers, route.url)
+        if why is not None:
+            return why
+        for hold in self._holds.held(targets):
+            # A hold that nobody probes any more (its file changed, say) is probed by the next file.
+            if not self._holds.unattended(hold):
+                return f"held: {hold.target}: {hold.reason}"
+        return None
+
+    def _collect(self) -> None:
+        """Take note of the files that came to their end."""
+        for last in self._crew.collect():
+            self._failed = self._failed or (last is not None and last.state is FileState.FAILED)
+            self._stale = self._changed = True
+            self.progress()
+
+    def _over(self) -> int | None:
+        """With `--once`: return the exit code if this is the end."""
+        if self._resumed and not self._waiting and self._crew.idle:
+            if not self._stale:
+                return FILE_FAILED if self._failed else STOPPED
+            if not self._holds.held(self._claim_targets):
+                self._lookout.due_at = self._clock()  # one more look: a file may have come meanwhile
+        if (
+            self._patience is not None
+            and self._clock() - self._progress_at > self._patience + self._settling()
+        ):
+            return STILL_HELD
+        return None
+
+    def _settling(self) -> float:
+        """Return the seconds that must pass on top of our patience while nothing is held: what is read, tried
+        again after a server error, or settling for longer than the patience, goes on."""
+        if self._holds.active():
+            return 0.0
+        if not self._crew.idle:
+            return float("inf")
+        settling = any(
+            isinstance(file.verdict, Wait) and file.verdict.until for file in self._waiting.values()
+        )
+        return self._lookout.longest_wait if settling else 0.0
+
+    def _pause(self) -> float:
+        """Return the seconds until the loop has something to do that no call of `wake` will tell."""
+        times = [self._lookout.due_at] if self._resumed else [self._clock() + LONGEST_WAIT_SECONDS]
+        if self._changed:
+            times.append(self._publish_at)
+        if (probe := self._holds.next_probe()) is not None:
+            times.append(self._clock() + probe)
+        now = self._clock()
+        if self._patience is not None and self._progress_at + self._patience > now:
+            times.append(self._progress_at + self._patience + 0.001)
+        return min(times) - now
+
+    def _publish(self) -> None:
+        """Tell `watcher status` what only this process knows, if it is new and not too soon."""
+        if not self._changed or self._clock() < self._publish_at:
+            return
+        self._changed = False
+        present = self._present()
+        reasons = {
+            route: self._reason(ready[-1].route, present) for route, ready in self._queues.items() if ready
+        }
+        waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in self._waiting.values()]
+        waiting += [(name, None, why) for name, why in self._lookout.odd]
+        try:
+            live.write(self._state, waiting=waiting, holds=self._holds.active(), started_at=self._started_at)
+        except Outside as fault:
+            # A hold that the journal began is not ours to end.
+            self._mute = self._mute or not self._holds.held([fault.target])
+            self._holds.failed(fault)
+        else:
+            if self._mute:
+                self._holds.worked(folder_target(self._state))
+            self._mute = False
+        self._publish_at = self._clock() + PUBLISH_SECONDS
+
+    def _why(self, file: Waiting, reasons: dict[str | None, str | None]) -> str:
+        if isinstance(file.verdict, Wait):
+            return file.verdict.why
+        return reasons.get(route_name(file)) or "next in line"
+
+    def _shut_down(self) -> None:
+        self._stop.set()
+        self._holds.wake()
+        self._crew.join()
+        self._lookout.stop()
+        self._pipeline.tidy()
+        asked = "asked to" if self._wake.told_to_stop else "nothing left to do"
+        log.stopped("a fault of ours" if self._crew.faulty else asked)

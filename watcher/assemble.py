@@ -1,0 +1,182 @@
+"""Settings to working parts: the one place that knows how the parts fit together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from watcher import disk, log
+from watcher.agent import Agent
+from watcher.auth import ClientCredentials
+from watcher.client import Client
+from watcher.config import is_loopback
+from watcher.deliver import Desk
+from watcher.detect import Drop, network_cache_seconds
+from watcher.errors import ConfigError
+from watcher.holds import Holds
+from watcher.journal import Journal
+from watcher.lock import Lock
+from watcher.lookout import Lookout
+from watcher.model import Entry, Route
+from watcher.pipeline import Pipeline
+from watcher.presets import build_routes
+from watcher.recovery import Places
+from watcher.settings import Config
+from watcher.wake import Wake
+
+AGENT_LOCK = "agent.lock"
+
+
+def build_client(config: Config) -> Client:
+    """Return a client for the settings' server. Raises `ConfigError` for certificates that do not load."""
+    wfm = config.wfm
+    auth = ClientCredentials(wfm.token, wfm.client_id, config.secret, timeout_seconds=wfm.timeout)
+    return Client(
+        auth,
+        server=wfm.api,
+        tenant=wfm.tenant,
+        timeout_seconds=wfm.timeout,
+        # A proxy from the environment cannot reach this machine's own loopback.
+        trust_env=not (is_loopback(wfm.api) and is_loopback(wfm.token)),
+        proxy=wfm.proxy.get_secret_value() if wfm.proxy else None,
+        ca_file=wfm.ca_file,
+        client_cert=wfm.client_cert,
+        client_key=wfm.client_key,
+    )
+
+
+def places(config: Config, journal: Journal) -> Places:
+    """Return the folders, this agent's own part of the work folder among them."""
+    folders = config.folders
+    return Places(folders.drop, folders.work_folder / journal.agent_id, folders.done, folders.failed)
+
+
+def build_pipeline(
+    config: Config,
+    journal: Journal,
+    client: Client,
+    holds: Holds,
+    *,
+    on_chunk: Callable[[Entry, int], None] = lambda _entry, _position: None,
+) -> Pipeline:
+    """Return the pipeline; `on_chunk` is told of each acknowledged chunk, in the uploader's thread."""
+    desk = Desk(
+        journal,
+        client,
+        holds,
+        lost_answer=config.upload.lost_answer,
+        attempts=config.upload.attempts,
+        retry_cap=config.upload.retry_cap,
+        on_chunk=on_chunk,
+    )
+    return Pipeline(desk, places(config, journal), build_routes(config))
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How the drop folder is watched."""
+
+    quiet: float  # seconds, raised on network shares
+    network: bool
+    events: bool
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return "events and looks" if self.events else "looks alone"
+
+
+def watching(config: Config) -> Watching:
+    """Decide between events and polling, and how long a file must be still."""
+    cache = network_cache_seconds(config.folders.drop)
+    return Watching(
+        quiet=max(config.settle.quiet, cache or 0.0),
+        network=cache is not None,
+        events=config.observe == "native" or (config.observe == "auto" and cache is None),
+    )
+
+
+def build_drop(config: Config) -> Drop:
+    """Return the drop folder, ready to be looked into."""
+    return Drop(config.folders.drop, config.settle.ignore, network=watching(config).network)
+
+
+def build_agent(
+    config: Config,
+    journal: Journal,
+    client: Client,
+    holds: Holds,
+    wake: Wake,
+    stop: threading.Event,
+    *,
+    once_patience: float | None,
+) -> Agent:
+    """Return the agent. `once_patience`: for `--once`, in seconds."""
+    routes: tuple[Route, ...] = build_routes(config)
+    how = watching(config)
+    lookout = Lookout(
+        build_drop(config),
+        routes,
+        quiet=how.quiet,
+        rescan=config.rescan,
+        ignore_unmatched=config.unmatched == "ignore",
+        events=how.events,
+        wake=wake,
+    )
+    agent: Agent
+    pipeline = build_pipeline(config, journal, client, holds, on_chunk=lambda _entry, _at: agent.progress())
+    agent = Agent(
+        pipeline,
+        lookout,
+        holds,
+        wake,
+        stop,
+        places=places(config, journal),
+        state=config.folders.state,
+        servers=(client.token_url, client.server),
+        once_patience=once_patience,
+    )
+    return agent
+
+
+def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
+    """Make the state folder if need be, lock it and open the journal.
+
+    Raises `ConfigError` (locked, damaged, of a newer version), `Outside` where the disk is in the way.
+    """
+    with disk.blame(state):
+        disk.make_shared_folder(state.parent)
+        disk.make_folder(state)
+        disk.make_private(state)
+    taken = Lock(state, lock, holder=holder)
+    try:
+        return taken, Journal(state)
+    except BaseException:
+        taken.release()
+        raise
+
+
+def check_distinct(config: Config) -> None:
+    """Raise `ConfigError` where two folders of the settings are one, by a link say: files would go round."""
+    seen: dict[tuple[int, int], str] = {}
+    for key in ("drop", "done", "failed", "state"):
+        folder: Path = getattr(config.folders, key)
+        if folder.is_dir():
+            status = folder.stat()
+            other = seen.setdefault((status.st_dev, status.st_ino), key)
+            if other != key:
+                raise ConfigError(
+                    f"folders.{key} and folders.{other} are the same folder; each needs its own"
+                )
+
+
+def create_folders(config: Config) -> None:
+    """On the very first start, make the folders that are not there. Never later: a share that is not
+    mounted must be a hold, not an empty folder on the local disk. Raises `Outside`."""
+    for folder in (config.folders.drop, config.folders.done, config.folders.failed):
+        if not folder.exists():
+            with disk.blame(folder):
+                disk.make_shared_folder(folder)
+            log.folder_created(folder)

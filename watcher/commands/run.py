@@ -1,0 +1,86 @@
+"""`watcher run`: the agent, until it is stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from watcher import __version__, log
+from watcher.agent import STILL_HELD, STOPPED
+from watcher.assemble import (
+    AGENT_LOCK,
+    build_agent,
+    build_client,
+    check_distinct,
+    create_folders,
+    open_state,
+    watching,
+)
+from watcher.errors import Outside
+from watcher.holds import Holds
+from watcher.journal import Journal
+from watcher.lock import Lock
+from watcher.settings import Config
+from watcher.wake import Wake
+
+
+def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float) -> int:
+    """Run the agent; with `once` until every file is done or failed, or for `patience` seconds nothing
+    moved. Raises `ConfigError` where it cannot start at all."""
+    stop, wake = threading.Event(), Wake()
+    wake.listen()
+    for warning in warnings:
+        log.warn(warning)
+    client = build_client(config)
+    changed: list[Callable[[], None]] = [wake]  # whom holds tell: the agent, once it is there
+    holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop, on_change=lambda: changed[0]())
+    try:
+        opened = _opened(config, holds, wake, patience=patience if once else None)
+        if opened is None:
+            return STOPPED if wake.told_to_stop else STILL_HELD
+        lock, journal = opened
+        with lock:
+            try:
+                check_distinct(config)
+                agent = build_agent(
+                    config, journal, client, holds, wake, stop, once_patience=patience if once else None
+                )
+                changed[0] = agent.changed
+                log.started(
+                    drop=config.folders.drop,
+                    server=config.wfm.api,
+                    version=__version__,
+                    routes=len(config.routes),
+                    observe=watching(config).words,
+                )
+                return agent.run()
+            finally:
+                journal.close()
+    finally:
+        client.close()
+
+
+def _opened(
+    config: Config, holds: Holds, wake: Wake, *, patience: float | None
+) -> tuple[Lock, Journal] | None:
+    """Open the state folder, however long it takes; None: told to stop, or out of patience."""
+    waited = 0.0
+    while not wake.told_to_stop and (patience is None or waited <= patience):
+        try:
+            lock, journal = open_state(config.folders.state, lock=AGENT_LOCK, holder="another agent")
+        except Outside as fault:
+            holds.failed(fault)
+            pause = holds.next_probe() or 0.0
+            waited += pause
+            wake.wait(pause)
+            continue
+        for hold in holds.active():
+            holds.worked(hold.target)
+        if journal.first_start:
+            try:
+                create_folders(config)
+                journal.folders_made()
+            except Outside as fault:
+                log.warn(f"{fault.target} cannot be made: {fault.reason}")  # the agent holds it
+        return lock, journal
+    return None

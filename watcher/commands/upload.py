@@ -1,0 +1,206 @@
+"""`watcher upload FILE...`: sends files by hand through the same path; they stay where they are."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from watcher.assemble import build_client, build_pipeline, open_state
+from watcher.claim import open_still
+from watcher.commands.terminal import Bar, Terminal
+from watcher.errors import ConfigError, NotWhole, Stopped
+from watcher.holds import Holds
+from watcher.journal import Journal
+from watcher.model import FINAL, Entry, FileState, Fingerprint, Route
+from watcher.names import counted, shown
+from watcher.pipeline import Pipeline
+from watcher.presets import build_routes
+from watcher.route import route
+from watcher.settings import Config
+
+UPLOAD_LOCK = "upload.lock"
+LOOK_SECONDS = 0.2
+
+
+def upload(
+    config: Config,
+    files: Sequence[Path],
+    *,
+    route_name: str | None,
+    acd_type: str | None,
+    patience: float,
+    terminal: Terminal,
+) -> int:
+    """Send `files` in the order of their routes; returns 0, or 1 where one was not delivered.
+
+    `patience`: the seconds without progress after which it gives up. Raises `ConfigError` for a file that
+    cannot be sent at all, before anything is.
+    """
+    planned = _planned(config, files, route_name, acd_type)
+    stop = threading.Event()
+    holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop)
+    failures = 0
+    with ExitStack() as stack:
+        client = build_client(config)
+        stack.callback(client.close)
+        lock, journal = open_state(config.folders.state, lock=UPLOAD_LOCK, holder="another `watcher upload`")
+        stack.enter_context(lock)
+        stack.callback(journal.close)
+        for stale in journal.unfinished("hand"):  # nobody else can be at them: the lock is ours
+            _give_up(journal, stale, "the command that sent it was ended")
+        bar = stack.enter_context(terminal.bar())
+        sending = _Sending(terminal, bar, journal, holds, stop, patience)
+        pipeline = build_pipeline(config, journal, client, holds, on_chunk=sending.on_chunk)
+        for path, found in planned:
+            failures += not sending.send(pipeline, path, found)
+    return 1 if failures else 0
+
+
+def _planned(
+    config: Config, files: Sequence[Path], route_name: str | None, acd_type: str | None
+) -> list[tuple[Path, Route]]:
+    """Find each file's route, all problems at once; in the order in which the routes go."""
+    routes = build_routes(config)
+    by_name = {item.name: item for item in routes}
+    problems = []
+    planned = []
+    if route_name is not None and route_name not in by_name:
+        raise ConfigError(
+            f"--route {shown(route_name)}: there is no such route; there are {', '.join(by_name)}"
+        )
+    for path in files:
+        found = by_name[route_name] if route_name is not None else route(path.name, routes)
+        if not path.is_file():
+            problems.append(f"{shown(str(path))}: there is no such file")
+        elif found is None:
+            problems.append(f"{shown(str(path))}: no route matches its name; name one with --route")
+        else:
+            planned.append((path.absolute(), replace(found, acd_type=acd_type or found.acd_type)))
+    if problems:
+        raise ConfigError(problems)
+
+    def depth(name: str) -> int:
+        return 1 + max((depth(other) for other in by_name[name].after), default=0)
+
+    return sorted(planned, key=lambda item: depth(item[1].name))
+
+
+def _give_up(journal: Journal, entry: Entry, reason: str) -> None:
+    """Bring the row of a file that is not sent any further to an end; one with a verdict keeps it."""
+    if entry.state is FileState.SEEN:
+        entry = journal.ready(entry)
+    if entry.state not in (*FINAL, FileState.DELIVERED, FileState.REJECTED):
+        entry = journal.rejected(entry, reason=reason, what_to_do="send it again", now=datetime.now(UTC))
+    if entry.state not in FINAL:
+        journal.finished(entry)
+
+
+class _Sending:
+    """Sends one file at a time in a thread, while this one keeps the bar and the patience."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        bar: Bar,
+        journal: Journal,
+        holds: Holds,
+        stop: threading.Event,
+        patience: float,
+    ) -> None:
+        self._terminal = terminal
+        self._bar = bar
+        self._journal = journal
+        self._holds = holds
+        self._stop = stop
+        self._patience = patience
+        self._moved_at = time.monotonic()
+
+    def on_chunk(self, _entry: Entry, position: int) -> None:
+        """A chunk was acknowledged; called in the uploader's thread."""
+        self._moved_at = time.monotonic()
+        self._bar.reached(position)
+
+    def send(self, pipeline: Pipeline, path: Path, found: Route) -> bool:
+        """Send one file; returns whether it was delivered."""
+        try:
+            with open_still(path) as file:
+                look = Fingerprint.of(path.stat())
+                del file
+        except (OSError, NotWhole) as error:
+            self._say(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a regular file'}")
+            return False
+        entry = self._journal.ready(
+            self._journal.see(
+                path.name,
+                look,
+                origin="hand",
+                source=str(path),
+                push_token=str(uuid.uuid4()),
+                route=found.name,
+                acd_type=found.acd_type,
+                now=datetime.now(UTC),
+            )
+        )
+        self._bar.begin(shown(path.name), look.size)
+        last: list[Entry | BaseException] = []
+        # Not `join`: interrupted by Ctrl-C it takes the thread for ended (python/cpython#90882).
+        ended = threading.Event()
+        thread = threading.Thread(target=_carried, args=(pipeline.carry, entry, last, ended), daemon=True)
+        thread.start()
+        try:
+            self._watch(ended)
+        except KeyboardInterrupt:
+            self._end(ended)
+            _give_up(self._journal, self._journal.row(entry), "interrupted by hand")
+            raise
+        return self._told(path, entry, last)
+
+    def _watch(self, ended: threading.Event) -> None:
+        """Wait for the end of the upload, or of our patience."""
+        self._moved_at = time.monotonic()
+        while not ended.wait(LOOK_SECONDS):
+            held = self._holds.active()
+            self._bar.note(f"held: {shown(held[0].reason)}" if held else "")
+            if held and time.monotonic() - self._moved_at > self._patience:
+                self._end(ended)
+
+    def _end(self, ended: threading.Event) -> None:
+        self._stop.set()
+        self._holds.wake()
+        ended.wait()
+
+    def _told(self, path: Path, entry: Entry, last: list[Entry | BaseException]) -> bool:
+        result = last[0]
+        if isinstance(result, Stopped):
+            held = "; ".join(f"{hold.target}: {hold.reason}" for hold in self._holds.active())
+            _give_up(self._journal, self._journal.row(entry), f"gave up waiting: {held or 'stopped'}")
+            self._say(path, f"not sent: {held or 'stopped'}")
+            return False
+        if isinstance(result, BaseException):
+            raise result
+        if result.state is FileState.DONE:
+            self._say(path, f"delivered in {counted(result.chunks, 'chunk')}, push token {result.push_token}")
+            return True
+        self._say(path, f"failed: {result.reason}; {result.what_to_do}")
+        return False
+
+    def _say(self, path: Path, words: str) -> None:
+        self._terminal.say(f"{shown(path.name)}: {words}")
+
+
+def _carried(
+    carry: Callable[[Entry], Entry], entry: Entry, last: list[Entry | BaseException], ended: threading.Event
+) -> None:
+    """What the thread does: bring the result, or the error, back to the one that asked."""
+    try:
+        last.append(carry(entry))
+    except Exception as error:
+        last.append(error)
+    finally:
+        ended.set()

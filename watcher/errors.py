@@ -1,0 +1,97 @@
+"""Everything that can go wrong, as one tree; each class is one sentence.
+
+WatcherError
+├── ConfigError          the settings are wrong, or a command cannot start; exit 1
+│   └── NoJournal        ... because no agent ever ran here
+├── Outside              the fault lies outside the file: its target is held, nothing is lost
+│   └── LostAnswer       ... and whether the server took the request is not known
+├── NotWhole             the file is not what was looked at any more: look again later
+├── Gone                 the claimed file is neither in the work folder nor where it was to go
+├── Unfit                the fault lies in the file: it fails, with this reason
+├── Stopped              a wait ended because the agent stops
+└── IllegalStep          a journal step that the transition table forbids: our own fault; exit 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class WatcherError(Exception):
+    """Base of all errors that `watcher` raises on purpose."""
+
+
+class ConfigError(WatcherError):
+    """The settings are wrong, or a command cannot start with them.
+
+    `problems` are complete sentences, each with its remedy; all that were found, not the first alone.
+    """
+
+    def __init__(self, problems: Sequence[str] | str) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class NoJournal(ConfigError):
+    """There is no journal to be read: no agent ever ran with this state folder."""
+
+
+class Outside(WatcherError):
+    """A fault outside the file (network, server, credentials, disk): hold `target`, try again.
+
+    `target` is what is held (a URL or `folder PATH`), `reason` what happened, `check` what a person
+    should look at, `retry_after` the seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self, target: str, reason: str, *, check: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"{target}: {reason}")
+        self.target = target
+        self.reason = reason
+        self.check = check
+        self.retry_after = retry_after
+
+
+class LostAnswer(Outside):
+    """The request went out and no answer came: the server may have taken it, or not."""
+
+
+class NotWhole(WatcherError):
+    """The file changed, vanished or was replaced since it was looked at; nothing was done to it."""
+
+
+class Gone(WatcherError):
+    """The claimed file is neither in the work folder nor where it was to go: somebody took it."""
+
+
+class Unfit(WatcherError):
+    """The fault lies in the file: it fails with `reason`, and `what_to_do` tells a person the way out.
+
+    `lines` says where ("7", or "120-188"), counted from 1; `status` and `said` are the server's answer.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        what_to_do: str,
+        line: int | None = None,
+        lines: str | None = None,
+        status: int | None = None,
+        said: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.what_to_do = what_to_do
+        self.lines = lines if line is None else str(line)
+        self.status = status
+        self.said = said
+
+
+class Stopped(WatcherError):
+    """A wait ended early because the agent is stopping; the file stays as the journal has it."""
+
+
+class IllegalStep(WatcherError):
+    """The journal refused a step that `model.TRANSITIONS` does not list: a fault of ours."""

@@ -1,0 +1,242 @@
+"""loguru, set up once, and the wording and level of every event: nothing else in the package logs.
+
+One line an event: control characters are escaped, so that a file name cannot forge a line. Tracebacks
+never show the values of variables (`diagnose=False`): one of them may be the client secret.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from loguru import logger
+
+from watcher.errors import ConfigError
+from watcher.model import Entry
+from watcher.names import counted, shown
+from watcher.units import utc_text
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+# syslog priorities, which journald reads from the head of a line: man sd-daemon(3)
+_PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+
+def setup(
+    level: str = "info",
+    *,
+    style: str = "text",
+    file: Path | None = None,
+    rotate_bytes: int = 10_000_000,
+    keep: int = 10,
+    stream: TextIO | None = None,
+) -> None:
+    """Send the log to `stream` (standard error) and, if given, to a rotated `file`; `style`: text or json.
+
+    Raises `ConfigError` for a file that cannot be written.
+    """
+    logger.remove()
+    logger.configure(extra={"event": "", "fields": {}})
+    out = sys.stderr if stream is None else stream
+    journald = "JOURNAL_STREAM" in os.environ and stream is None
+    render = _json_line if style == "json" else _journald_line if journald else _text_line
+    common: dict[str, Any] = {"level": level.upper(), "diagnose": False, "backtrace": False}
+
+    def write(message: str) -> None:
+        out.write(message)
+
+    logger.add(write, format=_format(render), colorize=False, **common)
+    if file is not None:
+        plain = _json_line if style == "json" else _text_line
+        try:
+            logger.add(
+                file, format=_format(plain), rotation=rotate_bytes, retention=keep, encoding="utf-8", **common
+            )
+        except OSError as error:
+            raise ConfigError(f"log.file: {shown(str(file))} cannot be written: {error.strerror}") from error
+    # httpx logs whole URLs at INFO, watchdog every event at DEBUG.
+    logging.basicConfig(handlers=[_FromStandardLogging()], level=logging.WARNING, force=True)
+
+
+def started(*, drop: Path, server: str, version: str, routes: int, observe: str) -> None:
+    """The agent runs."""
+    _say("INFO", "started", "watcher {version} watches {drop} ({observe}) for {server}, {routes}",
+         version=version, drop=str(drop), observe=observe, server=server,
+         routes=counted(routes, "route"))  # fmt: skip
+
+
+def stopped(reason: str) -> None:
+    """The agent ends."""
+    _say("INFO", "stopped", "stopped: {reason}", reason=reason)
+
+
+def warn(sentence: str) -> None:
+    """Something that a person should know, and that stops nothing."""
+    _say("WARNING", "warning", "{sentence}", sentence=sentence)
+
+
+def folder_created(folder: Path) -> None:
+    """First start: a folder of the settings was not there."""
+    _say("INFO", "folder_created", "created the folder {folder}", folder=str(folder))
+
+
+def observer_restarted() -> None:
+    """The event source had gone deaf."""
+    _say("INFO", "observer_restarted", "the drop folder was replaced or the event source died: watching anew")
+
+
+def resumed(entry: Entry) -> None:
+    """A file that was under way at the last stop goes on."""
+    _say("INFO", "resumed", "{name}: goes on where it was ({state}, {counted} delivered)",
+         **_of(entry), state=str(entry.state), counted=counted(entry.chunks, "chunk"))  # fmt: skip
+
+
+def claimed(entry: Entry) -> None:
+    """A file left the drop folder."""
+    _say("DEBUG", "claimed", "{name}: claimed for {route}, push token {push_token}", **_of(entry))
+
+
+def chunk_sent(entry: Entry, *, start: int, end: int, last: bool) -> None:
+    """A chunk was acknowledged."""
+    _say("DEBUG", "chunk", "{name}: chunk {chunks} delivered, bytes {start} to {end}{which}",
+         **(_of(entry) | {"chunks": entry.chunks + 1}), start=start, end=end,
+         which=", the last one" if last else "")  # fmt: skip
+
+
+def delivered(entry: Entry, *, seconds: float) -> None:
+    """The one line that says it all."""
+    _say("INFO", "delivered",
+         "{name}: delivered to {route}, {bytes} bytes, {counted}, {seconds} s, push token"
+         " {push_token}, now {target}{note}",
+         **_of(entry), counted=counted(entry.chunks, "chunk"), seconds=round(seconds, 3),
+         target=entry.target or entry.source, note=f" ({entry.note})" if entry.note else "")  # fmt: skip
+
+
+def failed(entry: Entry) -> None:
+    """The fault lies in the file."""
+    _say("ERROR", "failed", "{name}: failed: {reason}; {what_to_do}; now {target}",
+         **_of(entry), reason=entry.reason, what_to_do=entry.what_to_do,
+         target=entry.target or entry.source)  # fmt: skip
+
+
+def returned(entry: Entry) -> None:
+    """A file went back into the drop folder."""
+    _say("WARNING", "returned", "{name}: back in the drop folder: {reason}",
+         **_of(entry), reason=entry.reason)  # fmt: skip
+
+
+def vanished(entry: Entry) -> None:
+    """A claimed file is nowhere."""
+    _say("WARNING", "vanished", "{name}: {reason}", **_of(entry), reason=entry.reason)
+
+
+def hold_began(target: str, reason: str, check: str, *, seconds: float) -> None:
+    """Something outside is in the way."""
+    _say("WARNING", "hold_began", "holding {target}: {reason}; next try in {seconds} s, and so on without end"
+         "{hint}", target=target, reason=reason, seconds=round(seconds, 1),
+         hint=f"; check: {check}" if check else "")  # fmt: skip
+
+
+def hold_ended(target: str, *, seconds: float, tries: int) -> None:
+    """... and is not any more."""
+    _say("INFO", "hold_ended", "{target} is back after {seconds} s and {tries} tries",
+         target=target, seconds=round(seconds, 1), tries=tries)  # fmt: skip
+
+
+def trying_again(entry: Entry, *, reason: str, attempt: int, seconds: float) -> None:
+    """A server error that may be the file's fault."""
+    _say("WARNING", "trying_again", "{name}: {reason}; try {attempt} failed, next in {seconds} s",
+         **_of(entry), reason=reason, attempt=attempt, seconds=round(seconds, 1))  # fmt: skip
+
+
+def smaller_chunks(route: str, limit: int) -> None:
+    """413."""
+    _say("WARNING", "smaller_chunks", "{route}: the server refuses the size: chunks of at most {limit} bytes"
+         " from now on; upload.chunk_bytes can say so", route=route, limit=limit)  # fmt: skip
+
+
+def start_over(entry: Entry) -> None:
+    """A lost answer with `lost_answer: new_token`."""
+    _say("WARNING", "start_over", "{name}: an answer was lost: begins again under push token {push_token}",
+         **_of(entry))  # fmt: skip
+
+
+def crashed(where: str) -> None:
+    """A fault of ours; called while the exception is handled."""
+    logger.opt(exception=True).bind(event="crashed", fields={"where": where}).critical(
+        "a fault of watcher itself, please report it: {}", where
+    )
+
+
+def _of(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "route": entry.route or "no route",
+        "bytes": entry.fingerprint.size,
+        "chunks": entry.chunks,
+        "push_token": entry.push_token,
+    }
+
+
+def _say(level: str, event: str, wording: str, **fields: Any) -> None:
+    # Values go in by name and never become part of a format string: a file may be called {0}.csv.
+    safe = {key: shown(value) if isinstance(value, str) else value for key, value in fields.items()}
+    logger.bind(event=event, fields=safe).log(level, "{}", wording.format(**safe))
+
+
+def _format(render: Any) -> Any:
+    def formatted(record: Record) -> str:
+        record["extra"]["line"] = render(record)
+        return "{extra[line]}\n"
+
+    return formatted
+
+
+def _text_line(record: Record) -> str:
+    head = f"{record['time']:YYYY-MM-DD HH:mm:ss.SSS} {record['level'].name:<8} "
+    return "\n".join([head + shown(record["message"]), *_traceback(record)])
+
+
+def _journald_line(record: Record) -> str:
+    priority = f"<{_PRIORITY.get(record['level'].name, 6)}>"
+    return "\n".join(priority + line for line in [shown(record["message"]), *_traceback(record)])
+
+
+def _traceback(record: Record) -> list[str]:
+    """Return the lines of the record's exception: Python's own words, which show no values of variables."""
+    if record["exception"] is None:
+        return []
+    text = "".join(traceback.format_exception(record["exception"].value))
+    return [shown(line) for line in text.splitlines()]
+
+
+def _json_line(record: Record) -> str:
+    line = {
+        "time": utc_text(record["time"].astimezone(UTC)),
+        "level": record["level"].name.lower(),
+        "event": record["extra"].get("event", ""),
+        "message": shown(record["message"]),
+        **record["extra"].get("fields", {}),
+    }
+    if record["exception"] is not None:
+        line["exception"] = "\n".join(_traceback(record))
+    return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class _FromStandardLogging(logging.Handler):
+    """Brings warnings of httpx and watchdog into this log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            level = record.levelname if record.levelname in _PRIORITY else "WARNING"
+            bound = logger.bind(event="library", fields={"logger": record.name})
+            bound.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
+        except Exception:  # as every handler does: a library's bad message must not end its thread
+            self.handleError(record)

@@ -1,0 +1,141 @@
+"""The drop folder over time: looks, remembers what was seen before, and says which files are whole.
+
+Joins `detect` (the look), `settle` (the judgement) and `route` (the name). Used by the main thread alone,
+but for `hint`, which watchdog's thread calls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from watcher import log
+from watcher.detect import Drop, Found, Hints
+from watcher.model import Route
+from watcher.order import Waiting
+from watcher.route import is_marker, marker_of, route
+from watcher.settle import EMPTY_PATIENCE, Settling, Wait, judge, observe, restart
+
+# A burst of events makes one look, and looks take at most a third of the time however large the folder is.
+SHORTEST_PAUSE_SECONDS = 0.02
+PAUSE_PER_LOOK = 2.0
+
+
+class Lookout:
+    """Knows for each name in the drop folder how long it has been as it is."""
+
+    def __init__(
+        self,
+        drop: Drop,
+        routes: Sequence[Route],
+        *,
+        quiet: float,
+        rescan: float,
+        ignore_unmatched: bool,
+        events: bool,
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`quiet` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's wait."""
+        self.due_at = clock()  # when the next look is due, by the clock
+        self.longest_wait = quiet * EMPTY_PATIENCE  # seconds that any file settles
+        self.odd: list[tuple[str, str]] = []  # (name, why) of what lies there and is none of ours
+        self._drop = drop
+        self._routes = routes
+        self._quiet = quiet
+        self._rescan = rescan
+        self._ignore_unmatched = ignore_unmatched
+        self._events = events
+        self._wake = wake
+        self._clock = clock
+        self._hints: Hints | None = None
+        self._settling: dict[str, Settling] = {}
+        self._earliest = clock()
+        self._hinted = False
+
+    def hint(self) -> None:
+        """Something happened in the folder: look soon."""
+        if not self._hinted:
+            self._hinted = True
+            self._wake()
+
+    def look(self) -> list[Waiting]:
+        """Look at the whole folder; returns every file that waits in it. Raises `Outside`."""
+        self._watch()
+        self._hinted = False  # before the look: what happens during it needs another one
+        began = self._clock()
+        found = self._drop.scan()
+        now = self._clock()
+        waiting, until = self._judged(found, now)
+        self._earliest = now + max(SHORTEST_PAUSE_SECONDS, PAUSE_PER_LOOK * (now - began))
+        self.due_at = max(self._earliest, min([now + self._rescan, *until]))
+        return waiting
+
+    def soon(self) -> None:
+        """Take a hint into account: bring the next look forward. Called by the main loop."""
+        if self._hinted:
+            self.due_at = min(self.due_at, max(self._earliest, self._clock()))
+
+    def again(self, name: str) -> None:
+        """A file turned out to be in use, or different: its quiet time begins anew."""
+        if name in self._settling:
+            self._settling[name] = restart(self._settling[name], self._clock())
+        self.due_at = min(self.due_at, self._clock() + max(self._quiet, SHORTEST_PAUSE_SECONDS))
+
+    def stop(self) -> None:
+        """End watchdog's threads."""
+        if self._hints is not None:
+            self._hints.stop()
+            self._hints = None
+
+    def _watch(self) -> None:
+        """See to it that events come; first of all, so that no file falls between events and look."""
+        if not self._events:
+            return
+        was_deaf = self._hints is not None and not self._hints.alive()
+        if self._hints is not None and not was_deaf and not self._hints.doubtful():
+            return
+        self.stop()
+        try:
+            self._hints = Hints(self._drop.folder, self.hint)
+        except OSError as error:
+            # The scan says whether the folder is away. Anything else (the kernel's limit of watches, say)
+            # costs only speed: the scan goes on without events.
+            if self._drop.folder.is_dir():
+                log.warn(
+                    f"no events for the drop folder ({error.strerror}): looking every {self._rescan:g} s"
+                )
+                self._events = False
+            return
+        if was_deaf:
+            log.observer_restarted()
+
+    def _judged(self, found: list[Found], now: float) -> tuple[list[Waiting], list[float]]:
+        names = {item.name for item in found}
+        settling: dict[str, Settling] = {}
+        waiting: list[Waiting] = []
+        until: list[float] = []
+        self.odd = []
+        for item in found:
+            wanted = route(item.name, self._routes)
+            why = item.odd or self._not_ours(item.name, wanted)
+            if why or item.look is None:
+                self.odd.append((item.name, why))
+                continue
+            known = observe(self._settling.get(item.name), item.look, now)
+            settling[item.name] = known
+            marker = marker_of(item.name, wanted) if wanted else None
+            missing = marker if marker is not None and marker not in names else None
+            verdict = judge(known, now, quiet=self._quiet, marker=missing)
+            if isinstance(verdict, Wait) and verdict.until is not None:
+                until.append(verdict.until)
+            waiting.append(Waiting(item.name, item.look, wanted, Wait(item.busy) if item.busy else verdict))
+        self._settling = settling
+        return waiting, until
+
+    def _not_ours(self, name: str, wanted: Route | None) -> str:
+        if is_marker(name, self._routes):
+            return "a marker file"
+        if wanted is None and self._ignore_unmatched:
+            return "no route matches its name, and `unmatched: ignore` leaves it"
+        return ""

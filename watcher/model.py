@@ -1,0 +1,128 @@
+"""The nouns: a file's states and the steps between them, Fingerprint, Route, Chunk, Entry.
+
+Two rules: every step a file can take stands in `TRANSITIONS`, and nothing in here does anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class FileState(StrEnum):
+    """Where a file is in its life; every value is written to the journal before the act it announces."""
+
+    SEEN = "seen"  # about to be claimed: still in the drop folder, or already in the work folder
+    READY = "ready"  # claimed: in the work folder, nothing sent
+    SENDING = "sending"  # a chunk went out and its answer is not written down yet
+    RETRYING = "retrying"  # an answer came, or the chunk never left: the same chunk goes out again
+    DELIVERED = "delivered"  # complete for the server; to be moved to the done folder
+    REJECTED = "rejected"  # the fault lies in the file; to be moved to the failed folder
+    CHANGED = "changed"  # it changed after the claim; to be put back into the drop folder
+    DONE = "done"
+    FAILED = "failed"
+    RETURNED = "returned"  # back in the drop folder, where it settles anew
+    VANISHED = "vanished"  # somebody took it out of the work folder
+
+
+_S = FileState
+FINAL = frozenset({_S.DONE, _S.FAILED, _S.RETURNED, _S.VANISHED})
+_VERDICTS = frozenset({_S.DELIVERED, _S.REJECTED, _S.CHANGED, _S.VANISHED})
+TRANSITIONS: Mapping[FileState, frozenset[FileState]] = {
+    _S.SEEN: frozenset({_S.READY}),
+    # READY to DELIVERED is the empty file of a route with `empty: done`: there is nothing to send.
+    _S.READY: _VERDICTS | {_S.SENDING},
+    # SENDING to SENDING is the next chunk (or the same one, unanswered); to READY, a new push token.
+    _S.SENDING: _VERDICTS | {_S.SENDING, _S.RETRYING, _S.READY},
+    _S.RETRYING: _VERDICTS | {_S.SENDING, _S.READY},
+    # The same state again is a new target: the planned name was taken meanwhile.
+    _S.DELIVERED: frozenset({_S.DELIVERED, _S.DONE, _S.VANISHED}),
+    _S.REJECTED: frozenset({_S.REJECTED, _S.FAILED, _S.VANISHED}),
+    _S.CHANGED: frozenset({_S.CHANGED, _S.RETURNED, _S.VANISHED}),
+    _S.DONE: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.RETURNED: frozenset(),
+    _S.VANISHED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one version of a file from another without reading it."""
+
+    device: int
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Fingerprint:
+        """Take the fingerprint from an `os.stat_result`."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where files of certain names go, and how; made from the settings, never changed."""
+
+    name: str
+    patterns: tuple[re.Pattern[str], ...]  # each must match the whole name
+    url: str  # absolute, without query
+    content_type: str
+    format: Literal["csv", "json"]  # csv is cut into chunks, json goes out in one request
+    acd_type: str | None = None
+    params: tuple[tuple[str, str], ...] = ()  # further query parameters
+    chunk_bytes: int = 1_000_000
+    max_record: int = 16 * 2**20  # bytes; a longer record (or JSON document: see max_json) fails the file
+    max_json: int = 10_000_000  # bytes
+    parallel: int = 1
+    after: tuple[str, ...] = ()  # names of the routes whose files go first
+    header: Literal["none", "drop", "first", "every"] = "none"
+    columns: tuple[str, ...] = ()
+    delimiter: str = ","
+    marker: str | None = None  # with {name} or {stem}
+    empty: Literal["fail", "done"] = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a file as it goes out."""
+
+    start: int  # byte offset in the file
+    end: int  # byte offset behind its last byte
+    raw: bytes  # the bytes of the file from start to end
+    body: bytes  # what is sent: `raw`, with the header before it where it is repeated
+    last: bool  # it reaches the end of the file
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file's row in the journal."""
+
+    id: int
+    name: str  # as it was in the drop folder
+    origin: Literal["drop", "hand"]  # hand: sent by `watcher upload`, stays where it is
+    source: str  # absolute path: the claimed file in the work folder, or the file sent by hand
+    route: str | None
+    acd_type: str | None
+    state: FileState
+    push_token: str
+    fingerprint: Fingerprint
+    sha256: str | None = None
+    destination: str | None = None  # digest of where its chunks went (URL, tenant, parameters)
+    position: int = 0  # byte offset behind the last acknowledged chunk; 0: nothing acknowledged
+    chunks: int = 0  # acknowledged under this push token
+    sending_to: int | None = None  # end offset of the chunk whose answer is not known
+    target: str | None = None  # absolute path in done, failed or drop; chosen before the move
+    started_at: str = ""  # UTC, ISO 8601
+    finished_at: str | None = None
+    reason: str | None = None
+    what_to_do: str | None = None
+    lines: str | None = None  # "120-188": lines of the rejected chunk, counted from 1
+    status: int | None = None  # HTTP
+    server_said: str | None = None
+    note: str | None = None

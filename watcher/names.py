@@ -1,0 +1,75 @@
+"""File names are data: how they are shown, stamped, shortened and compared.
+
+Pure, and knows nothing of folders. Names are `str` as `os.scandir` gives them: bytes that are not UTF-8
+arrive as surrogates (PEP 383), which `print`, SQLite and log files refuse, so `shown` goes in between.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from datetime import datetime
+
+# Linux, macOS and Windows all allow 255 per name (bytes on Linux, so bytes are what we count).
+LONGEST_NAME_BYTES = 255
+
+LONGEST_EXTENSION = 16
+
+REPORT_SUFFIX = ".error.txt"
+
+
+def shown(text: str) -> str:
+    """Return `text` for people: control characters and undecodable bytes as escapes, on one line.
+
+    >>> shown("a\\nb")
+    'a\\\\nb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # PEP 383: one raw byte
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def folded(name: str) -> str:
+    """Return `name` for comparison: NFC and case-folded, as people on Windows and macOS expect."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def stamped(name: str, now: datetime, *, serial: int = 1) -> str:
+    """Return `name` with a UTC stamp before its extension, for a target name that is taken.
+
+    `agent_events.csv` becomes `agent_events.20261123T192439Z.csv`; `serial` above 1 adds `-2`, `-3`, ...
+    """
+    stem, extension = os.path.splitext(name)
+    if len(extension) > LONGEST_EXTENSION:  # no extension, just a dot: it must not push the stem out
+        stem, extension = name, ""
+    more = f"-{serial}" if serial > 1 else ""
+    return fitted(stem, f".{now:%Y%m%dT%H%M%SZ}{more}{extension}")
+
+
+def report_name(name: str) -> str:
+    """Return the name of the error report that belongs to the failed file `name`."""
+    return fitted(name, REPORT_SUFFIX)
+
+
+def is_half_copied(name: str) -> bool:
+    """Say whether `name` is one that our own copies have until they are whole."""
+    return name.startswith(".") and name.endswith(".part")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 chunk`, `1,234 chunks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def fitted(stem: str, suffix: str) -> str:
+    """Return `stem + suffix`, cut so that the whole is a name every file system takes: the stem first."""
+    while len(os.fsencode(stem + suffix)) > LONGEST_NAME_BYTES:
+        stem, suffix = (stem[:-1], suffix) if stem else ("", suffix[:-1])
+    return stem + suffix

@@ -1,0 +1,151 @@
+"""Moves a finished file to done, failed, or back to drop, and writes the report of a failed one.
+
+Every step may be repeated: after a crash the journal knows the planned target, and a look at the disk
+tells how far it got. Nothing is overwritten; the modification time is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+from watcher import disk
+from watcher.errors import Gone
+from watcher.model import Entry, FileState
+from watcher.names import fitted, report_name, shown, stamped
+
+SAID_CHARS = 2_000  # how much of a server's answer goes into a report
+
+
+def plan(folder: Path, name: str, now: datetime, *, with_report: bool = False) -> Path:
+    """Choose a free name in `folder` for `name`: itself, or with a UTC stamp before its extension.
+
+    `with_report`: the name of the error report beside it must be free as well.
+    """
+    candidate, serial = name, 0
+    with disk.blame(folder):
+        folder.stat()
+        while _taken(folder / candidate) or (with_report and _taken(folder / report_name(candidate))):
+            serial += 1
+            candidate = stamped(name, now, serial=serial)
+    return folder / candidate
+
+
+def finish(entry: Entry) -> bool:
+    """Move the file of a row in `DELIVERED`, `REJECTED` or `CHANGED` to its target; write its report.
+
+    Returns False where another file has the target's name by now: plan another, and call again.
+    Raises `Outside` for a fault of the folders, `Gone` where the file is in neither place.
+    """
+    assert entry.target is not None, "the target is planned before the move"
+    source, target = Path(entry.source), Path(entry.target)
+    own = source.parent
+    part = f".{own.name}.part"
+    with disk.blame(target.parent):
+        target.parent.stat()
+    if not _taken(source):
+        with disk.blame(own.parent):
+            own.parent.stat()  # away? Then the file may still be there as well, and come back with it
+        if not _taken(target):
+            raise Gone
+    elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
+        raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
+    with disk.blame(target.parent):
+        if _taken(source):
+            try:
+                disk.move_new(source, target, part=part)
+            except FileExistsError:
+                return False
+        _move_companions(own, source.name, target, part)
+        if entry.state is FileState.REJECTED:
+            _write_report(entry, own, target, part)
+    with disk.blame(own.parent):
+        disk.remove_folder(own)
+    return True
+
+
+def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
+    """Move a file into `folder` as `name`, or with a stamp where that is taken. Returns where it is."""
+    while True:
+        target = plan(folder, name, now)
+        with disk.blame(folder):
+            try:
+                disk.move_new(source, target, part=f".{uuid.uuid4()}.part")
+            except FileExistsError:
+                continue
+        return target
+
+
+def report_text(entry: Entry) -> str:
+    """Return the error report of a failed file: `key: value` lines, also valid YAML, Notepad's line ends."""
+    values: dict[str, str | int | None] = {
+        "file": shown(entry.name),
+        "failed_at": entry.finished_at,
+        "reason": entry.reason,
+        "what_to_do": entry.what_to_do,
+        "route": entry.route,
+        "push_token": entry.push_token,
+        "chunks_delivered": entry.chunks,
+        "lines": entry.lines,
+        "status": entry.status,
+        "server_said": entry.server_said[:SAID_CHARS] if entry.server_said else None,
+    }
+    return "".join(f"{key}: {_scalar(value)}".rstrip() + "\r\n" for key, value in values.items())
+
+
+def _scalar(value: str | int | None) -> str:
+    if value is None:
+        return ""
+    # A JSON string is a YAML double-quoted scalar, on one line; `shown` keeps what JSON leaves unescaped.
+    return str(value) if isinstance(value, int) else shown(json.dumps(value, ensure_ascii=False))
+
+
+def _write_report(entry: Entry, own: Path, target: Path, part: str) -> None:
+    """Write the report beside the failed file, whole or not at all; after a crash it is found there."""
+    text = report_text(entry).encode("utf-8", "backslashreplace")
+    draft = own.with_name(f"{own.name}.report")
+    disk.write_private(draft, text)
+    _move_beside(draft, target.with_name(report_name(target.name)), part)
+
+
+def _move_companions(own: Path, name: str, target: Path, part: str) -> None:
+    """Move what was claimed with the file `name` (its marker) along with it.
+
+    Where the file got a stamp, its marker gets it too: it must never vouch for another file.
+    """
+    if not own.is_dir():
+        return
+    for companion in sorted(own.iterdir()):
+        beside = _renamed(companion.name, name, target.name)
+        _move_beside(companion, target.with_name(beside), part)
+
+
+def _renamed(companion: str, name: str, new: str) -> str:
+    """Return the companion's name with `new` in the place of its file's old name, or of its stem."""
+    for old, fresh in ((name, new), (name.rpartition(".")[0] or name, new.rpartition(".")[0] or new)):
+        if companion.startswith(old):
+            return fresh + companion.removeprefix(old)
+        if companion.endswith(old):
+            return companion.removesuffix(old) + fresh
+    return companion
+
+
+def _move_beside(source: Path, target: Path, part: str) -> None:
+    """Move a file that belongs to another one; a number tells it from one that has its name."""
+    serial = 0
+    while True:
+        try:
+            name = fitted(target.name, f".{serial}" if serial else "")
+            disk.move_new(source, target.with_name(name), part=part)
+        except FileExistsError:
+            serial += 1
+        else:
+            return
+
+
+def _taken(path: Path) -> bool:
+    return os.path.lexists(path)

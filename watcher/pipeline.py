@@ -1,0 +1,254 @@
+"""The life of one file: claim, inspect, deliver, and file it under its outcome.
+
+Every step is in the journal before it is done, so `carry` goes on from wherever a crash left the file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from watcher import disk, log, outcome, split
+from watcher.claim import claim, open_claimed, unchanged
+from watcher.deliver import Delivered, Delivery, Desk
+from watcher.errors import Gone, NotWhole, Outside, Unfit
+from watcher.model import FINAL, Entry, FileState, Route
+from watcher.names import shown
+from watcher.order import Waiting
+from watcher.preflight import inspect, refuse_empty
+from watcher.recovery import Places, recover
+from watcher.route import marker_of
+
+_UNDECIDED = frozenset({FileState.READY, FileState.SENDING, FileState.RETRYING})
+
+
+class Pipeline:
+    """Takes files out of the drop folder and carries each to its end."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        places: Places,
+        routes: Sequence[Route],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._desk = desk
+        self._places = places
+        self._routes: Mapping[str, Route] = {route.name: route for route in routes}
+        self._now = now
+        self._carrying: set[int] = set()  # rows that are in somebody's hands; each thread adds its own
+
+    def take(self, waiting: Waiting) -> Entry:
+        """Claim a file that is ready.
+
+        Raises `NotWhole` where it is not what it was any more, or in use (look again), `Outside` for a fault
+        of the folders; nothing has moved then.
+        """
+        if self._carrying and not self._places.work.is_dir():
+            # Made anew, it would look as if somebody had taken the files under way out of it.
+            raise Outside(
+                disk.folder_target(self._places.work),
+                "it is gone, with files under way in it",
+                check="mount it again, or bring it back",
+            )
+        # Before the row: a row without this folder means a share that is away, and nothing else.
+        with disk.blame(self._places.work):
+            disk.make_folder(self._places.work.parent)
+            disk.make_folder(self._places.work)
+        push_token = str(uuid.uuid4())
+        target = self._places.work / push_token / waiting.name
+        route = waiting.route
+        entry = self._desk.journal.see(
+            waiting.name,
+            waiting.look,
+            origin="drop",
+            source=str(target),
+            push_token=push_token,
+            route=route.name if route else None,
+            acd_type=route.acd_type if route else None,
+            now=self._now(),
+            note=self._missing_before(route),
+        )
+        try:
+            marker = marker_of(waiting.name, route) if route else None
+            claim(self._places.drop / waiting.name, target, waiting.look, marker=marker)
+        except (NotWhole, Outside):
+            self._desk.journal.forget(entry)
+            raise
+        log.claimed(entry)
+        return entry
+
+    def recover(self) -> list[Entry]:
+        """Return the files that were under way at the last stop. Raises `Outside`; may be repeated."""
+        return recover(self._desk.journal, self._places, self._routes, self._now())
+
+    def tidy(self) -> None:
+        """Remove the work folder where it is empty; the next claim makes it again.
+
+        Not while a row needs it: there it tells a file that was moved from a share that is away.
+        """
+        with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
+            if self._desk.journal.unfinished("drop"):
+                return
+            disk.remove_folder(self._places.work)
+            if self._places.work.parent.parent == self._places.drop:  # the default, .uploading: ours alone
+                disk.remove_folder(self._places.work.parent)
+
+    def carry(self, entry: Entry) -> Entry:
+        """Bring a file from wherever it is to its end; returns its last row. Raises `Stopped`."""
+        began = time.monotonic()
+        self._carrying.add(entry.id)
+        try:
+            entry = self._to_its_end(self._desk.holds.insist(lambda: self._desk.journal.row(entry)))
+        finally:
+            self._carrying.discard(entry.id)
+        match entry.state:
+            case FileState.DONE:
+                log.delivered(entry, seconds=time.monotonic() - began)
+            case FileState.FAILED:
+                log.failed(entry)
+            case FileState.RETURNED:
+                log.returned(entry)
+            case _:
+                log.vanished(entry)
+        return entry
+
+    def _to_its_end(self, entry: Entry) -> Entry:
+        if entry.state is FileState.SEEN:
+            seen = entry
+            entry = self._desk.holds.insist(lambda: self._desk.journal.ready(seen))
+        if entry.state in _UNDECIDED:
+            entry = self._decide(entry)
+        return entry if entry.state in FINAL else self._file(entry)
+
+    def _decide(self, entry: Entry) -> Entry:
+        """Inspect and deliver the file; returns its row with the verdict."""
+        try:
+            # A disk that fails while the file is read is a hold; then the file is opened anew, and the
+            # journal tells where to go on.
+            done = self._desk.holds.insist(lambda: self._deliver(self._desk.journal.row(entry)))
+        except Unfit as fault:
+            return self._rejected(entry, fault)
+        except NotWhole:
+            return self._changed(entry, "it changed after it was taken; its upload was not completed")
+        except Gone:
+            return self._vanished(entry)
+        return self._desk.holds.insist(
+            lambda: self._desk.journal.delivered(entry, chunks=done.chunks, note=done.note, now=self._now())
+        )
+
+    def _deliver(self, entry: Entry) -> Delivered:
+        route = self._route_of(entry)
+        folder = Path(entry.source).parent if entry.origin == "hand" else self._places.work
+        with disk.blame(folder), _opened(entry, folder) as file:
+            opened = os.fstat(file.fileno())
+            try:
+                opening = split.opening(file, route)
+                checked = inspect(file, route, start=opening.start, header=opening.header)
+                self._desk.holds.worked(
+                    disk.folder_target(folder)
+                )  # it can be read: no more than that was held
+                refuse_empty(checked, route)
+                if checked.empty:
+                    return Delivered(0, "empty: nothing was sent")
+                if entry.sha256 not in (None, checked.sha256):
+                    raise NotWhole
+                delivery = Delivery(
+                    self._desk, entry, route, file, opened=opened, opening=opening, checked=checked
+                )
+                return delivery.send()
+            except Unfit:
+                if not unchanged(Path(entry.source), file, opened):
+                    raise NotWhole from None  # what was found may be half of what is being written
+                raise
+
+    def _route_of(self, entry: Entry) -> Route:
+        if entry.route is None:
+            raise Unfit(
+                "no route matches the file's name",
+                what_to_do="rename it, or add a route for it to the settings; `watcher explain` shows them",
+            )
+        if entry.route not in self._routes:
+            raise NotWhole  # the settings changed while it was under way: it is routed anew
+        return replace(self._routes[entry.route], acd_type=entry.acd_type)
+
+    def _rejected(self, entry: Entry, fault: Unfit) -> Entry:
+        return self._desk.holds.insist(
+            lambda: self._desk.journal.rejected(
+                entry,
+                reason=fault.reason,
+                what_to_do=fault.what_to_do,
+                now=self._now(),
+                lines=fault.lines,
+                status=fault.status,
+                server_said=fault.said,
+            )
+        )
+
+    def _changed(self, entry: Entry, reason: str) -> Entry:
+        if entry.origin == "hand":
+            return self._rejected(entry, Unfit(reason, what_to_do="send it when nothing writes to it"))
+        return self._desk.holds.insist(
+            lambda: self._desk.journal.changed(entry, reason=reason, now=self._now())
+        )
+
+    def _vanished(self, entry: Entry) -> Entry:
+        reason = "somebody took it out of the work folder; its upload was not completed"
+        if entry.state not in _UNDECIDED:
+            reason = f"it was {entry.state}, and somebody took it before it could be moved"
+        return self._desk.holds.insist(
+            lambda: self._desk.journal.vanished(entry, reason=reason, now=self._now())
+        )
+
+    def _file(self, entry: Entry) -> Entry:
+        """Move the file to where its verdict puts it; a file sent by hand stays where it is."""
+        while entry.origin == "drop":
+            if entry.target is None:
+                target = self._desk.holds.insist(lambda: self._plan(entry))  # noqa: B023 - called at once
+                entry = self._desk.holds.insist(lambda: self._desk.journal.planned(entry, target))  # noqa: B023
+            try:
+                if self._desk.holds.insist(lambda: outcome.finish(entry)):  # noqa: B023 - called at once
+                    break
+            except Gone:
+                return self._vanished(entry)
+            entry = replace(entry, target=None)  # somebody put another file there meanwhile
+        return self._desk.holds.insist(lambda: self._desk.journal.finished(entry))
+
+    def _plan(self, entry: Entry) -> Path:
+        folder = {
+            FileState.DELIVERED: self._places.done,
+            FileState.REJECTED: self._places.failed,
+            FileState.CHANGED: self._places.drop,
+        }[entry.state]
+        with_report = entry.state is FileState.REJECTED
+        return outcome.plan(folder, entry.name, self._now(), with_report=with_report)
+
+    def _missing_before(self, route: Route | None) -> str | None:
+        """Say which file that this one builds on has failed: the receipt names it."""
+        notes = []
+        for name in route.after if route else ():
+            last = self._desk.journal.last_of(name)
+            if last is not None and last.state is FileState.FAILED:
+                notes.append(f"before it, {shown(last.name)} of {name} failed at {last.finished_at}")
+        return "; ".join(notes) or None
+
+
+@contextmanager
+def _opened(entry: Entry, folder: Path) -> Iterator[BinaryIO]:
+    try:
+        # Before anything was sent it must be the very file. Later its content is compared, by sha256, for a
+        # remounted share may give it another device and inode.
+        file = open_claimed(Path(entry.source), entry.fingerprint, same_inode=entry.sha256 is None)
+    except FileNotFoundError:
+        folder.stat()  # the whole folder is away: a hold, not a loss
+        raise Gone from None
+    with file:
+        yield file

@@ -1,0 +1,64 @@
+"""Pure: file name to route. First match wins; the case of names is ignored, as on Windows."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+
+from watcher.model import Route
+from watcher.names import folded
+
+
+def compiled_glob(pattern: str) -> re.Pattern[str]:
+    """Compile a glob (`*`, `?`, `[abc]`) for whole names; case and Unicode composition are ignored."""
+    return re.compile(fnmatch.translate(folded(pattern)), re.IGNORECASE)
+
+
+def compiled_regex(pattern: str) -> re.Pattern[str]:
+    """Compile a regular expression for whole names, case ignored. Raises `re.error`."""
+    return re.compile(unicodedata.normalize("NFC", pattern), re.IGNORECASE | re.DOTALL)
+
+
+def route(name: str, routes: Sequence[Route]) -> Route | None:
+    """Return the first route that matches the file name, its `acd_type` filled in from the name."""
+    composed = unicodedata.normalize("NFC", name)
+    for candidate in routes:
+        for pattern in candidate.patterns:
+            # As it is written first, so that a group keeps the case that the API compares.
+            match = pattern.fullmatch(composed) or pattern.fullmatch(folded(name))
+            if match:
+                acd_type = match.groupdict().get("acd_type")
+                if acd_type and not acd_type.isprintable():
+                    continue  # bytes that are not UTF-8, say: no ACD has such a name
+                return replace(candidate, acd_type=acd_type) if acd_type else candidate
+    return None
+
+
+def marker_of(name: str, wanted: Route) -> str | None:
+    """Return the name of the marker file that says that `name` is whole, or None: none is asked for."""
+    if wanted.marker is None:
+        return None
+    if "{name}" in wanted.marker:
+        return wanted.marker.replace("{name}", name)
+    return wanted.marker.replace("{stem}", name.rpartition(".")[0] or name)
+
+
+def is_marker(name: str, routes: Sequence[Route]) -> bool:
+    """Say whether `name` is a marker file: of a file that is there, or of one to come."""
+    for wanted in routes:
+        if wanted.marker is None:
+            continue
+        whole_name = "{name}" in wanted.marker
+        before, _, after = wanted.marker.partition("{name}" if whole_name else "{stem}")
+        if len(name) <= len(before + after) or not (name.startswith(before) and name.endswith(after)):
+            continue
+        owner = route(name[len(before) : len(name) - len(after)], routes) if whole_name else None
+        # Of a {stem} marker the file's extension is not known: it is one unless it is data itself.
+        if (owner is not None and owner.name == wanted.name) or (
+            not whole_name and route(name, routes) is None
+        ):
+            return True
+    return False
