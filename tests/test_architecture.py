@@ -17,7 +17,7 @@ BASE = {"errors", "names", "model", "records", "units"}
 CORE = {"settle", "route", "preflight", "split", "upload", "retry", "faults", "order"}
 EDGES = {
     "disk", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth", "client",
-    "strict_yaml", "settings", "presets", "config", "log", "schema",
+    "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
 }  # fmt: skip
 WIRING = {"holds", "live", "lookout", "deliver", "pipeline", "agent", "assemble", "wake", "crew", "recovery"}
 CORE_TO_CORE = {("upload", "faults"), ("order", "settle")}
@@ -39,7 +39,7 @@ OS_IN_BASE = {"names": {"fsencode", "path"}, "model": {"stat_result"}}
 HOMES = {
     "watchdog": {"detect"},
     "httpx": {"answers", "auth", "client"},
-    "pydantic": {"settings", "config"},
+    "pydantic": {"setting_types", "settings", "config"},
     "pydantic_core": {"config"},
     "yaml": {"strict_yaml"},
     "loguru": {"log"},

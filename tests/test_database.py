@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import ConfigError, Outside
-from watcher.journal import SCHEMA_VERSION, Journal
+from watcher.journal import Journal
 from watcher.model import Entry, Fingerprint
+from watcher.schema import MIGRATIONS
 
 NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
 LOOK = Fingerprint(device=1, inode=2, size=1000, mtime_ns=3)
@@ -94,7 +95,7 @@ def replaced_by_text(path: Path) -> None:
 
 def of_a_newer_version(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
 
 
 @pytest.mark.parametrize(
@@ -167,3 +168,25 @@ def test_a_state_folder_that_is_away_is_outside_and_is_not_made(tmp_path: Path) 
     with pytest.raises(Outside):
         Journal(tmp_path / "away")
     assert not (tmp_path / "away").exists()
+
+
+def test_a_journal_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0] + ";PRAGMA user_version = 1")
+        old.execute(
+            "INSERT INTO files (name, origin, source, state, push_token, device, inode, size, mtime_ns,"
+            " started_at) VALUES (CAST('a.csv' AS BLOB), 'drop', CAST('/w/a.csv' AS BLOB), 'done', 't', '1',"
+            " '2', 3, '4', '2026-11-23T19:24:39.000Z')"
+        )
+        old.commit()
+
+    with pytest.raises(ConfigError, match="of an older version"):
+        Journal(tmp_path, readonly=True)
+    journal = Journal(tmp_path)
+    reader = Journal(tmp_path, readonly=True)
+
+    assert [(row.name, row.state, row.problems) for row in reader.history()] == [("a.csv", "done", None)]
+    assert seen(journal).id == 2
+    reader.close()
+    journal.close()

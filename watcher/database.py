@@ -2,7 +2,7 @@
 
 `journal_mode=TRUNCATE` with `synchronous=FULL`: a commit survives a power cut, several processes may
 write, and anybody who may read the file can read it after a clean stop (in WAL mode a reader needs write
-permission: https://www.sqlite.org/wal.html#readonly). It knows tables only by their schema text.
+permission: https://www.sqlite.org/wal.html#readonly). It knows tables only by the statements that make them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher.disk import folder_target
-from watcher.errors import ConfigError, NoJournal, Outside
+from watcher.errors import ConfigError, NoJournal, Outdated, Outside
 from watcher.names import shown
 
 BUSY_SECONDS = 5.0  # another process (`watcher upload`) holds the file for milliseconds
@@ -33,18 +33,17 @@ Connection = sqlite3.Connection
 class Database:
     """One connection, shared by the threads of this process behind a lock."""
 
-    def __init__(self, path: Path, *, schema: str, version: int, readonly: bool) -> None:
-        """Open `path`, made with `schema` if need be (0600).
+    def __init__(self, path: Path, *, migrations: Sequence[str], readonly: bool) -> None:
+        """Open `path`, made if need be (0600); an older version is brought up to date by `migrations`.
 
-        Raises `ConfigError` for a file that is damaged or of a newer `version` (nothing is touched),
-        `Outside` where its folder is away.
+        Each item has the statements from one version to the next. Raises `ConfigError` for a file that is
+        damaged or of a newer version (nothing is touched), `Outside` where its folder is away.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed")
         self.path = path
         self._target = folder_target(path.parent)
-        self._schema = schema
-        self._version = version
+        self._migrations = migrations
         self._lock = threading.Lock()
         self.is_new = not path.exists()
         if readonly and self.is_new:
@@ -71,15 +70,19 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction: the only place that changes rows. Raises `Outside`."""
-        with self._lock, self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, self._translated(), self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -125,28 +128,35 @@ class Database:
                 f"{shown(str(self.path))}: the journal is damaged; nothing was touched. Move it away to begin"
                 " a new one, and copy files that are in the work folder back into the drop folder by hand"
             ) from cause
-        if version > self._version:
+        newest = len(self._migrations)
+        if version > newest:
             raise ConfigError(
                 f"{shown(str(self.path))}: the journal is of a newer version of watcher ({version}, this one"
-                f" knows {self._version}); nothing was touched. Install that version, or use another state"
+                f" knows {newest}); nothing was touched. Install that version, or use another state"
                 " folder"
             )
         if readonly:
             if version == 0:
                 raise NoJournal(f"{shown(str(self.path))}: there is no journal yet; start the agent first")
+            if version < newest:
+                raise Outdated(
+                    f"{shown(str(self.path))}: the journal is of an older version; open it to write"
+                )
             return
         self._connection.execute("PRAGMA journal_mode=TRUNCATE")
         self._connection.execute("PRAGMA synchronous=FULL")
-        if version == 0:
-            self._create()
+        if version < newest:
+            self._migrate()
 
-    def _create(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        # Looked at again inside the transaction: another process may have been faster.
-        if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in self._schema.split(";"):
-                self._connection.execute(statement)
-        self._connection.execute("COMMIT")
+    def _migrate(self) -> None:
+        """Bring the file to the newest version, all or nothing."""
+        with self._transaction() as connection:
+            # Looked at again inside the transaction: another process may have been faster.
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for migration in self._migrations[version:]:
+                for statement in migration.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
 
     def _quick_check(self) -> bool:
         found: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -2,7 +2,8 @@
 
 WatcherError
 ├── ConfigError          the settings are wrong, or a command cannot start; exit 1
-│   └── NoJournal        ... because no agent ever ran here
+│   ├── NoJournal        ... because no agent ever ran here
+│   └── Outdated         ... because the journal is of an older version, and opened for reading alone
 ├── Outside              the fault lies outside the file: its target is held, nothing is lost
 │   └── LostAnswer       ... and whether the server took the request is not known
 ├── NotWhole             the file is not what was looked at any more: look again later
@@ -34,6 +35,10 @@ class ConfigError(WatcherError):
 
 class NoJournal(ConfigError):
     """There is no journal to be read: no agent ever ran with this state folder."""
+
+
+class Outdated(ConfigError):
+    """The journal is of an older version: whoever may write brings it up to date."""
 
 
 class Outside(WatcherError):

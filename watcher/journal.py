@@ -16,7 +16,7 @@ from typing import Any, Literal
 from watcher.database import Connection, Database
 from watcher.errors import IllegalStep
 from watcher.model import FINAL, TRANSITIONS, Entry, FileState, Fingerprint
-from watcher.schema import SCHEMA, SCHEMA_VERSION, entry_of
+from watcher.schema import MIGRATIONS, entry_of
 from watcher.units import utc_text
 
 _OPEN = tuple(state for state in FileState if state not in FINAL)
@@ -28,7 +28,7 @@ class Journal:
     def __init__(self, folder: Path, *, readonly: bool = False) -> None:
         """Open `folder/journal.db`, made if need be. Raises what `Database` raises."""
         path = folder / "journal.db"
-        self._database = Database(path, schema=SCHEMA, version=SCHEMA_VERSION, readonly=readonly)
+        self._database = Database(path, migrations=MIGRATIONS, readonly=readonly)
         self.agent_id = self._agent_id(readonly)
 
     def close(self) -> None:

@@ -126,3 +126,6 @@ class Entry:
     status: int | None = None  # HTTP
     server_said: str | None = None
     note: str | None = None
+    problems: str | None = None  # the first ten faulty records, a line each
+    aside: str | None = None  # absolute path of the faulty records in failed; chosen before they are moved
+    records: int | None = None  # that were sent

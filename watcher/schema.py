@@ -1,4 +1,4 @@
-"""The journal's tables, and a row of them to an `Entry`."""
+"""The journal's tables, how they came to be, and a row of them to an `Entry`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,35 @@ from dataclasses import fields
 from watcher.database import Row
 from watcher.model import FINAL, Entry, FileState, Fingerprint
 
-SCHEMA_VERSION = 1
-SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name BLOB NOT NULL, origin TEXT NOT NULL, source BLOB NOT NULL, route TEXT, acd_type TEXT,
-    state TEXT NOT NULL, push_token TEXT NOT NULL,
-    device TEXT NOT NULL, inode TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns TEXT NOT NULL,
-    sha256 TEXT, destination TEXT, position INTEGER NOT NULL DEFAULT 0, chunks INTEGER NOT NULL DEFAULT 0,
-    sending_to INTEGER, target BLOB, started_at TEXT NOT NULL, finished_at TEXT,
-    reason TEXT, what_to_do TEXT, lines TEXT, status INTEGER, server_said TEXT, note TEXT
-);
-CREATE INDEX files_open ON files (state)
-    WHERE state NOT IN ({", ".join(f"'{state}'" for state in sorted(FINAL))});
-CREATE INDEX files_by_route ON files (route, id);
-CREATE INDEX files_by_state ON files (state, id);
-CREATE INDEX files_by_target ON files (target);
-PRAGMA user_version = {SCHEMA_VERSION}
-"""
+# One item a version: the statements that bring a journal from the version before to it.
+MIGRATIONS = (
+    f"""
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE files (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name BLOB NOT NULL, origin TEXT NOT NULL, source BLOB NOT NULL, route TEXT, acd_type TEXT,
+        state TEXT NOT NULL, push_token TEXT NOT NULL,
+        device TEXT NOT NULL, inode TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns TEXT NOT NULL,
+        sha256 TEXT, destination TEXT, position INTEGER NOT NULL DEFAULT 0, chunks INTEGER NOT NULL DEFAULT 0,
+        sending_to INTEGER, target BLOB, started_at TEXT NOT NULL, finished_at TEXT,
+        reason TEXT, what_to_do TEXT, lines TEXT, status INTEGER, server_said TEXT, note TEXT
+    );
+    CREATE INDEX files_open ON files (state)
+        WHERE state NOT IN ({", ".join(f"'{state}'" for state in sorted(FINAL))});
+    CREATE INDEX files_by_route ON files (route, id);
+    CREATE INDEX files_by_state ON files (state, id);
+    CREATE INDEX files_by_target ON files (target)
+    """,
+    """
+    ALTER TABLE files ADD COLUMN problems TEXT;
+    ALTER TABLE files ADD COLUMN aside BLOB;
+    ALTER TABLE files ADD COLUMN records INTEGER
+    """,
+)
 _PLAIN = tuple(
-    field.name for field in fields(Entry) if field.name not in ("name", "source", "target", "fingerprint")
+    field.name
+    for field in fields(Entry)
+    if field.name not in ("name", "source", "target", "aside", "fingerprint")
 )
 
 
@@ -40,6 +48,11 @@ def entry_of(row: Row) -> Entry:
         **plain,
         name=os.fsdecode(row["name"]),
         source=os.fsdecode(row["source"]),
-        target=None if row["target"] is None else os.fsdecode(row["target"]),
+        target=_path(row["target"]),
+        aside=_path(row["aside"]),
         fingerprint=Fingerprint(int(row["device"]), int(row["inode"]), row["size"], int(row["mtime_ns"])),
     )
+
+
+def _path(value: bytes | None) -> str | None:
+    return None if value is None else os.fsdecode(value)

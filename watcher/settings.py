@@ -5,113 +5,30 @@ Checks across keys stand in `presets` and `config`; nothing here reads a file.
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from watcher.errors import ConfigError
-from watcher.units import byte_count, seconds
+from watcher.setting_types import (
+    ContentType,
+    Count,
+    Duration,
+    FolderPath,
+    HeaderText,
+    Marker,
+    Model,
+    OneCharacter,
+    Proxy,
+    Secret,
+    Size,
+    UrlPath,
+    WebUrl,
+)
 
 
-def _no_truth(value: object) -> object:
-    if isinstance(value, bool):  # Python takes True for 1
-        raise ValueError("must be a whole number")
-    return value
-
-
-def _absolute(value: Path, info: ValidationInfo) -> Path:
-    if any(ord(char) < 32 for char in str(value)):
-        raise ValueError(
-            "has a control character in it; a Windows path in double quotes needs single ones: 'C:\\new'"
-        )
-    base: Path = (info.context or {}).get("base", Path())
-    return Path(os.path.abspath(base / value))  # noqa: PTH100 - resolve() would follow links
-
-
-def _web_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no port
-        sound = False
-    if not sound or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#@]", value):
-        raise ValueError("must be a URL such as https://host or https://host:port")
-    if re.search(r"\{(?!tenant\})", value):
-        raise ValueError("may hold {tenant}, and no other name in braces")
-    return value.rstrip("/")
-
-
-def _proxy(value: SecretStr) -> SecretStr:  # it may hold a password
-    if not re.fullmatch(r"https?://[!-~]+", value.get_secret_value()):
-        raise ValueError("must be a URL such as http://proxy:3128 or http://user:password@proxy:3128")
-    return value
-
-
-def _some_secret(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value():
-        raise ValueError("is empty; is the environment variable filled in?")
-    return value
-
-
-def _header_text(value: str) -> str:
-    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
-        raise ValueError("goes into a request header: plain ASCII text without line breaks")
-    return value
-
-
-def _plain_path(value: str) -> str:
-    if not value.startswith("/") or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#]", value):
-        raise ValueError("must begin with / and hold neither blanks nor a query (use params for that)")
-    return value
-
-
-def _content_type(value: str) -> str:
-    if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", value, re.ASCII):
-        raise ValueError("must be a content type such as text/csv or application/json")
-    return value
-
-
-def _marker(value: str) -> str:
-    marker = "{name}" + value if value.startswith(".") and "{" not in value else value
-    if marker.count("{name}") + marker.count("{stem}") != 1 or marker == "{name}" or "/" in marker:
-        raise ValueError(
-            "must hold {name} or {stem} once, such as '{name}.ok', or be an ending such as '.ok'"
-        )
-    return marker
-
-
-def _one_character(value: str) -> str:
-    if len(value) != 1 or not value.isascii() or value in '"\r\n':
-        raise ValueError("must be one character such as ',' or ';'")
-    return value
-
-
-Count = Annotated[int, BeforeValidator(_no_truth)]
-Duration = Annotated[float, BeforeValidator(seconds)]
-Size = Annotated[int, BeforeValidator(byte_count)]
-FolderPath = Annotated[Path, AfterValidator(_absolute)]
-WebUrl = Annotated[str, AfterValidator(_web_url)]
-HeaderText = Annotated[str, AfterValidator(_header_text)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Folders(_Model):
+class Folders(Model):
     """Where files lie; relative paths are relative to the settings file."""
 
     drop: FolderPath
@@ -126,19 +43,19 @@ class Folders(_Model):
         return self.work or self.drop / ".uploading"
 
 
-class Wfm(_Model):
+class Wfm(Model):
     """The WFM server and how to log in."""
 
     tenant: HeaderText
     api_url: WebUrl
     token_url: WebUrl
     client_id: Annotated[str, Field(min_length=1)]
-    client_secret: Annotated[SecretStr, AfterValidator(_some_secret)] | None = None
+    client_secret: Secret | None = None
     client_secret_file: Path | None = None
     ca_file: FolderPath | None = None
     client_cert: FolderPath | None = None
     client_key: FolderPath | None = None
-    proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = None
+    proxy: Proxy | None = None
     timeout: Annotated[Duration, Field(gt=0)] = 60.0
 
     @property
@@ -152,7 +69,7 @@ class Wfm(_Model):
         return self.token_url.replace("{tenant}", self.tenant)
 
 
-class Settle(_Model):
+class Settle(Model):
     """When a file counts as whole."""
 
     quiet: Duration = 2.0
@@ -170,7 +87,7 @@ class Settle(_Model):
     )
 
 
-class Upload(_Model):
+class Upload(Model):
     """How files are sent."""
 
     chunk_bytes: Annotated[Size, Field(gt=0)] = 1_000_000
@@ -181,7 +98,7 @@ class Upload(_Model):
     max_json: Annotated[Size, Field(gt=0)] = 10_000_000
 
 
-class Log(_Model):
+class Log(Model):
     """Where the log goes besides the standard error stream."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -191,7 +108,7 @@ class Log(_Model):
     keep: Annotated[Count, Field(ge=1)] = 10
 
 
-class RouteSettings(_Model):
+class RouteSettings(Model):
     """One item of `routes`."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -199,17 +116,17 @@ class RouteSettings(_Model):
     regex: str | None = None
     endpoint: str | None = None
     acd_type: str | None = None
-    path: Annotated[str, AfterValidator(_plain_path)] | None = None
-    content_type: Annotated[str, AfterValidator(_content_type)] | None = None
-    params: dict[str, str] = {}
+    path: UrlPath | None = None
+    content_type: ContentType | None = None
+    params: dict[str, str] = Field(default={})
     chunk_bytes: Annotated[Size, Field(gt=0)] | None = None
     parallel: Annotated[Count, Field(ge=1, le=64)] = 1
     after: tuple[str, ...] | None = None
     header: Literal["none", "drop", "first", "every"] = "none"
     encoding: Literal["utf-8"] = "utf-8"
-    delimiter: Annotated[str, AfterValidator(_one_character)] = ","
+    delimiter: OneCharacter = ","
     columns: tuple[str, ...] = ()
-    marker: Annotated[str, AfterValidator(_marker)] | None = None
+    marker: Marker | None = None
     empty: Literal["fail", "done"] = "fail"
 
     @model_validator(mode="before")
@@ -225,7 +142,7 @@ class RouteSettings(_Model):
         return data
 
 
-class Config(_Model):
+class Config(Model):
     """All settings."""
 
     folders: Folders

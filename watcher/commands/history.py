@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher.commands.terminal import Terminal
-from watcher.errors import NoJournal, Outside
+from watcher.errors import NoJournal, Outdated, Outside
 from watcher.journal import Journal
 from watcher.model import Entry
 from watcher.names import shown
@@ -47,8 +47,9 @@ def opened(config: Config) -> Journal | None:
         return Journal(config.folders.state, readonly=True)
     except NoJournal:
         return None
-    except Outside:
-        # A crash in the middle of a commit left SQLite's own journal behind: only a writer can mend that.
+    except (Outside, Outdated):
+        # A crash in the middle of a commit left SQLite's own journal behind, or the journal is of an older
+        # version: only a writer can mend that.
         return Journal(config.folders.state)
 
 
