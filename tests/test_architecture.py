@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,31 @@ MODULES = sorted(
 )
 
 BASE = {"errors", "names", "model", "records", "units"}
-CORE = {"settle", "route", "preflight", "split", "upload", "retry", "faults", "order"}
-EDGES = {
-    "disk", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth", "client",
-    "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
+CORE = {
+    "settle", "route", "preflight", "split", "upload", "retry", "faults", "order",
+    "compressed", "encoding", "dialect", "columns", "rows", "content", "csv_text", "json_text", "json_schema",
 }  # fmt: skip
-WIRING = {"holds", "live", "lookout", "deliver", "pipeline", "agent", "assemble", "wake", "crew", "recovery"}
-CORE_TO_CORE = {("upload", "faults"), ("order", "settle")}
+EDGES = {
+    "disk", "scratch", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth",
+    "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
+}  # fmt: skip
+WIRING = {
+    "desk",
+    "holds",
+    "live",
+    "lookout",
+    "deliver",
+    "pipeline",
+    "agent",
+    "assemble",
+    "wake",
+    "crew",
+    "recovery",
+}
+# What the preflight is made of, each of what stands behind it; and two pairs.
+PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "split",
+             "compressed", "dialect", "encoding"]  # fmt: skip
+CORE_TO_CORE = {("upload", "faults"), ("order", "settle"), *combinations(PREFLIGHT, 2)}
 NOT_IN_CORE = {
     "time",
     "os",

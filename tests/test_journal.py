@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from watcher.errors import IllegalStep
+from watcher.errors import IllegalStep, Unfit
 from watcher.journal import Journal, utc_text
-from watcher.model import FINAL, TRANSITIONS, Entry, FileState, Fingerprint
+from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
 
 NOW = datetime(2026, 11, 23, 19, 24, 39, 123456, tzinfo=UTC)
 LOOK = Fingerprint(device=2**64 - 1, inode=2**63, size=1000, mtime_ns=1_700_000_000_123_456_789)
@@ -39,8 +39,8 @@ def step(journal: Journal, entry: Entry, state: FileState) -> Entry:
             entry, position=10, chunks=1, end=20, sha256="ab", destination="d"
         ),
         S.RETRYING: lambda: journal.retrying(entry, position=20, chunks=2),
-        S.DELIVERED: lambda: journal.delivered(entry, chunks=3, now=NOW),
-        S.REJECTED: lambda: journal.rejected(entry, reason="bad", what_to_do="mend", now=NOW),
+        S.DELIVERED: lambda: journal.delivered(entry, Delivered(3), now=NOW),
+        S.REJECTED: lambda: journal.rejected(entry, Unfit("bad", what_to_do="mend"), now=NOW),
         S.CHANGED: lambda: journal.changed(entry, reason="it changed", now=NOW),
         S.DONE: lambda: journal.finished(entry),
         S.FAILED: lambda: journal.finished(entry),
@@ -149,7 +149,7 @@ def test_sending_and_its_answer_are_two_facts(journal: Journal) -> None:
 
     answered = journal.retrying(sending, position=20, chunks=2)
     assert (answered.position, answered.chunks, answered.sending_to) == (20, 2, None)
-    delivered = journal.delivered(answered, chunks=3, now=NOW)
+    delivered = journal.delivered(answered, Delivered(3), now=NOW)
     assert (delivered.position, delivered.sending_to, delivered.target) == (LOOK.size, None, None)
     assert delivered.finished_at == "2026-11-23T19:24:39.123Z"
 
@@ -157,7 +157,7 @@ def test_sending_and_its_answer_are_two_facts(journal: Journal) -> None:
 def test_notes_are_added_to_and_not_replaced(journal: Journal) -> None:
     entry = journal.ready(seen(journal, note="before it, t.json failed"))
 
-    assert journal.delivered(entry, chunks=0, now=NOW, note="empty").note == (
+    assert journal.delivered(entry, Delivered(0, "empty"), now=NOW).note == (
         "before it, t.json failed; empty"
     )
 

@@ -8,13 +8,15 @@ import random
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.conftest import Server, World
+from watcher.content import Content
 from watcher.errors import Unfit
-from watcher.model import Route
-from watcher.preflight import inspect
+from watcher.model import Column, Route
+from watcher.preflight import prepare
 from watcher.split import cut, opening
 
 ALPHABET = 'a,"\n\rü'
@@ -174,6 +176,12 @@ class Endless(io.BufferedIOBase):
     read1 = read
 
 
+def looked_at(file: Endless, route: Route) -> Content:
+    """The preflight of a file that nobody could keep in memory."""
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    return prepare(file, "a.csv", route, scratch=io.BytesIO, now=now)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def peak() -> Iterator[Callable[[], int]]:
     """The most memory that was taken since the test began, in bytes."""
@@ -196,7 +204,7 @@ def test_a_line_of_a_gigabyte_is_refused_without_eating_memory(
         with pytest.raises(Unfit, match="longer than"):
             opening(file, route)  # type: ignore[arg-type]
     with pytest.raises(Unfit, match="longer than"):
-        inspect(file, route, start=0, header=b"")  # type: ignore[arg-type]
+        looked_at(file, route)
     with pytest.raises(Unfit, match="longer than"):
         cut(file, 0, 1_000_000, max_record=route.max_record)  # type: ignore[arg-type]
 
@@ -207,7 +215,7 @@ def test_300_mb_of_ordinary_rows_take_little_memory(peak: Callable[[], int]) -> 
     row = "4711,Müller,2026-11-23T19:24:39Z,2026-11-23T20:24:39Z,BREAK\n".encode()
     file = Endless(row, size := len(row) * (300_000_000 // len(row)))
 
-    checked = inspect(file, CSV, start=0, header=b"")  # type: ignore[arg-type]
+    checked = looked_at(file, CSV)
     at, chunks, last = 0, 0, False
     while not last:
         chunk = cut(file, at, 1_000_000, max_record=CSV.max_record)  # type: ignore[arg-type]
@@ -222,8 +230,8 @@ def test_300_mb_of_ordinary_rows_take_little_memory(peak: Callable[[], int]) -> 
 def test_columns_are_checked_in_little_memory(peak: Callable[[], int]) -> None:
     row = b"4711,2026-11-23T19:24:39Z," + b"x" * 973 + b"\n"
     file = Endless(row, len(row) * 16_000)
-    route = replace(CSV, columns=("agent", "begin", "event"))
+    route = replace(CSV, columns=tuple(map(Column, ("agent", "begin", "event"))))
 
-    assert inspect(file, route, start=0, header=b"").size == 16_000 * len(row)  # type: ignore[arg-type]
+    assert looked_at(file, route).size == 16_000 * len(row)
 
     assert peak() < 12 * MIB

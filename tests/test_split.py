@@ -36,9 +36,11 @@ def files(draw: st.DrawFn) -> tuple[bytes, list[list[str]]]:
 
 def chunks(data: bytes, limit: int, *, start: int = 0, repeat: bytes = b"") -> list[Chunk]:
     """Cut all of `data` from `start`."""
-    found = [cut(io.BytesIO(data), start, limit, repeat=repeat, max_record=MAX_RECORD)]
+    found = [cut(io.BytesIO(data), start, limit, Opening(repeat=repeat), max_record=MAX_RECORD)]
     while not found[-1].last:
-        found.append(cut(io.BytesIO(data), found[-1].end, limit, repeat=repeat, max_record=MAX_RECORD))
+        found.append(
+            cut(io.BytesIO(data), found[-1].end, limit, Opening(repeat=repeat), max_record=MAX_RECORD)
+        )
     return found
 
 

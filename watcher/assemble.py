@@ -12,7 +12,7 @@ from watcher.agent import Agent
 from watcher.auth import ClientCredentials
 from watcher.client import Client
 from watcher.config import is_loopback
-from watcher.deliver import Desk
+from watcher.desk import Desk
 from watcher.detect import Drop, network_cache_seconds
 from watcher.errors import ConfigError
 from watcher.holds import Holds
@@ -50,7 +50,8 @@ def build_client(config: Config) -> Client:
 def places(config: Config, journal: Journal) -> Places:
     """Return the folders, this agent's own part of the work folder among them."""
     folders = config.folders
-    return Places(folders.drop, folders.work_folder / journal.agent_id, folders.done, folders.failed)
+    work = folders.work_folder / journal.agent_id
+    return Places(folders.drop, work, folders.done, folders.failed, folders.state)
 
 
 def build_pipeline(

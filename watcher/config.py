@@ -8,17 +8,17 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from watcher.errors import ConfigError
 from watcher.names import shown
-from watcher.presets import build_routes, circle, route_problems
-from watcher.settings import Config, Folders, RouteSettings
+from watcher.presets import build_routes, circle, route_problems, schema_problems
+from watcher.settings import Config, Folders
 from watcher.strict_yaml import Document, Location, parse
 
 
@@ -71,7 +71,9 @@ def _validate(
     if secret := _secret_problem(data):
         problems.append(secret)
     if config is not None and not problems:
-        problems += _folder_problems(config.folders) + circle(build_routes(config))
+        problems += _folder_problems(config.folders) + schema_problems(config)
+    if config is not None and not problems:
+        problems += circle(build_routes(config))
         if (config.wfm.client_cert is None) != (config.wfm.client_key is None):
             problems.append((("wfm", "client_cert"), "give both client_cert and client_key"))
     # One problem a key: a value that could not be filled in would be called wrong a second time.
@@ -179,15 +181,23 @@ def _bound(details: ErrorDetails) -> str:
 
 
 def _unknown_key(at: Location) -> str:
-    model: Any = Config
+    model: type[BaseModel] = Config
     for part in at[:-1]:
         if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            model = RouteSettings if part == "routes" else annotation
-    keys = list(model.model_fields)
+            field = next(field for name, field in model.model_fields.items() if part in (name, field.alias))
+            model = next(_models(field.annotation))
+    keys = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(at[-1]), keys, n=1)
     hint = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(keys)}"
     return f"unknown key; {hint}"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in a type: `Folders`, or the one in `tuple[Annotated[ColumnSettings, ...], ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def _line(document: Document, at: Location) -> int:

@@ -1,4 +1,4 @@
-"""Sends one open file under one push token: chunk after chunk, each in the journal before it goes out.
+"""Sends one file's content under one push token: chunk by chunk, each in the journal before it goes out.
 
 The glue between the pure parts (split, upload) and the edges (journal, client); all waiting happens in
 `holds`. It moves nothing and decides nothing that is not in `upload`'s verdicts.
@@ -10,73 +10,29 @@ import hashlib
 import os
 import random
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO
 
 from watcher import log, split
 from watcher.claim import unchanged
+from watcher.content import Content
+from watcher.csv_text import line_list
+from watcher.desk import Desk, destination
 from watcher.errors import NotWhole, Outside, Stopped, Unfit
-from watcher.holds import Holds
-from watcher.journal import Journal
-from watcher.model import Chunk, Entry, Route
-from watcher.preflight import Inspection
+from watcher.model import Chunk, Delivered, Entry, Route
+from watcher.names import counted
 from watcher.records import NEWLINE
 from watcher.retry import backoff
-from watcher.split import READ_BYTES, Opening
+from watcher.split import READ_BYTES
 from watcher.upload import (
     Accepted,
     Again,
     Conversation,
     Hold,
     Refused,
-    Reply,
-    Request,
     Smaller,
     Verdict,
 )
-
-
-class Sender(Protocol):
-    """What `deliver` needs of a client."""
-
-    server: str
-    token_url: str
-    tenant: str
-
-    def push(self, request: Request) -> Reply:
-        """Send one request; raises `Outside`."""
-
-
-@dataclass(slots=True)
-class Desk:
-    """What all deliveries of this process share."""
-
-    journal: Journal
-    client: Sender
-    holds: Holds
-    lost_answer: Literal["resend", "new_token"]
-    attempts: int
-    retry_cap: float  # seconds
-    on_chunk: Callable[[Entry, int], None] = lambda _entry, _position: None  # bytes delivered so far
-    # The chunk size that a server took after a 413, per route. Written by whichever thread learns it:
-    # a lost update costs one more 413.
-    limits: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The server has the whole file."""
-
-    chunks: int
-    note: str | None = None
-
-
-def destination(route: Route, tenant: str) -> str:
-    """Return a digest of what makes two requests go to one operation, apart from the push token."""
-    parts = (route.url, tenant, route.content_type, route.acd_type, route.params, route.header)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 class Delivery:
@@ -87,21 +43,19 @@ class Delivery:
         desk: Desk,
         entry: Entry,
         route: Route,
-        file: BinaryIO,
+        source: BinaryIO,
         *,
         opened: os.stat_result,
-        opening: Opening,
-        checked: Inspection,
+        content: Content,
     ) -> None:
-        """`opened` is the open file's `os.fstat` from before it was inspected."""
+        """`source` is the open file, `opened` its `os.fstat` from before it was inspected."""
         self._desk = desk
         self._entry = entry
         self._route = route
-        self._file = file
-        self._opening = opening
-        self._checked = checked
+        self._source = source
         self._opened = opened
-        self._destination = destination(route, desk.client.tenant)
+        self._content = content
+        self._destination = destination(route, desk.client.tenant, content)
         # The journal says "sending": a chunk may have arrived whose answer is not known.
         self._answer_open = entry.sending_to is not None
         self._begin(entry.position, entry.chunks)
@@ -133,7 +87,7 @@ class Delivery:
                 case Accepted(note):
                     self._advance(chunk)
                     if chunk.last:
-                        return Delivered(self._chunks, note)
+                        return self._delivered(note)
                 case Hold(start_over=True):
                     self._start_over()
                     talk = self._conversation(unknown=False)
@@ -154,15 +108,24 @@ class Delivery:
                         reason, what_to_do=what_to_do, lines=self._lines(chunk), status=status, said=said
                     )
 
+    def _delivered(self, note: str | None) -> Delivered:
+        content, reason, lines = self._content, None, None
+        if content.bad:
+            number = counted(content.records + content.bad, "record")
+            reason = f"{content.bad:,} of {number} set aside: {content.problems[0]}"
+            lines = line_list(content.bad_lines)
+        return Delivered(self._chunks, note, content.records, reason, lines, content.problems)
+
     def _begin(self, position: int, chunks: int) -> None:
         """Set the position: `position` is the byte behind the last acknowledged chunk, 0 for none."""
-        self._position = max(position, self._opening.start)
+        self._position = max(position, self._content.opening.start)
         self._chunks = chunks
-        self._sha256 = hashlib.sha256()  # of the file's bytes up to the position, as they were sent
-        self._line = 1  # the line that the position is on
-        self._file.seek(0)
+        self._sha256 = hashlib.sha256()  # of the content up to the position, as it was sent
+        self._line = 1  # the line of the content that the position is on
+        file = self._content.file
+        file.seek(0)
         left = self._position
-        while left and (block := self._file.read(min(READ_BYTES, left))):
+        while left and (block := file.read(min(READ_BYTES, left))):
             self._sha256.update(block)
             self._line += block.count(NEWLINE)
             left -= len(block)
@@ -183,28 +146,28 @@ class Delivery:
 
     def _cut(self, limit: int | None = None) -> Chunk:
         """Cut the next chunk, or the one that went out before, byte for byte."""
+        file, opening, route = self._content.file, self._content.opening, self._route
         if self._entry.sending_to is not None and self._entry.position == self._position:
-            return split.exactly(
-                self._file, self._position, self._entry.sending_to, repeat=self._opening.repeat
-            )
-        if self._route.format == "json":
-            return split.whole(self._file, self._position, self._route.max_json)
+            return split.exactly(file, self._position, self._entry.sending_to, opening)
+        if not self._content.cuttable:
+            return split.whole(file, self._position, route.max_json, opening)
         return split.cut(
-            self._file,
+            file,
             self._position,
             limit or self._limit,
-            repeat=self._opening.repeat,
-            max_record=self._route.max_record,
+            opening,
+            max_record=route.max_record,
+            count=route.split,
         )
 
     def _check(self, chunk: Chunk) -> None:
         """Before the commit goes out: the bytes sent are those checked, and the file is as it was."""
-        if not chunk.raw or chunk.end > self._checked.size or chunk.last != (chunk.end == self._checked.size):
+        if not chunk.raw or chunk.end > self._content.size or chunk.last != (chunk.end == self._content.size):
             raise NotWhole
         if chunk.last:
             digest = self._sha256.copy()
             digest.update(chunk.raw)
-            if digest.hexdigest() != self._checked.sha256 or not self._as_opened():
+            if digest.hexdigest() != self._content.sha256 or not self._as_opened():
                 raise NotWhole
 
     def _exchange(self, talk: Conversation, chunk: Chunk) -> Verdict:
@@ -237,7 +200,7 @@ class Delivery:
             holds.give_up(unsaid)
 
     def _as_opened(self) -> bool:
-        return unchanged(Path(self._entry.source), self._file, self._opened)
+        return unchanged(Path(self._entry.source), self._source, self._opened)
 
     def _announce(self, chunk: Chunk) -> None:
         """Write down, in one commit, what is acknowledged and what goes out now."""
@@ -247,8 +210,9 @@ class Delivery:
                 position=self._position,
                 chunks=self._chunks,
                 end=chunk.end,
-                sha256=self._checked.sha256,
+                sha256=self._content.source_sha256,
                 destination=self._destination,
+                total=self._content.size,
             )
         )
         self._answer_open = True
@@ -290,6 +254,10 @@ class Delivery:
         log.smaller_chunks(self._route.name, limit)
 
     def _lines(self, chunk: Chunk) -> str:
+        """Return the lines of the dropped file that `chunk` has, or its elements, where it is an array."""
         newlines = chunk.raw.count(NEWLINE)
-        last = self._line + newlines - (1 if chunk.raw.endswith(NEWLINE) else 0)
-        return f"{self._line}-{last}" if last > self._line else str(self._line)
+        end = self._line + newlines - (1 if chunk.raw.endswith(NEWLINE) else 0)
+        if self._content.opening.array:
+            return f"elements {self._line}-{end}" if end > self._line else f"element {end}"
+        first, last = map(self._content.line_in_source, (self._line, end))
+        return f"{first}-{last}" if last > first else str(first)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from watcher.errors import Outside
 from watcher.names import shown
@@ -121,6 +123,17 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def keep_private(path: Path, content: BinaryIO) -> None:
+    """Write all of `content` to a file in a folder of our own, durable; an older version is replaced."""
+    content.seek(0)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        shutil.copyfileobj(content, file, COPY_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
 
 
 def replace_private(path: Path, data: bytes) -> None:

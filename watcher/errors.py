@@ -73,7 +73,8 @@ class Gone(WatcherError):
 class Unfit(WatcherError):
     """The fault lies in the file: it fails with `reason`, and `what_to_do` tells a person the way out.
 
-    `lines` says where ("7", or "120-188"), counted from 1; `status` and `said` are the server's answer.
+    `lines` says where ("7", or "120-188"), counted from 1; `status` and `said` are the server's answer;
+    `problems` the first ones where there are several, a sentence each.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Unfit(WatcherError):
         lines: str | None = None,
         status: int | None = None,
         said: str | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -92,6 +94,7 @@ class Unfit(WatcherError):
         self.lines = lines if line is None else str(line)
         self.status = status
         self.said = said
+        self.problems = tuple(problems)
 
 
 class Stopped(WatcherError):

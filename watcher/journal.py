@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from watcher.database import Connection, Database
-from watcher.errors import IllegalStep
-from watcher.model import FINAL, TRANSITIONS, Entry, FileState, Fingerprint
+from watcher.errors import IllegalStep, Unfit
+from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
 from watcher.schema import MIGRATIONS, entry_of
 from watcher.units import utc_text
 
@@ -88,9 +88,17 @@ class Journal:
         return self._step(entry, FileState.READY)
 
     def sending(
-        self, entry: Entry, *, position: int, chunks: int, end: int, sha256: str, destination: str
+        self,
+        entry: Entry,
+        *,
+        position: int,
+        chunks: int,
+        end: int,
+        sha256: str,
+        destination: str,
+        total: int | None = None,
     ) -> Entry:
-        """A chunk is about to go out: bytes `position` to `end`, after `chunks` acknowledged ones."""
+        """A chunk is about to go out: bytes `position` to `end` of `total`, behind `chunks` others."""
         return self._step(
             entry,
             FileState.SENDING,
@@ -99,6 +107,7 @@ class Journal:
             sending_to=end,
             sha256=sha256,
             destination=destination,
+            total=total,
         )
 
     def retrying(self, entry: Entry, *, position: int, chunks: int) -> Entry:
@@ -117,46 +126,35 @@ class Journal:
             sending_to=None,
         )
 
-    def delivered(
-        self,
-        entry: Entry,
-        *,
-        chunks: int,
-        now: datetime,
-        note: str | None = None,
-    ) -> Entry:
-        """The server has the whole file."""
+    def delivered(self, entry: Entry, done: Delivered, *, now: datetime) -> Entry:
+        """The server has the file: whole, or but for the records that `done` tells of."""
         return self._step(
             entry,
             FileState.DELIVERED,
-            chunks=chunks,
+            chunks=done.chunks,
             position=entry.fingerprint.size,
+            total=entry.fingerprint.size,
             sending_to=None,
             finished_at=utc_text(now),
-            note="; ".join(filter(None, (entry.note, note))) or None,
+            records=done.records,
+            reason=done.reason,
+            lines=done.lines,
+            problems="\n".join(done.problems) or None,
+            note="; ".join(filter(None, (entry.note, done.note))) or None,
         )
 
-    def rejected(
-        self,
-        entry: Entry,
-        *,
-        reason: str,
-        what_to_do: str,
-        now: datetime,
-        lines: str | None = None,
-        status: int | None = None,
-        server_said: str | None = None,
-    ) -> Entry:
+    def rejected(self, entry: Entry, fault: Unfit, *, now: datetime) -> Entry:
         """The fault lies in the file."""
         return self._step(
             entry,
             FileState.REJECTED,
-            reason=reason,
-            what_to_do=what_to_do,
+            reason=fault.reason,
+            what_to_do=fault.what_to_do,
             finished_at=utc_text(now),
-            lines=lines,
-            status=status,
-            server_said=server_said,
+            lines=fault.lines,
+            status=fault.status,
+            server_said=fault.said,
+            problems="\n".join(fault.problems) or None,
             sending_to=None,
         )
 
@@ -164,9 +162,9 @@ class Journal:
         """The file changed after the claim: it goes back into the drop folder."""
         return self._step(entry, FileState.CHANGED, reason=reason, finished_at=utc_text(now), sending_to=None)
 
-    def planned(self, entry: Entry, target: Path) -> Entry:
-        """The file is about to be moved to `target`."""
-        return self._step(entry, entry.state, target=target)
+    def planned(self, entry: Entry, target: Path, *, aside: Path | None = None) -> Entry:
+        """The file is about to be moved to `target`, and its bad records to `aside`."""
+        return self._step(entry, entry.state, target=target, aside=aside)
 
     def finished(self, entry: Entry) -> Entry:
         """The file is where its row says: done, failed, or back in the drop folder."""
@@ -179,13 +177,15 @@ class Journal:
         finished_at = entry.finished_at or utc_text(now)
         return self._step(entry, FileState.VANISHED, reason=reason, finished_at=finished_at, sending_to=None)
 
-    def relocated(self, entry: Entry, *, source: Path, target: Path | None) -> Entry:
+    def relocated(
+        self, entry: Entry, *, source: Path, target: Path | None, aside: Path | None = None
+    ) -> Entry:
         """The folders of the settings are others now: this is where the file is, and where it goes."""
-        moved = None if target is None else os.fsencode(target)
+        paths = [None if path is None else os.fsencode(path) for path in (source, target, aside)]
         with self._database.writing() as connection:
             row = connection.execute(
-                "UPDATE files SET source = ?, target = ? WHERE id = ? RETURNING *",
-                (os.fsencode(source), moved, entry.id),
+                "UPDATE files SET source = ?, target = ?, aside = ? WHERE id = ? RETURNING *",
+                (*paths, entry.id),
             ).fetchone()
             return entry_of(row)
 
@@ -245,8 +245,7 @@ class Journal:
     # -- inside ------------------------------------------------------------------------------------
 
     def _step(self, entry: Entry, state: FileState, **changes: Any) -> Entry:
-        if isinstance(changes.get("target"), Path):
-            changes["target"] = os.fsencode(changes["target"])
+        changes = {key: os.fsencode(to) if isinstance(to, Path) else to for key, to in changes.items()}
         assignments = "".join(f", {column} = ?" for column in changes)
         with self._database.writing() as connection:
             self._check_state(connection, entry, state)

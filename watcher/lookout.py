@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from watcher import log
+from watcher.claim import open_still
+from watcher.compressed import member_name
 from watcher.detect import Drop, Found, Hints
-from watcher.model import Route
+from watcher.errors import NotWhole, Unfit
+from watcher.model import Fingerprint, Route
+from watcher.names import is_zip
 from watcher.order import Waiting
 from watcher.route import is_marker, marker_of, route
-from watcher.settle import EMPTY_PATIENCE, Settling, Wait, judge, observe, restart
+from watcher.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, observe, restart
 
 # A burst of events makes one look, and looks take at most a third of the time however large the folder is.
 SHORTEST_PAUSE_SECONDS = 0.02
@@ -50,6 +55,7 @@ class Lookout:
         self._clock = clock
         self._hints: Hints | None = None
         self._settling: dict[str, Settling] = {}
+        self._zips: dict[str, tuple[Fingerprint, Route | None]] = {}  # whose own names say nothing
         self._earliest = clock()
         self._hinted = False
 
@@ -118,12 +124,18 @@ class Lookout:
         self.odd = []
         for item in found:
             wanted = route(item.name, self._routes)
-            why = item.odd or self._not_ours(item.name, wanted)
+            unknown_zip = wanted is None and is_zip(item.name)
+            why = item.odd or ("" if unknown_zip else self._not_ours(item.name, wanted))
             if why or item.look is None:
                 self.odd.append((item.name, why))
                 continue
             known = observe(self._settling.get(item.name), item.look, now)
             settling[item.name] = known
+            if unknown_zip and isinstance(judge(known, now, quiet=self._quiet), Ready):
+                wanted = self._route_inside(item.name, item.look)
+                if why := self._not_ours(item.name, wanted):
+                    self.odd.append((item.name, why))
+                    continue
             marker = marker_of(item.name, wanted) if wanted else None
             missing = marker if marker is not None and marker not in names else None
             verdict = judge(known, now, quiet=self._quiet, marker=missing)
@@ -131,7 +143,15 @@ class Lookout:
                 until.append(verdict.until)
             waiting.append(Waiting(item.name, item.look, wanted, Wait(item.busy) if item.busy else verdict))
         self._settling = settling
+        self._zips = {name: known for name, known in self._zips.items() if name in names}
         return waiting, until
+
+    def _route_inside(self, name: str, look: Fingerprint) -> Route | None:
+        """Return the route of the file in a zip that is whole; it is opened once, unless it changes."""
+        known = self._zips.get(name)
+        if known is None or known[0] != look:
+            known = self._zips[name] = (look, route_of(self._drop.folder / name, self._routes))
+        return known[1]
 
     def _not_ours(self, name: str, wanted: Route | None) -> str:
         if is_marker(name, self._routes):
@@ -139,3 +159,15 @@ class Lookout:
         if wanted is None and self._ignore_unmatched:
             return "no route matches its name, and `unmatched: ignore` leaves it"
         return ""
+
+
+def route_of(path: Path, routes: Sequence[Route]) -> Route | None:
+    """Return the route of a file by its name, or of a zip by the name of the one file in it."""
+    found = route(path.name, routes)
+    if found is not None or not is_zip(path.name):
+        return found
+    try:
+        with open_still(path) as file:
+            return route(member_name(file), routes)
+    except (OSError, NotWhole, Unfit):  # whoever takes it says what is wrong with it
+        return None

@@ -66,6 +66,24 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a CSV route, and what its fields must be."""
+
+    name: str
+    kind: Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"] = "text"
+    required: bool = False  # no field may be empty
+    one_of: tuple[str, ...] = ()
+    pattern: str = ""  # a regular expression for the whole field
+    not_future: float | None = None  # seconds that a time may lie ahead of the claim
+    not_older: float | None = None  # seconds that it may lie back
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether there is anything to check in its fields."""
+        return self.kind != "text" or self.required
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Where files of certain names go, and how; made from the settings, never changed."""
 
@@ -82,21 +100,40 @@ class Route:
     parallel: int = 1
     after: tuple[str, ...] = ()  # names of the routes whose files go first
     header: Literal["none", "drop", "first", "every"] = "none"
-    columns: tuple[str, ...] = ()
-    delimiter: str = ","
+    columns: tuple[Column, ...] = ()
+    reorder: bool = False  # columns in another order are put right
+    bad_records: Literal["fail", "set_aside"] = "fail"
+    encoding: str | None = None  # a codec of Python; None: UTF-8, or by byte order mark
+    delimiter: str = ","  # or "auto"; anything else is rewritten to a comma
+    schema: str | None = None  # JSON Schema, as text
+    split: int | None = None  # elements of a JSON array in one chunk; None: the document goes as a whole
+    max_expanded: int = 4_000_000_000  # bytes that a compressed file may expand to
+    max_ratio: float = 200.0  # ... and how many times its own size
     marker: str | None = None  # with {name} or {stem}
     empty: Literal["fail", "done"] = "fail"
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One piece of a file as it goes out."""
+    """One piece of a file's content as it goes out."""
 
-    start: int  # byte offset in the file
+    start: int  # byte offset in the content: that of the file, or of what was made of it
     end: int  # byte offset behind its last byte
-    raw: bytes  # the bytes of the file from start to end
-    body: bytes  # what is sent: `raw`, with the header before it where it is repeated
-    last: bool  # it reaches the end of the file
+    raw: bytes  # the bytes from start to end
+    body: bytes  # what is sent: `raw`, with a repeated header before it, or its lines as a JSON array
+    last: bool  # it reaches the end of what is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The server has the whole file."""
+
+    chunks: int
+    note: str | None = None
+    records: int | None = None
+    reason: str | None = None  # why some records were set aside
+    lines: str | None = None  # that they are on
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +165,5 @@ class Entry:
     note: str | None = None
     problems: str | None = None  # the first ten faulty records, a line each
     aside: str | None = None  # absolute path of the faulty records in failed; chosen before they are moved
-    records: int | None = None  # that were sent
+    records: int | None = None  # that are sent: of CSV without the header, or elements of a JSON array
+    total: int | None = None  # bytes of the content that is sent, which `position` counts in

@@ -63,6 +63,21 @@ def is_half_copied(name: str) -> bool:
     return name.startswith(".") and name.endswith(".part")
 
 
+def is_compressed(name: str) -> bool:
+    """Say whether a file of this name is taken for a compressed one."""
+    return name.casefold().endswith((".gz", ".zip"))
+
+
+def is_zip(name: str) -> bool:
+    """Say whether a file of this name is taken for a zip."""
+    return name.casefold().endswith(".zip")
+
+
+def inner_name(name: str) -> str:
+    """Return the name that a compressed file's own name gives to what is in it: `a.csv.gz` to `a.csv`."""
+    return name.rpartition(".")[0] if is_compressed(name) else name
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 chunk`, `1,234 chunks`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -54,6 +54,8 @@ def finish(entry: Entry) -> bool:
             raise Gone
     elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
         raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
+    if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
+        return False
     with disk.blame(target.parent):
         if _taken(source):
             try:
@@ -64,8 +66,33 @@ def finish(entry: Entry) -> bool:
         if entry.state is FileState.REJECTED:
             _write_report(entry, own, target, part)
     with disk.blame(own.parent):
+        disk.remove(aside_draft(entry.source))  # of an attempt that ended otherwise
         disk.remove_folder(own)
     return True
+
+
+def _set_aside(entry: Entry, own: Path, part: str) -> bool:
+    """Move the bad records of a delivered file to the failed folder, with their report; False: plan anew."""
+    draft = aside_draft(entry.source)
+    if entry.aside is None:
+        return not _taken(draft)
+    target = Path(entry.aside)
+    with disk.blame(target.parent):
+        if _taken(draft):
+            try:
+                disk.move_new(draft, target, part=part)
+            except FileExistsError:
+                return False
+        # No report without its file: somebody may have fetched it already, to mend it.
+        if _taken(target) and not _taken(target.with_name(report_name(target.name))):
+            _write_report(entry, own, target, part)
+    return True
+
+
+def aside_draft(source: str) -> Path:
+    """Return where the bad records of a claimed file lie, until they are moved to the failed folder."""
+    own = Path(source).parent
+    return own.with_name(f"{own.name}.aside")
 
 
 def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
@@ -94,6 +121,8 @@ def report_text(entry: Entry) -> str:
         "status": entry.status,
         "server_said": entry.server_said[:SAID_CHARS] if entry.server_said else None,
     }
+    for number, problem in enumerate(entry.problems.splitlines() if entry.problems else (), start=1):
+        values[f"problem_{number}"] = problem
     return "".join(f"{key}: {_scalar(value)}".rstrip() + "\r\n" for key, value in values.items())
 
 

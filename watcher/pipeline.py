@@ -9,22 +9,26 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher import disk, log, outcome, split
+from watcher import disk, log, outcome
 from watcher.claim import claim, open_claimed, unchanged
-from watcher.deliver import Delivered, Delivery, Desk
+from watcher.compressed import member_name
+from watcher.content import Content
+from watcher.deliver import Delivery
+from watcher.desk import Desk
 from watcher.errors import Gone, NotWhole, Outside, Unfit
-from watcher.model import FINAL, Entry, FileState, Route
-from watcher.names import shown
+from watcher.model import FINAL, Delivered, Entry, FileState, Route
+from watcher.names import inner_name, is_zip, shown
 from watcher.order import Waiting
-from watcher.preflight import inspect, refuse_empty
+from watcher.preflight import prepare, refuse_empty
 from watcher.recovery import Places, recover
 from watcher.route import marker_of
+from watcher.scratch import scratch_file
 
 _UNDECIDED = frozenset({FileState.READY, FileState.SENDING, FileState.RETRYING})
 
@@ -141,37 +145,55 @@ class Pipeline:
             return self._changed(entry, "it changed after it was taken; its upload was not completed")
         except Gone:
             return self._vanished(entry)
-        return self._desk.holds.insist(
-            lambda: self._desk.journal.delivered(entry, chunks=done.chunks, note=done.note, now=self._now())
-        )
+        return self._desk.holds.insist(lambda: self._desk.journal.delivered(entry, done, now=self._now()))
 
     def _deliver(self, entry: Entry) -> Delivered:
-        route = self._route_of(entry)
         folder = Path(entry.source).parent if entry.origin == "hand" else self._places.work
-        with disk.blame(folder), _opened(entry, folder) as file:
+        with disk.blame(folder), _opened(entry, folder) as file, ExitStack() as scratches:
             opened = os.fstat(file.fileno())
             try:
-                opening = split.opening(file, route)
-                checked = inspect(file, route, start=opening.start, header=opening.header)
-                self._desk.holds.worked(
-                    disk.folder_target(folder)
-                )  # it can be read: no more than that was held
-                refuse_empty(checked, route)
-                if checked.empty:
+                route = self._route_of(entry, file)
+                content = self._prepared(entry, route, file, scratches)
+                # It can be read, and there is room for scratch files: no more than that was held.
+                self._desk.holds.worked(disk.folder_target(folder))
+                if content.file is not file:
+                    self._desk.holds.worked(disk.folder_target(self._places.state))
+                refuse_empty(content, route)
+                if content.empty:
                     return Delivered(0, "empty: nothing was sent")
-                if entry.sha256 not in (None, checked.sha256):
+                if entry.sha256 not in (None, content.source_sha256):
                     raise NotWhole
-                delivery = Delivery(
-                    self._desk, entry, route, file, opened=opened, opening=opening, checked=checked
-                )
+                self._keep_aside(entry, content)
+                delivery = Delivery(self._desk, entry, route, file, opened=opened, content=content)
                 return delivery.send()
             except Unfit:
                 if not unchanged(Path(entry.source), file, opened):
                     raise NotWhole from None  # what was found may be half of what is being written
                 raise
 
-    def _route_of(self, entry: Entry) -> Route:
+    def _prepared(self, entry: Entry, route: Route, file: BinaryIO, scratches: ExitStack) -> Content:
+        def scratch() -> BinaryIO:
+            return scratches.enter_context(scratch_file(self._places.state))
+
+        if entry.origin == "hand":  # whoever sends it is there to mend it
+            route = replace(route, bad_records="fail")
+        # The claim's time and not the clock: after a restart the same records must be good.
+        claimed_at = datetime.fromisoformat(entry.started_at)
+        return prepare(file, entry.name, route, scratch=scratch, now=claimed_at)
+
+    def _keep_aside(self, entry: Entry, content: Content) -> None:
+        """Keep the bad records where a crash cannot take them, before the good ones are sent."""
+        if entry.origin == "drop":
+            draft = outcome.aside_draft(entry.source)
+            if content.aside is not None:
+                disk.keep_private(draft, content.aside)
+            else:
+                disk.remove(draft)
+
+    def _route_of(self, entry: Entry, file: BinaryIO) -> Route:
         if entry.route is None:
+            if is_zip(entry.name):
+                member_name(file)  # a damaged one says so, rather than that nothing matches
             raise Unfit(
                 "no route matches the file's name",
                 what_to_do="rename it, or add a route for it to the settings; `watcher explain` shows them",
@@ -181,17 +203,7 @@ class Pipeline:
         return replace(self._routes[entry.route], acd_type=entry.acd_type)
 
     def _rejected(self, entry: Entry, fault: Unfit) -> Entry:
-        return self._desk.holds.insist(
-            lambda: self._desk.journal.rejected(
-                entry,
-                reason=fault.reason,
-                what_to_do=fault.what_to_do,
-                now=self._now(),
-                lines=fault.lines,
-                status=fault.status,
-                server_said=fault.said,
-            )
-        )
+        return self._desk.holds.insist(lambda: self._desk.journal.rejected(entry, fault, now=self._now()))
 
     def _changed(self, entry: Entry, reason: str) -> Entry:
         if entry.origin == "hand":
@@ -212,8 +224,7 @@ class Pipeline:
         """Move the file to where its verdict puts it; a file sent by hand stays where it is."""
         while entry.origin == "drop":
             if entry.target is None:
-                target = self._desk.holds.insist(lambda: self._plan(entry))  # noqa: B023 - called at once
-                entry = self._desk.holds.insist(lambda: self._desk.journal.planned(entry, target))  # noqa: B023
+                entry = self._desk.holds.insist(lambda: self._planned(entry))  # noqa: B023 - called at once
             try:
                 if self._desk.holds.insist(lambda: outcome.finish(entry)):  # noqa: B023 - called at once
                     break
@@ -222,14 +233,21 @@ class Pipeline:
             entry = replace(entry, target=None)  # somebody put another file there meanwhile
         return self._desk.holds.insist(lambda: self._desk.journal.finished(entry))
 
-    def _plan(self, entry: Entry) -> Path:
+    def _planned(self, entry: Entry) -> Entry:
+        """Choose where the file goes, and its bad records, and write it down."""
         folder = {
             FileState.DELIVERED: self._places.done,
             FileState.REJECTED: self._places.failed,
             FileState.CHANGED: self._places.drop,
         }[entry.state]
         with_report = entry.state is FileState.REJECTED
-        return outcome.plan(folder, entry.name, self._now(), with_report=with_report)
+        target = outcome.plan(folder, entry.name, self._now(), with_report=with_report)
+        aside = None if entry.aside is None else Path(entry.aside)
+        if entry.state is FileState.DELIVERED and os.path.lexists(outcome.aside_draft(entry.source)):
+            # Not compressed: it is to be looked at.
+            name = inner_name(entry.name)
+            aside = outcome.plan(self._places.failed, name, self._now(), with_report=True)
+        return self._desk.journal.planned(entry, target, aside=aside)
 
     def _missing_before(self, route: Route | None) -> str | None:
         """Say which file that this one builds on has failed: the receipt names it."""

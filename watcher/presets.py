@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from watcher.model import Route
+from watcher.json_schema import validator
+from watcher.model import Column, Route
+from watcher.names import shown
 from watcher.route import compiled_glob, compiled_regex
-from watcher.settings import Config
+from watcher.settings import ColumnSettings, Config
 from watcher.strict_yaml import Location
 
 
@@ -89,6 +92,7 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "regex", f"is no regular expression: {error}; put it in single quotes"
     endpoint = route.get("endpoint")
     preset = PRESETS.get(endpoint) if isinstance(endpoint, str) else None
+    yield from _contents(route, str(route.get("content_type") or (preset.content_type if preset else "")))
     if preset is None:
         if endpoint is not None and "path" not in route:
             yield "endpoint", f"must be one of {', '.join(PRESETS)}; or give path and content_type"
@@ -103,6 +107,46 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "acd_type",
             f"is missing; {endpoint} needs it: set it, or name a group of a regex: '(?P<acd_type>\\w+)_.*'",
         )
+
+
+def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, str]]:
+    """Yield the problems of the keys that say what is in the files."""
+    json_alone, csv_alone = ("schema", "split"), ("columns", "reorder", "bad_records", "delimiter")
+    for key in json_alone if "json" not in content_type else csv_alone:
+        if route.get(key):
+            yield (
+                key,
+                f"is for {'JSON' if key in json_alone else 'CSV'} routes; this one sends {content_type}",
+            )
+    columns = route.get("columns")
+    names = [
+        str(column.get("name") if isinstance(column, dict) else column).strip().casefold()
+        for column in (columns if isinstance(columns, list) else [])
+    ]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        yield "columns", f"has {twice} twice; each column needs a name of its own"
+    if route.get("bad_records") == "set_aside" and not names:
+        yield "bad_records", "needs columns: without them no record is bad"
+    if route.get("reorder") is True and (not names or route.get("header") in (None, "none")):
+        yield "reorder", "needs columns, and a header (drop, first or every) that tells their order"
+
+
+def schema_problems(config: Config) -> list[tuple[Location, str]]:
+    """Check that every `schema` is one."""
+    problems: list[tuple[Location, str]] = []
+    for index, route in enumerate(config.routes):
+        if route.schema_file is not None:
+            at: Location = ("routes", index, "schema")
+            try:
+                validator(route.schema_file.read_text(encoding="utf-8-sig"))
+            except OSError as error:
+                words = f"{shown(str(route.schema_file))} cannot be read: {error.strerror}; correct the path"
+                problems.append((at, words))
+            except ValueError as error:  # no JSON, no UTF-8, or no schema
+                problems.append(
+                    (at, f"{shown(str(route.schema_file))} is no JSON Schema: {shown(str(error))}")
+                )
+    return problems
 
 
 def circle(routes: Sequence[Route]) -> list[tuple[Location, str]]:
@@ -148,10 +192,33 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 parallel=route.parallel,
                 after=after,
                 header=route.header,
-                columns=route.columns,
+                columns=tuple(map(_column, route.columns)),
+                reorder=route.reorder,
+                bad_records=route.bad_records,
+                encoding=route.encoding,
                 delimiter=route.delimiter,
+                schema=_text(route.schema_file),
+                split=route.split,
+                max_expanded=config.upload.max_expanded,
+                max_ratio=config.upload.max_ratio,
                 marker=route.marker,
                 empty=route.empty,
             )
         )
     return tuple(built)
+
+
+def _column(column: ColumnSettings) -> Column:
+    return Column(
+        name=column.name,
+        kind=column.rule,
+        required=column.required,
+        one_of=column.one_of,
+        pattern=column.pattern,
+        not_future=column.not_future,
+        not_older=column.not_older,
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else path.read_text(encoding="utf-8-sig")

@@ -7,6 +7,7 @@ records than a reader that takes such quotes for text.
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 NEWLINE = b"\n"
@@ -71,3 +72,52 @@ def opening_line_of_bad_quote(file: BinaryIO, delimiter: bytes = b",") -> int:
             elif byte == 0x0A:
                 line += 1
     return opened
+
+
+class RecordCounter:
+    """Counts the records of a CSV file that is read block by block; blank lines are none."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self._inside = False  # quotes
+        self._behind_newline = True  # the block before ended a record, or there was none
+        self._open = False  # something stands behind the last newline
+
+    def feed(self, block: bytes, *, newlines: int, quotes: int) -> None:
+        """Count the next block, which holds so many newlines and quotes (the caller knows them already)."""
+        if not quotes:
+            self.records += 0 if self._inside else newlines
+        else:
+            self.records += _newlines_outside(block, inside=self._inside)
+        self._subtract_blank_lines(block, quotes)
+        self._inside ^= bool(quotes & 1)
+        self._behind_newline = block.endswith(NEWLINE) and not self._inside
+        self._open = not block.endswith(NEWLINE) and bool(block[block.rfind(NEWLINE) + 1 :].strip() or quotes)
+
+    def finish(self) -> int:
+        """Return the number of records; the last one may have no line end."""
+        return self.records + self._open
+
+    def _subtract_blank_lines(self, block: bytes, quotes: int) -> None:
+        if not (
+            b"\n\n" in block
+            or b"\n\r\n" in block
+            or (self._behind_newline and block[:2].startswith((b"\n", b"\r\n")))
+        ):
+            return
+        parts = block.split(QUOTE) if quotes else [block]
+        for index in range(self._inside, len(parts), 2):
+            begins = index == 0 and self._behind_newline
+            self.records -= len(_BLANK_LINE.findall((b"\n" if begins else b"") + parts[index]))
+
+
+_BLANK_LINE = re.compile(rb"(?<=\n)\r?\n")
+_ALL_BUT_QUOTES_AND_NEWLINES = bytes(set(range(256)) - {0x22, 0x0A})
+
+
+def _newlines_outside(block: bytes, *, inside: bool) -> int:
+    """Count the newlines outside quotes. Two quotes with no newline between them change nothing, so nearly
+    all are gone before any Python code looks at them."""
+    left = block.translate(None, _ALL_BUT_QUOTES_AND_NEWLINES).replace(QUOTE * 2, b"")
+    parts = left.split(QUOTE)
+    return sum(part.count(NEWLINE) for part in parts[inside::2])

@@ -27,6 +27,7 @@ class Places:
     work: Path  # this agent's own part of the work folder
     done: Path
     failed: Path
+    state: Path  # for scratch files
 
 
 def recover(journal: Journal, places: Places, routes: Mapping[str, Route], now: datetime) -> list[Entry]:
@@ -61,9 +62,16 @@ def _located(journal: Journal, places: Places, entry: Entry) -> Entry:
     if target is not None and target.parent not in (places.done, places.failed, places.drop):
         # Only a file that is already there belongs to a folder that the settings do not name any more.
         target = target if os.path.lexists(target) else None
-    if source == old and str(target or "") == (entry.target or ""):
+    aside = Path(entry.aside) if entry.aside else None
+    if aside is not None and aside.parent != places.failed:
+        aside = aside if os.path.lexists(aside) else None
+    if (
+        source == old
+        and str(target or "") == (entry.target or "")
+        and str(aside or "") == (entry.aside or "")
+    ):
         return entry
-    return journal.relocated(entry, source=source, target=target)
+    return journal.relocated(entry, source=source, target=target, aside=aside)
 
 
 def _was_claimed(places: Places, entry: Entry) -> bool:
@@ -95,10 +103,10 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> None:
         return
     with disk.blame(places.work):
         for own in sorted(places.work.iterdir()):
-            if own.name.removesuffix(".report") in known:
+            if own.name.removesuffix(".report").removesuffix(".aside") in known:
                 continue
             if not own.is_dir():
-                disk.remove(own)  # the draft of a report
+                disk.remove(own)  # the draft of a report, or bad records that are still in their file
                 continue
             for path in sorted(own.iterdir()):
                 target = outcome.put_back(path, places.drop, path.name, now)

@@ -7,9 +7,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 from watcher.model import Route
-from watcher.names import folded
+from watcher.names import folded, inner_name
 
 
 def compiled_glob(pattern: str) -> re.Pattern[str]:
@@ -23,12 +24,15 @@ def compiled_regex(pattern: str) -> re.Pattern[str]:
 
 
 def route(name: str, routes: Sequence[Route]) -> Route | None:
-    """Return the first route that matches the file name, its `acd_type` filled in from the name."""
-    composed = unicodedata.normalize("NFC", name)
+    """Return the first route that matches the file name, its `acd_type` filled in from the name.
+
+    Of a compressed file the name of what is in it counts as well: `a.csv.gz` is matched by `*.csv`.
+    """
+    names = list(dict.fromkeys((name, inner_name(name))))
     for candidate in routes:
-        for pattern in candidate.patterns:
+        for pattern, each in product(candidate.patterns, names):
             # As it is written first, so that a group keeps the case that the API compares.
-            match = pattern.fullmatch(composed) or pattern.fullmatch(folded(name))
+            match = pattern.fullmatch(unicodedata.normalize("NFC", each)) or pattern.fullmatch(folded(each))
             if match:
                 acd_type = match.groupdict().get("acd_type")
                 if acd_type and not acd_type.isprintable():

@@ -30,7 +30,8 @@ MIGRATIONS = (
     """
     ALTER TABLE files ADD COLUMN problems TEXT;
     ALTER TABLE files ADD COLUMN aside BLOB;
-    ALTER TABLE files ADD COLUMN records INTEGER
+    ALTER TABLE files ADD COLUMN records INTEGER;
+    ALTER TABLE files ADD COLUMN total INTEGER
     """,
 )
 _PLAIN = tuple(

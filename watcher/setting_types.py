@@ -5,6 +5,7 @@ Each check raises ValueError with the remedy; the key and the line come from `co
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from pathlib import Path
@@ -89,6 +90,33 @@ def _one_character(value: str) -> str:
     return value
 
 
+def _delimiter(value: str) -> str:
+    return value if value == "auto" else _one_character(value)
+
+
+def _codec(value: str) -> str:
+    try:
+        if not getattr(codecs.lookup(value), "_is_text_encoding", True):  # as open() asks
+            raise LookupError
+        "a".encode(value)
+    except (LookupError, UnicodeError):
+        raise ValueError("is no text encoding that Python knows; cp1252, utf-16-le, ... are") from None
+    return value
+
+
+def named(value: object) -> object:
+    """Take a bare text for an item that has nothing but a name."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}; put it in single quotes") from error
+    return value
+
+
 Count = Annotated[int, BeforeValidator(_no_truth)]
 Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(byte_count)]
@@ -100,7 +128,9 @@ Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
 UrlPath = Annotated[str, AfterValidator(_plain_path)]
 ContentType = Annotated[str, AfterValidator(_content_type)]
 Marker = Annotated[str, AfterValidator(_marker)]
-OneCharacter = Annotated[str, AfterValidator(_one_character)]
+Delimiter = Annotated[str, AfterValidator(_delimiter)]
+Codec = Annotated[str, AfterValidator(_codec)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Model(BaseModel):

@@ -6,26 +6,31 @@ Checks across keys stand in `presets` and `config`; nothing here reads a file.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from watcher.errors import ConfigError
 from watcher.setting_types import (
+    Codec,
     ContentType,
     Count,
+    Delimiter,
     Duration,
     FolderPath,
     HeaderText,
     Marker,
     Model,
-    OneCharacter,
+    Pattern,
     Proxy,
     Secret,
     Size,
     UrlPath,
     WebUrl,
+    named,
 )
+
+Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
 
 
 class Folders(Model):
@@ -96,6 +101,8 @@ class Upload(Model):
     retry_cap: Annotated[Duration, Field(gt=0)] = 300.0
     max_record: Annotated[Size, Field(gt=0)] = 16 * 2**20
     max_json: Annotated[Size, Field(gt=0)] = 10_000_000
+    max_expanded: Annotated[Size, Field(gt=0)] = 4_000_000_000
+    max_ratio: Annotated[float, Field(gt=1)] = 200.0
 
 
 class Log(Model):
@@ -106,6 +113,50 @@ class Log(Model):
     file: FolderPath | None = None
     rotate: Annotated[Size, Field(gt=0)] = 10_000_000
     keep: Annotated[Count, Field(ge=1)] = 10
+
+
+class ColumnSettings(Model):
+    """One item of a route's `columns`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    kind: Annotated[Kind | None, Field(alias="is")] = None
+    required: bool = False
+    one_of: tuple[str, ...] = ()
+    pattern: Pattern = ""
+    not_future: Duration | None = None
+    not_older: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rule_within(cls, data: Any) -> Any:
+        """`is: {one_of: [...]}` is the same as `one_of: [...]`."""
+        rule = data.get("is") if isinstance(data, dict) else None
+        if isinstance(rule, dict) and len(rule) == 1 and set(rule) <= {"one_of", "pattern"} - set(data):
+            return {key: data[key] for key in data if key != "is"} | rule
+        return data
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for key in ("one_of", "pattern"):
+            if getattr(self, key) and self.kind not in (None, "text", key):
+                raise ValueError(f"{key} and is: {self.kind} contradict each other; remove one")
+            if self.kind == key and not getattr(self, key):
+                raise ValueError(f"is: {key} needs {key}: …")
+        if self.one_of and self.pattern:
+            raise ValueError("give either one_of or pattern")
+        if self.kind != "utc_time" and (self.not_future is not None or self.not_older is not None):
+            raise ValueError("not_future and not_older need is: utc_time")
+        return self
+
+    @property
+    def rule(self) -> Kind:
+        """What its fields must be, whichever key says so."""
+        if self.one_of or self.pattern:
+            return "one_of" if self.one_of else "pattern"
+        return self.kind or "text"
+
+
+ColumnItem = Annotated[ColumnSettings, BeforeValidator(named)]
 
 
 class RouteSettings(Model):
@@ -123,9 +174,13 @@ class RouteSettings(Model):
     parallel: Annotated[Count, Field(ge=1, le=64)] = 1
     after: tuple[str, ...] | None = None
     header: Literal["none", "drop", "first", "every"] = "none"
-    encoding: Literal["utf-8"] = "utf-8"
-    delimiter: OneCharacter = ","
-    columns: tuple[str, ...] = ()
+    encoding: Codec | None = None
+    delimiter: Delimiter = ","
+    columns: tuple[ColumnItem, ...] = ()
+    reorder: bool = False
+    bad_records: Literal["fail", "set_aside"] = "fail"
+    schema_file: Annotated[FolderPath | None, Field(alias="schema")] = None
+    split: Annotated[Count, Field(ge=1)] | None = None
     marker: Marker | None = None
     empty: Literal["fail", "done"] = "fail"
 

@@ -150,7 +150,7 @@ class Conversation:
 
     def _halved(self, chunk: Chunk, reply: Reply) -> Smaller | Refused:
         size = len(chunk.body)
-        if self._route.format == "json":
+        if self._route.format == "json" and self._route.split is None:
             too_large = f"the document ({size:,} bytes) is larger than the server takes in one request"
         elif size <= SMALLEST_CHUNK_BYTES:
             too_large = f"the server refuses even a chunk of {size:,} bytes"

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from watcher import split
 from watcher.assemble import build_drop, watching
 from watcher.claim import open_still
+from watcher.content import Content
 from watcher.detect import trial_open
 from watcher.errors import NotWhole, Unfit
+from watcher.lookout import route_of
 from watcher.model import Route
-from watcher.names import shown
-from watcher.preflight import inspect, refuse_empty
+from watcher.names import is_compressed, shown
+from watcher.preflight import prepare, refuse_empty
 from watcher.presets import build_routes
-from watcher.route import is_marker, marker_of, route
+from watcher.records import first_boundary
+from watcher.route import is_marker, marker_of
 from watcher.settings import Config
+
+SHOWN_CHARS = 300  # of the first record
+
+Say = Callable[[str, str], None]  # a key and a text
 
 
 def explain(config: Config, files: Sequence[Path], say: Callable[[str], None]) -> int:
@@ -41,7 +52,7 @@ def _explain(config: Config, path: Path, say: Callable[[str], None]) -> bool:
     if is_marker(path.name, routes):
         line("marker", "it says that another file is whole, and goes along with it")
         return True
-    found = route(path.name, routes)
+    found = route_of(path, routes)
     if found is None:
         names = ", ".join(item.name for item in routes)
         fate = "moved to failed" if config.unmatched == "fail" else "left where it is"
@@ -51,22 +62,36 @@ def _explain(config: Config, path: Path, say: Callable[[str], None]) -> bool:
         line(key, text)
     for reason in _not_ready(config, path, found):
         line("ready", reason)
-    try:
-        facts, chunks = _checked(path, found)
-    except OSError as error:
-        line("file", f"cannot be read: {error.strerror}")
-        return False
-    except NotWhole:
-        line("file", "not a regular file, or it changes while it is read; it would wait")
-        return False
-    except Unfit as fault:
-        line("checks", fault.reason)
-        line("fate", f"moved to failed; {fault.what_to_do}")
-        return False
-    line("checks", facts)
-    line("chunks", f"{chunks:,}, of at most {found.chunk_bytes:,} bytes" if found.format == "csv" else "1")
-    line("fate", "delivered, then moved to done" if chunks else "moved to done, with nothing sent")
-    return True
+    return _told(path, found, line)
+
+
+def _told(path: Path, found: Route, line: Say) -> bool:
+    """Inspect and cut the file as the agent would, and tell of it; returns whether it would be delivered."""
+    with ExitStack() as scratches:
+
+        def scratch() -> BinaryIO:
+            return cast(BinaryIO, scratches.enter_context(tempfile.TemporaryFile()))
+
+        try:
+            file = scratches.enter_context(open_still(path))
+            content = prepare(file, path.name, found, scratch=scratch, now=datetime.now(UTC))
+            for key, text in _content_lines(content, path.name):
+                line(key, text)
+            refuse_empty(content, found)
+            chunks, first = _cut_up(content, found)
+        except OSError as error:
+            line("file", f"cannot be read: {error.strerror}")
+        except NotWhole:
+            line("file", "not a regular file, or it changes while it is read; it would wait")
+        except Unfit as fault:
+            line("checks", fault.reason)
+            for problem in fault.problems:
+                line("problem", shown(problem))
+            line("fate", f"moved to failed; {fault.what_to_do}")
+        else:
+            _tell_chunks(content, found, chunks, first, line)
+            return True
+    return False
 
 
 def _route_lines(found: Route) -> Iterator[tuple[str, str]]:
@@ -86,21 +111,47 @@ def _not_ready(config: Config, path: Path, found: Route) -> Iterator[str]:
     yield f"once it is unchanged for {watching(config).quiet:g} s"
 
 
-def _checked(path: Path, found: Route) -> tuple[str, int]:
-    """Inspect and cut the file as the agent would; returns a line of facts and the number of chunks."""
-    with open_still(path) as file:
-        opening = split.opening(file, found)
-        checked = inspect(file, found, start=opening.start, header=opening.header)
-        facts = f"fit to send: {checked.size:,} bytes, UTF-8, sha256 {checked.sha256}"
-        refuse_empty(checked, found)
-        if checked.empty:
-            return "empty", 0
-        if found.format == "json":
-            return facts, 1
-        chunks, position, last = 0, opening.start, False
-        while not last:
+def _content_lines(content: Content, name: str) -> Iterator[tuple[str, str]]:
+    packed = "compressed, " if is_compressed(name) else ""
+    yield "text", ", ".join(filter(None, (packed + content.encoding, content.dialect)))
+    if content.opening.header:
+        yield "header", _excerpt(content.opening.header)
+    yield (
+        "records",
+        f"{content.records:,}" + (f", and {content.bad:,} bad ones set aside" * bool(content.bad)),
+    )
+    for problem in content.problems:
+        yield "problem", shown(problem)
+
+
+def _tell_chunks(content: Content, found: Route, chunks: int, first: bytes, line: Say) -> None:
+    line("checks", f"fit to send: {content.size:,} bytes, sha256 of the file {content.source_sha256}")
+    elements = f" and {found.split:,} elements" if found.split is not None else ""
+    most = f", of at most {found.chunk_bytes:,} bytes{elements}" if content.cuttable else ""
+    line("chunks", f"{chunks:,}{most}")
+    if chunks:
+        line("first", _excerpt(first))
+    aside = "; the bad records to failed" if content.bad else ""
+    line("fate", f"delivered, then moved to done{aside}" if chunks else "moved to done, with nothing sent")
+
+
+def _cut_up(content: Content, found: Route) -> tuple[int, bytes]:
+    """Return the number of chunks that would go out, and the first record as it would be sent."""
+    number, first, position, last = 0, b"", content.opening.start, content.empty
+    while not last:
+        if content.cuttable:
+            limit, count = found.chunk_bytes, found.split
             chunk = split.cut(
-                file, position, found.chunk_bytes, repeat=opening.repeat, max_record=found.max_record
+                content.file, position, limit, content.opening, max_record=found.max_record, count=count
             )
-            chunks, position, last = chunks + 1, chunk.end, chunk.last
-    return facts, chunks
+        else:
+            chunk = split.whole(content.file, position, found.max_json, content.opening)
+        if number == 0:
+            first = chunk.body[: first_boundary(chunk.body) or None] if found.format == "csv" else chunk.body
+        number, position, last = number + 1, chunk.end, chunk.last
+    return number, first
+
+
+def _excerpt(record: bytes) -> str:
+    text = record[: 4 * SHOWN_CHARS].decode("utf-8", "replace").strip()
+    return shown(text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…")

@@ -10,9 +10,9 @@ from watcher.assemble import AGENT_LOCK, build_drop
 from watcher.commands.history import as_json, opened
 from watcher.commands.terminal import Terminal
 from watcher.errors import Outside
+from watcher.lookout import route_of
 from watcher.names import shown
 from watcher.presets import build_routes
-from watcher.route import route
 from watcher.settings import Config
 
 LAST = 10  # outcomes shown
@@ -70,7 +70,7 @@ def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict
     unknown = "the agent is not running" if told is None else "seen by the agent at its next look"
     rows = []
     for item in sorted(found, key=lambda item: item.name)[: live.SHOWN_WAITING]:
-        match = route(item.name, routes)
+        match = route_of(config.folders.drop / item.name, routes)
         name = shown(item.name)
         reason = item.odd or why.get(name, unknown)
         rows.append({"name": name, "route": match.name if match else None, "why": reason})

@@ -14,14 +14,14 @@ from pathlib import Path
 from watcher.assemble import build_client, build_pipeline, open_state
 from watcher.claim import open_still
 from watcher.commands.terminal import Bar, Terminal
-from watcher.errors import ConfigError, NotWhole, Stopped
+from watcher.errors import ConfigError, NotWhole, Stopped, Unfit
 from watcher.holds import Holds
 from watcher.journal import Journal
+from watcher.lookout import route_of
 from watcher.model import FINAL, Entry, FileState, Fingerprint, Route
 from watcher.names import counted, shown
 from watcher.pipeline import Pipeline
 from watcher.presets import build_routes
-from watcher.route import route
 from watcher.settings import Config
 
 UPLOAD_LOCK = "upload.lock"
@@ -75,7 +75,7 @@ def _planned(
             f"--route {shown(route_name)}: there is no such route; there are {', '.join(by_name)}"
         )
     for path in files:
-        found = by_name[route_name] if route_name is not None else route(path.name, routes)
+        found = by_name[route_name] if route_name is not None else route_of(path, routes)
         if not path.is_file():
             problems.append(f"{shown(str(path))}: there is no such file")
         elif found is None:
@@ -96,7 +96,8 @@ def _give_up(journal: Journal, entry: Entry, reason: str) -> None:
     if entry.state is FileState.SEEN:
         entry = journal.ready(entry)
     if entry.state not in (*FINAL, FileState.DELIVERED, FileState.REJECTED):
-        entry = journal.rejected(entry, reason=reason, what_to_do="send it again", now=datetime.now(UTC))
+        fault = Unfit(reason, what_to_do="send it again")
+        entry = journal.rejected(entry, fault, now=datetime.now(UTC))
     if entry.state not in FINAL:
         journal.finished(entry)
 

@@ -1,0 +1,86 @@
+"""Pure: what is inside a compressed file, as a stream of bytes that is bounded whatever the file claims.
+
+`.gz` by RFC 1952, `.zip` with exactly one file in it. It is handed an open file and knows no folder.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO, cast
+
+from watcher.errors import Unfit
+
+BLOCK_BYTES = 1 << 20
+# Under this size even an absurd ratio is harmless: a megabyte of blanks is a file that people make.
+RATIO_FROM_BYTES = 10_000_000
+_AGAIN = "make it again, and drop it again"
+
+
+def member_name(file: BinaryIO) -> str:
+    """Return the name of the one file in a zip, without its folders. Raises `Unfit`."""
+    with _faults("zip"), zipfile.ZipFile(file) as archive:
+        return _only_member(archive).filename.rpartition("/")[2]
+
+
+def expanded(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> Generator[bytes]:
+    """Yield the content of the compressed `file` in blocks.
+
+    Raises `Unfit` for a file that is damaged, encrypted, expands to more than `max_bytes`, or to more than
+    `max_ratio` times its own size.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    kind = name.casefold().rpartition(".")[2]
+    done = 0
+    with _faults(kind), _opened(file, kind) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            done += len(block)
+            if done > max_bytes:
+                raise Unfit(
+                    f"it expands to more than {max_bytes:,} bytes",
+                    what_to_do="export it in smaller parts, or raise upload.max_expanded",
+                )
+            if done > RATIO_FROM_BYTES and done > size * max_ratio:
+                raise Unfit(
+                    f"it expands to more than {max_ratio:g} times its size, as no real export does",
+                    what_to_do="look into the file; upload.max_ratio can be raised",
+                )
+            yield block
+
+
+@contextmanager
+def _opened(file: BinaryIO, kind: str) -> Iterator[IO[bytes]]:
+    if kind == "gz":
+        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+            yield cast(IO[bytes], stream)
+    else:
+        with zipfile.ZipFile(file) as archive, archive.open(_only_member(archive)) as stream:
+            yield stream
+
+
+def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) != 1:
+        raise Unfit(
+            f"the zip holds {len(members)} files where there must be exactly one",
+            what_to_do="put each file into a zip of its own",
+        )
+    if members[0].flag_bits & 1:
+        raise Unfit("the zip is encrypted", what_to_do="make it without a password, and drop it again")
+    return members[0]
+
+
+@contextmanager
+def _faults(kind: str) -> Iterator[None]:
+    """Turn what the libraries say about a damaged file into `Unfit`; faults of the disk stay as they are."""
+    try:
+        yield
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+    except (NotImplementedError, RuntimeError) as error:  # a method of compression that Python has not
+        raise Unfit(f"the {kind} file cannot be read: {error}", what_to_do=_AGAIN) from error

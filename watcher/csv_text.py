@@ -1,0 +1,188 @@
+"""Pure: a CSV file, as UTF-8, to what is sent of it. Every byte is checked, and every record where the route
+has columns; it is written anew only where it cannot go out as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import BinaryIO
+
+from watcher.content import BLOCK_BYTES, Content, Scratch, blocks, digest
+from watcher.dialect import HEAD_BYTES, Dialect, dialect
+from watcher.encoding import Encoding, TextCheck
+from watcher.errors import Unfit
+from watcher.model import Route
+from watcher.records import (
+    NEWLINE,
+    QUOTE,
+    RecordCounter,
+    first_boundary,
+    last_boundary,
+    opening_line_of_bad_quote,
+)
+from watcher.rows import Findings, check_rows, marked_lines
+from watcher.split import mark_bytes, opening
+
+LISTED_LINES = 10  # of bad records, in a report
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspection:
+    """What one pass over the bytes found."""
+
+    sha256: str
+    size: int
+    blank: bool
+    records: int  # header included
+
+
+def csv_content(
+    text: BinaryIO, route: Route, encoding: Encoding, *, scratch: Scratch, now: datetime
+) -> Content:
+    """Check `text` (UTF-8) for `route` and return what is sent; `encoding` is that of the dropped file.
+
+    Raises `Unfit`.
+    """
+    seen = _inspected(text, route)
+    how = _dialect(text, route)
+    left_out = bool(how.skip) + (route.header != "none")
+    content = Content(
+        text,
+        opening(text, route, skip=how.skip),
+        seen.size,
+        seen.sha256,
+        empty=seen.blank,
+        records=max(0, seen.records - left_out),
+        dialect=how.words,
+    )
+    if not seen.blank and (route.columns or how.delimiter != ","):
+        content = _checked(content, route, how, encoding, scratch=scratch, now=now)
+    # A header alone is no data, whether or not the header itself is sent.
+    begin = content.opening
+    data = begin.start + (len(begin.header) if route.header == "first" else 0)
+    return replace(content, empty=_is_blank_from(content.file, data))
+
+
+def _inspected(text: BinaryIO, route: Route) -> _Inspection:
+    sha256, check, counter = hashlib.sha256(), TextCheck(), RecordCounter()
+    size, newlines, inside, blank = 0, 0, False, True
+    open_bytes, open_line = 0, 1  # the record that has begun and not ended: its size so far, its line
+    for block in blocks(text, min(BLOCK_BYTES, route.max_record)):
+        sha256.update(block)
+        check.feed(block)
+        blank = blank and not block.removeprefix(b"\xef\xbb\xbf" if size == 0 else b"").strip()
+        if open_bytes + (first_boundary(block, inside=inside) or len(block)) > route.max_record:
+            raise Unfit(
+                f"the record that begins on line {open_line} is longer than {route.max_record:,} bytes",
+                what_to_do="look for a quote that is never closed, or raise upload.max_record",
+                line=open_line,
+            )
+        if end := last_boundary(block, inside=inside):
+            open_bytes = len(block) - end
+            open_line = newlines + block.count(NEWLINE, 0, end) + 1
+        else:
+            open_bytes += len(block)
+        quotes, breaks = block.count(QUOTE), block.count(NEWLINE)
+        counter.feed(block, newlines=breaks, quotes=quotes)
+        inside ^= bool(quotes & 1)
+        newlines += breaks
+        size += len(block)
+    check.feed(b"", final=True)
+    if inside:
+        raise _never_closed(text, route)
+    return _Inspection(sha256.hexdigest(), size, blank, counter.finish())
+
+
+def _never_closed(text: BinaryIO, route: Route) -> Unfit:
+    try:
+        delimiter = _dialect(text, route).delimiter
+    except Unfit:  # it cannot be judged, and this is the lesser fault
+        delimiter = ","
+    text.seek(0)
+    line = opening_line_of_bad_quote(text, delimiter.encode())
+    return Unfit(
+        f"line {line}: the quote that opens here is never closed",
+        what_to_do="close the quote (a quote inside a field is written twice) and drop the file again",
+        line=line,
+    )
+
+
+def _dialect(text: BinaryIO, route: Route) -> Dialect:
+    text.seek(mark_bytes(text))
+    return dialect(text.read(HEAD_BYTES), route.delimiter, columns=len(route.columns))
+
+
+def _checked(
+    content: Content, route: Route, how: Dialect, encoding: Encoding, *, scratch: Scratch, now: datetime
+) -> Content:
+    """Check every record, and write those anew that cannot go out as they are."""
+    text, first_line = content.file, 2 if how.skip else 1
+    start = mark_bytes(text) + how.skip
+    rows = check_rows(
+        text,
+        route,
+        start=start,
+        first_line=first_line,
+        delimiter=how.delimiter,
+        now=now,
+        scratch=scratch,
+    )
+    if rows.widest == 1 and how.delimiter != "," and len(route.columns) != 1:
+        raise Unfit(
+            f"no record has more than one field: there is no {how.delimiter!r} in the file",
+            what_to_do="correct the route's delimiter; `auto` finds it in most files",
+            line=first_line,
+        )
+    written = rows.out
+    content = replace(content, records=rows.records)
+    if rows.bad:
+        if route.bad_records == "fail" or not rows.records:
+            raise _bad_records(rows)
+        aside = scratch()
+        aside.write(encoding.mark)
+        good = scratch() if written is None else None
+        for is_bad, is_head, line in marked_lines(text, first_line=first_line, start=start, rows=rows):
+            if is_bad or is_head:
+                aside.write(line.encode(encoding.codec))
+            if good is not None and not is_bad:
+                good.write(line.encode())
+        written = written or good
+        content = replace(
+            content, bad=rows.bad, problems=tuple(rows.problems), bad_lines=tuple(rows.lines), aside=aside
+        )
+    if written is None:
+        return content
+    sha256, size = digest(written)
+    return replace(
+        content,
+        file=written,
+        opening=opening(written, route),
+        size=size,
+        sha256=sha256,
+        lines_before=first_line - 1,
+    )
+
+
+def _bad_records(rows: Findings) -> Unfit:
+    number = rows.records + rows.bad
+    counted = f"{rows.bad:,} of {number:,} records are bad; the first: " if rows.bad > 1 else ""
+    return Unfit(
+        counted + rows.problems[0],
+        what_to_do="mend the records and drop the file again; `bad_records: set_aside` sends the good ones",
+        lines=line_list(rows.lines),
+        problems=rows.problems,
+    )
+
+
+def line_list(lines: Sequence[int]) -> str:
+    """Return `7, 9-10, …` for the first and last lines of records."""
+    spans = list(zip(lines[::2], lines[1::2], strict=True))
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans[:LISTED_LINES]]
+    return ", ".join([*words, *(["…"] if len(spans) > LISTED_LINES else [])])
+
+
+def _is_blank_from(file: BinaryIO, offset: int) -> bool:
+    file.seek(offset)
+    return not any(block.strip() for block in iter(lambda: file.read(BLOCK_BYTES), b""))

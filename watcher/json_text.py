@@ -1,0 +1,235 @@
+"""Pure: JSON that is checked, and large arrays to their elements, without changing a number or a string.
+
+The elements of an array (or the lines of a `.jsonl` file) are written one a line: valid JSON has line breaks
+between its tokens only. What is parsed is thrown away; what is sent is the text as it was.
+"""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, NoReturn
+
+from watcher.content import Content, Scratch, blocks, digest
+from watcher.encoding import TextCheck
+from watcher.errors import Unfit
+from watcher.json_schema import Problems
+from watcher.model import Route
+from watcher.split import BOM, Opening, opening
+
+_AGAIN = "export the file again, or mend it there"
+_BLANKS = " \t\r\n"
+_BLANK = re.compile(f"[{_BLANKS}]*")
+_BREAKS = re.compile(r"[\r\n]+")
+READ_BYTES = 1 << 18
+
+
+def parse(text: str, *, line: int = 1) -> Any:
+    """Parse a document that begins on `line`. Raises `Unfit` with line and column."""
+    with_line = line - 1
+    try:
+        return _decoder().decode(text)
+    except json.JSONDecodeError as error:
+        where = error.lineno + with_line
+        raise Unfit(
+            f"line {where}, column {error.colno}: not JSON: {error.msg}", what_to_do=_AGAIN, line=where
+        ) from error
+    except RecursionError as error:
+        raise _too_deep(line) from error
+    except ValueError as error:  # an integer of more digits than Python takes
+        raise Unfit(f"not JSON that can be read: {error}", what_to_do=_AGAIN) from error
+
+
+def document_content(text: BinaryIO, route: Route) -> Content:
+    """Check a JSON document that goes out as a whole, as it is. Raises `Unfit`."""
+    text.seek(0)
+    data = text.read(route.max_json + 1)
+    if len(data) > route.max_json:
+        raise _too_large(route.max_json)
+    check = TextCheck()
+    check.feed(data, final=True)
+    sha256 = hashlib.sha256(data).hexdigest()
+    content = Content(text, opening(text, route), len(data), sha256, cuttable=False)
+    words = data.decode("utf-8-sig")
+    if not words.strip(_BLANKS):
+        return replace(content, empty=True)
+    value = parse(words)
+    problems = Problems(route.schema)
+    problems.check(value)
+    problems.refuse()
+    return replace(content, records=len(value) if isinstance(value, list) else 1)
+
+
+def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool) -> Content:
+    """Check an array (with `lines`: JSON Lines) and write its elements one a line, to be sent as arrays.
+
+    Raises `Unfit`.
+    """
+    check, blank = TextCheck(), True
+    for block in blocks(text):
+        check.feed(block)
+        blank = blank and not block.removeprefix(BOM).strip()
+    check.feed(b"", final=True)
+    out, records, problems = scratch(), 0, Problems(route.schema)
+    if not blank:
+        found = (json_lines if lines else elements)(text, route.max_record)
+        for line in as_lines(found, problems):
+            out.write(line)
+            records += 1
+    problems.refuse()
+    sha256, size = digest(out)
+    if route.split is None and size + 1 > route.max_json:
+        raise _too_large(route.max_json)
+    begin = Opening(array=True)
+    cuttable = route.split is not None
+    return Content(out, begin, size, sha256, cuttable=cuttable, empty=not records, records=records)
+
+
+def elements(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
+    """Yield the elements of the array in `file` (UTF-8): the line it begins on, its text, its value.
+
+    Memory is bounded by `max_record` bytes, the most that one element may have. Raises `Unfit`.
+    """
+    scan = _Scan(file, max_record)
+    if scan.next_token() != "[":
+        raise Unfit(
+            f"line {scan.line}: it holds no array at the top, which `split` needs",
+            what_to_do="remove `split` from the route, or export an array",
+            line=scan.line,
+        )
+    scan.at += 1
+    if scan.next_token() == "]":
+        scan.at += 1
+    else:
+        while True:
+            scan.next_token()
+            line = scan.line
+            text, value = scan.value()
+            yield line, text, value
+            token = scan.next_token()
+            if token not in (",", "]") or not token:
+                scan.refuse("Expecting ',' delimiter")
+            scan.at += 1
+            if token == "]":
+                break
+    if scan.next_token():
+        scan.refuse("Extra data")
+
+
+def json_lines(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
+    """Yield the values of a JSON Lines file (jsonlines.org), blank lines left out, like `elements`."""
+    file.seek(0)
+    for number, line in enumerate(iter(lambda: file.readline(max_record + 1), b""), start=1):
+        if len(line) > max_record:
+            raise _too_long(number, max_record)
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(_BLANKS)
+        if text:
+            yield number, text, parse(text, line=number)
+
+
+def as_lines(found: Iterable[tuple[int, str, Any]], problems: Problems) -> Iterator[bytes]:
+    """Yield each element as one line, checked by the schema as an array of one element."""
+    for index, (line, text, value) in enumerate(found):
+        problems.check([value], index=index, line=line)
+        yield _BREAKS.sub(" ", text).encode() + b"\n"
+
+
+class _Scan:
+    """The text of a file, of which a window is in memory."""
+
+    def __init__(self, file: BinaryIO, max_record: int) -> None:
+        file.seek(0)
+        self._file = file
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._max_record = max_record
+        self._text = ""
+        self._ended = False
+        self._lines_before = 0  # line breaks before the window
+        self.at = 0
+
+    @property
+    def line(self) -> int:
+        """The line of the current place, from 1."""
+        return self._lines_before + self._text.count("\n", 0, self.at) + 1
+
+    def next_token(self) -> str:
+        """Go past blanks; return the character there, "" at the end."""
+        while True:
+            blank = _BLANK.match(self._text, self.at)
+            self.at = blank.end() if blank else self.at
+            if self.at < len(self._text):
+                return self._text[self.at]
+            if self._ended:
+                return ""
+            self._more(READ_BYTES)
+
+    def value(self) -> tuple[str, Any]:
+        """Return the text and the value that begin here, and go behind them."""
+        step = READ_BYTES
+        while True:
+            try:
+                value, end = _decoder().raw_decode(self._text, self.at)
+            except json.JSONDecodeError as error:
+                if self._ended:
+                    self.refuse(error.msg, error.pos)
+            except RecursionError as error:
+                raise _too_deep(self.line) from error
+            except ValueError as error:
+                raise Unfit(f"line {self.line}: {error}", what_to_do=_AGAIN, line=self.line) from error
+            else:
+                if end < len(self._text) or self._ended:  # a number may go on behind the window
+                    text, self.at = self._text[self.at : end], end
+                    return text, value
+            if len(self._text) - self.at > self._max_record:
+                raise _too_long(self.line, self._max_record)
+            self._more(step)
+            step *= 2  # so that a large element is not parsed over and over
+
+    def refuse(self, words: str, at: int | None = None) -> NoReturn:
+        """Raise `Unfit` for the current place, or another one in the window."""
+        self.at = self.at if at is None else at
+        column = self.at - self._text.rfind("\n", 0, self.at)
+        raise Unfit(
+            f"line {self.line}, column {column}: not JSON: {words}", what_to_do=_AGAIN, line=self.line
+        )
+
+    def _more(self, count: int) -> None:
+        self._lines_before += self._text.count("\n", 0, self.at)
+        block = self._file.read(count)
+        self._ended = len(block) < count
+        self._text = self._text[self.at :] + self._decode(block, self._ended)
+        self.at = 0
+
+
+@functools.cache
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    # NaN and Infinity are not JSON (RFC 8259, section 6).
+    raise Unfit(f"not JSON: {word} is no JSON number", what_to_do=f"export the file again without {word}")
+
+
+def _too_large(max_json: int) -> Unfit:
+    return Unfit(
+        f"the document is larger than {max_json:,} bytes",
+        what_to_do="export it in smaller parts, or raise upload.max_json; `split` sends an array in parts",
+    )
+
+
+def _too_deep(line: int) -> Unfit:
+    return Unfit("the JSON is nested too deeply to be read", what_to_do="export the file again", line=line)
+
+
+def _too_long(line: int, max_record: int) -> Unfit:
+    return Unfit(
+        f"the element that begins on line {line} is longer than {max_record:,} bytes",
+        what_to_do="raise upload.max_record",
+        line=line,
+    )

@@ -1,0 +1,203 @@
+"""Pure: one pass over the records of a CSV file: each is checked, and written anew where that is asked for.
+
+The file is UTF-8 and its quotes balance: that was checked before. What is written depends on the file and
+the route alone, so that it is the same after a restart. Memory is bounded by a megabyte and one record.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from operator import itemgetter
+from typing import BinaryIO, Literal
+
+from watcher.columns import RecordCheck, Row, check_header
+from watcher.content import Scratch
+from watcher.errors import Unfit
+from watcher.model import Route
+
+GROUP_CHARS = 1 << 20
+SHOWN_PROBLEMS = 10  # of a file with bad records; all are counted
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the pass found."""
+
+    records: int = 0  # good ones, without the header
+    widest: int = 0  # fields of the record that has most
+    problems: list[str] = field(default_factory=list)  # the first ones, each with its line
+    bad: int = 0  # records with a problem
+    lines: array[int] = field(default_factory=lambda: array("Q"))  # of bad records: first, last, first, …
+    header_ends: int = 0  # the last line of the header
+    out: BinaryIO | None = None  # the records as they go out, where that is not as they are
+
+
+@contextmanager
+def lines_of(file: BinaryIO, start: int) -> Iterator[Iterator[list[str]]]:
+    """Give the lines of `file` from byte `start` on, as they are, in lists of about a megabyte."""
+    file.seek(start)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig" if start == 0 else "utf-8", newline="")
+    try:
+        yield iter(lambda: text.readlines(GROUP_CHARS), [])
+    finally:
+        text.detach()  # or the wrapper would close the file that it was lent
+
+
+def check_rows(
+    file: BinaryIO,
+    route: Route,
+    *,
+    start: int,
+    first_line: int,
+    delimiter: str,
+    now: datetime,
+    scratch: Scratch,
+) -> Findings:
+    """Read every record of `file` from byte `start` on, which is on line `first_line`, and check it.
+
+    Where the delimiter is no comma, or the columns are in another order, the good records are written anew:
+    fields separated by commas, lines ended by LF. Raises `Unfit` for a header that is not the route's.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), route.max_record))
+    pass_over = _Pass(route, now, first_line, scratch)
+    if delimiter != ",":
+        pass_over.found.out = scratch()
+    with lines_of(file, start) as groups:
+        for rows in _batches(groups, delimiter):
+            pass_over.take(rows)
+    return pass_over.found
+
+
+class _Pass:
+    """The state of one pass; `take` is given every record, in batches."""
+
+    def __init__(self, route: Route, now: datetime, line: int, scratch: Scratch) -> None:
+        self.found = Findings()
+        self._route = route
+        self._now = now
+        self._line = line  # that the next record begins on
+        self._scratch = scratch
+        self._check = RecordCheck(route.columns, now)
+        self._order: list[int] | None = None
+        self._wants_header = route.header != "none"
+
+    def take(self, rows: list[Row]) -> None:
+        """Check the next records, and write the good ones."""
+        if self._wants_header:
+            rows = self._behind_header(rows)
+        self.found.widest = max(self.found.widest, max(map(len, rows), default=0))
+        problems = self._check.problems(rows)
+        if problems:
+            self._note(rows, problems)
+            rows = [row for number, row in enumerate(rows) if number not in problems]
+            if self._route.bad_records == "fail":
+                self.found.out = None  # nothing of it will be sent
+        else:
+            self._line += sum(map(_height, rows))
+        self.found.records += len(rows) - rows.count([])
+        self._write(rows)
+
+    def _behind_header(self, rows: list[Row]) -> list[Row]:
+        """Take the header off, once it is there."""
+        at = next((place for place, row in enumerate(rows) if row), None)
+        if at is None:
+            return rows
+        self._wants_header = False
+        columns = self._route.columns
+        if columns:
+            line = self._line + sum(map(_height, rows[:at]))
+            self._order = check_header(rows[at], self._route, line)
+        if self._order is not None:
+            # As the file has them, so that a problem names the place in the file.
+            in_file = sorted(zip(self._order, columns, strict=True), key=itemgetter(0))
+            self._check = RecordCheck([column for _, column in in_file], self._now)
+            self.found.out = self.found.out or self._scratch()
+        self._line += sum(map(_height, rows[: at + 1]))
+        self.found.header_ends = self._line - 1
+        self._write(rows[: at + 1])
+        return rows[at + 1 :]
+
+    def _note(self, rows: list[Row], problems: Mapping[int, list[str]]) -> None:
+        for number, row in enumerate(rows):
+            height = _height(row)
+            if number in problems:
+                self.found.bad += 1
+                self.found.lines.extend((self._line, self._line + height - 1))
+                for words in problems[number][: SHOWN_PROBLEMS - len(self.found.problems)]:
+                    joint = "," if words.startswith("column ") else ":"
+                    self.found.problems.append(f"line {self._line}{joint} {words}")
+            self._line += height
+
+    def _write(self, rows: list[Row]) -> None:
+        out = self.found.out
+        if out is None or not rows:
+            return
+        if self._order is not None:
+            pick = itemgetter(*self._order)
+            rows = [pick(row) if row else row for row in rows]
+        text = _csv(rows, csv.QUOTE_MINIMAL)
+        # Before Python 3.13 a field with a lone CR in it is left unquoted, and readers end a record there.
+        out.write((text if "\r" not in text else _csv(rows, csv.QUOTE_ALL)).encode())
+
+
+def _csv(rows: list[Row], quoting: Literal[0, 1]) -> str:
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\n", quoting=quoting).writerows(rows)
+    return written.getvalue()
+
+
+def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[list[Row]]:
+    """Yield the records: those of about one group of lines at a time, so that memory is bounded."""
+    ended = 0  # groups that were read to their end
+
+    def lines() -> Iterator[list[str]]:
+        nonlocal ended
+        for group in groups:
+            yield group
+            ended += 1
+
+    reader = csv.reader(chain.from_iterable(lines()), delimiter=delimiter)
+    rows: list[Row] = []
+    before = 0
+    try:
+        for row in reader:
+            rows.append(row)
+            if ended != before:
+                before = ended
+                yield rows
+                rows = []
+    except csv.Error as error:
+        raise Unfit(
+            f"line {reader.line_num}: the records cannot be told apart: {error}",
+            what_to_do="look for quotes that are not closed, and drop the file again",
+            line=reader.line_num,
+        ) from error
+    yield rows
+
+
+def _height(row: Row) -> int:
+    """Return the number of lines that a record stands on."""
+    text = "".join(row)
+    if "\n" not in text and "\r" not in text:
+        return 1
+    return 1 + sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in row)
+
+
+def marked_lines(
+    file: BinaryIO, *, start: int, first_line: int, rows: Findings
+) -> Iterator[tuple[bool, bool, str]]:
+    """Yield every line of `file` from byte `start` on, as it is: is it of a bad record, of the header?"""
+    spans = zip(rows.lines[::2], rows.lines[1::2], strict=True)
+    first, last = next(spans, (0, 0))
+    with lines_of(file, start) as groups:
+        for number, line in enumerate(chain.from_iterable(groups), start=first_line):
+            if last and number > last:
+                first, last = next(spans, (0, 0))
+            yield first <= number <= last, number <= rows.header_ends, line
