@@ -3,6 +3,7 @@ fill up or turn read-only. What needs `mount` is skipped where that is not allow
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -351,3 +352,23 @@ def test_a_work_folder_on_another_disk_is_a_fault_in_check_and_a_hold(world: Wor
     assert world.files("drop") == {"agent_events.csv": rows(3).encode()}
     assert str(work) in target + reason, "it blames the drop folder alone"
     assert list(work.glob("agent-*/*")) == [], "every try leaves a folder behind"
+
+
+def test_a_state_disk_too_small_for_what_a_file_expands_to_is_a_hold_that_loses_nothing(
+    world: World, mount: Mount
+) -> None:
+    disk = mount(world.path("disk"), "1m")
+    world.settings["folders"]["state"] = str(disk / "state")
+    world.settings["upload"]["chunk_bytes"] = "1MB"
+    text = rows(60_000)
+    data = gzip.compress(text.encode())
+    world.drop("agent_events.csv.gz", data)
+    with agent(world) as process:
+        assert shown_as_held(world) == (f"folder {disk / 'state'}", "the disk is full")
+        assert [path.read_bytes() for path in world.work_files()] == [data]
+        sh("mount", "-o", "remount,size=8m", disk)
+        until(lambda: "agent_events.csv.gz" in world.files("done"))
+        end(process)
+    (operation,) = world.completed()
+    assert operation.body == text.encode()
+    assert_one_hold(world)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
 from watcher.content import BLOCK_BYTES, Content, Scratch, blocks, digest
@@ -15,15 +16,15 @@ from watcher.encoding import Encoding, TextCheck
 from watcher.errors import Unfit
 from watcher.model import Route
 from watcher.records import (
-    NEWLINE,
     QUOTE,
     RecordCounter,
     first_boundary,
     last_boundary,
+    line_at,
     opening_line_of_bad_quote,
 )
 from watcher.rows import Findings, check_rows, marked_lines
-from watcher.split import mark_bytes, opening
+from watcher.split import BOM, mark_bytes, opening
 
 LISTED_LINES = 10  # of bad records, in a report
 
@@ -66,28 +67,26 @@ def csv_content(
 
 
 def _inspected(text: BinaryIO, route: Route) -> _Inspection:
-    sha256, check, counter = hashlib.sha256(), TextCheck(), RecordCounter()
-    size, newlines, inside, blank = 0, 0, False, True
-    open_bytes, open_line = 0, 1  # the record that has begun and not ended: its size so far, its line
+    sha256, counter = hashlib.sha256(), RecordCounter()
+    check = TextCheck(partial(line_at, text))
+    size, inside, blank = 0, False, True
+    begun = 0  # byte offset of the record that has begun and not ended
     for block in blocks(text, min(BLOCK_BYTES, route.max_record)):
         sha256.update(block)
         check.feed(block)
-        blank = blank and not block.removeprefix(b"\xef\xbb\xbf" if size == 0 else b"").strip()
-        if open_bytes + (first_boundary(block, inside=inside) or len(block)) > route.max_record:
+        blank = blank and not block.removeprefix(BOM if size == 0 else b"").strip()
+        if size - begun + (first_boundary(block, inside=inside) or len(block)) > route.max_record:
+            line = line_at(text, begun)
             raise Unfit(
-                f"the record that begins on line {open_line} is longer than {route.max_record:,} bytes",
+                f"the record that begins on line {line} is longer than {route.max_record:,} bytes",
                 what_to_do="look for a quote that is never closed, or raise upload.max_record",
-                line=open_line,
+                line=line,
             )
         if end := last_boundary(block, inside=inside):
-            open_bytes = len(block) - end
-            open_line = newlines + block.count(NEWLINE, 0, end) + 1
-        else:
-            open_bytes += len(block)
-        quotes, breaks = block.count(QUOTE), block.count(NEWLINE)
-        counter.feed(block, newlines=breaks, quotes=quotes)
+            begun = size + end
+        quotes = block.count(QUOTE) if QUOTE in block else 0  # to see that there is none is far quicker
+        counter.feed(block, inside=inside, quotes=quotes)
         inside ^= bool(quotes & 1)
-        newlines += breaks
         size += len(block)
     check.feed(b"", final=True)
     if inside:

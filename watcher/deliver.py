@@ -21,7 +21,7 @@ from watcher.desk import Desk, destination
 from watcher.errors import NotWhole, Outside, Stopped, Unfit
 from watcher.model import Chunk, Delivered, Entry, Route
 from watcher.names import counted
-from watcher.records import NEWLINE
+from watcher.records import NEWLINE, line_at
 from watcher.retry import backoff
 from watcher.split import READ_BYTES
 from watcher.upload import (
@@ -109,25 +109,30 @@ class Delivery:
                     )
 
     def _delivered(self, note: str | None) -> Delivered:
-        content, reason, lines = self._content, None, None
-        if content.bad:
-            number = counted(content.records + content.bad, "record")
-            reason = f"{content.bad:,} of {number} set aside: {content.problems[0]}"
-            lines = line_list(content.bad_lines)
-        return Delivered(self._chunks, note, content.records, reason, lines, content.problems)
+        content = self._content
+        if not content.bad:
+            return Delivered(self._chunks, note, content.records)
+        number = counted(content.records + content.bad, "record")
+        return Delivered(
+            self._chunks,
+            note,
+            content.records,
+            reason=f"{content.bad:,} of {number} set aside: {content.problems[0]}",
+            what_to_do="mend the records in this file, and copy it into the drop folder",
+            lines=line_list(content.bad_lines),
+            problems=content.problems,
+        )
 
     def _begin(self, position: int, chunks: int) -> None:
         """Set the position: `position` is the byte behind the last acknowledged chunk, 0 for none."""
         self._position = max(position, self._content.opening.start)
         self._chunks = chunks
         self._sha256 = hashlib.sha256()  # of the content up to the position, as it was sent
-        self._line = 1  # the line of the content that the position is on
         file = self._content.file
         file.seek(0)
         left = self._position
         while left and (block := file.read(min(READ_BYTES, left))):
             self._sha256.update(block)
-            self._line += block.count(NEWLINE)
             left -= len(block)
 
     def _conversation(self, *, unknown: bool) -> Conversation:
@@ -227,7 +232,6 @@ class Delivery:
     def _advance(self, chunk: Chunk) -> None:
         log.chunk_sent(self._entry, start=chunk.start, end=chunk.end, last=chunk.last)
         self._sha256.update(chunk.raw)
-        self._line += chunk.raw.count(NEWLINE)
         self._position = chunk.end
         self._chunks += 1
         self._desk.on_chunk(self._entry, self._position)
@@ -255,9 +259,9 @@ class Delivery:
 
     def _lines(self, chunk: Chunk) -> str:
         """Return the lines of the dropped file that `chunk` has, or its elements, where it is an array."""
-        newlines = chunk.raw.count(NEWLINE)
-        end = self._line + newlines - (1 if chunk.raw.endswith(NEWLINE) else 0)
+        begin = line_at(self._content.file, chunk.start)
+        end = begin + chunk.raw.count(NEWLINE) - chunk.raw.endswith(NEWLINE)
         if self._content.opening.array:
-            return f"elements {self._line}-{end}" if end > self._line else f"element {end}"
-        first, last = map(self._content.line_in_source, (self._line, end))
+            return f"elements {begin}-{end}" if end > begin else f"element {end}"
+        first, last = map(self._content.line_in_source, (begin, end))
         return f"{first}-{last}" if last > first else str(first)

@@ -7,7 +7,7 @@ the line and the byte. Nothing is ever recoded by guess: a guess is only told to
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from watcher.errors import Unfit
@@ -56,34 +56,36 @@ def detect(head: bytes, declared: str | None) -> Encoding:
 
 
 class TextCheck:
-    """Checks that blocks of a file are UTF-8 text without NUL bytes, one after the other."""
+    """Checks that a file is UTF-8 text without NUL bytes, block by block from its beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, line_at: Callable[[int], int]) -> None:
+        """`line_at` returns the line of a byte offset; it is asked only for a file that fails."""
+        self._line_at = line_at
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._newlines = 0
+        self._size = 0  # bytes checked
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Check the next block; `final`: nothing follows it. Raises `Unfit` with the line."""
         nul = block.find(b"\0")
         if nul >= 0:
-            line = self._newlines + block.count(NEWLINE, 0, nul) + 1
+            line = self._line_at(self._size + nul)
             raise Unfit(
                 f"line {line}: there is a NUL byte; the file is not text, or was not written to its end",
                 what_to_do="export or copy the file again; UTF-16 without a byte order mark needs"
                 " `encoding: utf-16-le` for the route",
                 line=line,
             )
-        # A state is only there inside a character: the quick way for text in ASCII.
-        if final or not block.isascii() or self._decoder.getstate()[0]:
+        left_over = self._decoder.getstate()[0]
+        # Something is left over only inside a character: the quick way for text in ASCII.
+        if final or left_over or not block.isascii():
             try:
                 self._decoder.decode(block, final)
             except UnicodeDecodeError as error:
-                raise self._not_utf8(error) from error
-        self._newlines += block.count(NEWLINE)
+                raise self._not_utf8(error, self._size - len(left_over)) from error
+        self._size += len(block)
 
-    def _not_utf8(self, error: UnicodeDecodeError) -> Unfit:
-        # error.object begins with the bytes left over from the block before, none of them a newline.
-        line = self._newlines + error.object.count(NEWLINE, 0, error.start) + 1
+    def _not_utf8(self, error: UnicodeDecodeError, begin: int) -> Unfit:
+        line = self._line_at(begin + error.start)
         likely = likely_encoding(error.object, error.start)
         hint = f"; it looks like {likely}" if likely else ""
         setting = f"set `encoding: {likely or 'cp1252'}` for the route if that is right, or "

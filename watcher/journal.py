@@ -138,6 +138,7 @@ class Journal:
             finished_at=utc_text(now),
             records=done.records,
             reason=done.reason,
+            what_to_do=done.what_to_do,
             lines=done.lines,
             problems="\n".join(done.problems) or None,
             note="; ".join(filter(None, (entry.note, done.note))) or None,

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
 from watcher.content import Content, Scratch, blocks, digest
@@ -20,6 +21,7 @@ from watcher.encoding import TextCheck
 from watcher.errors import Unfit
 from watcher.json_schema import Problems
 from watcher.model import Route
+from watcher.records import line_at
 from watcher.split import BOM, Opening, opening
 
 _AGAIN = "export the file again, or mend it there"
@@ -51,7 +53,7 @@ def document_content(text: BinaryIO, route: Route) -> Content:
     data = text.read(route.max_json + 1)
     if len(data) > route.max_json:
         raise _too_large(route.max_json)
-    check = TextCheck()
+    check = TextCheck(partial(line_at, text))
     check.feed(data, final=True)
     sha256 = hashlib.sha256(data).hexdigest()
     content = Content(text, opening(text, route), len(data), sha256, cuttable=False)
@@ -70,7 +72,7 @@ def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool
 
     Raises `Unfit`.
     """
-    check, blank = TextCheck(), True
+    check, blank = TextCheck(partial(line_at, text)), True
     for block in blocks(text):
         check.feed(block)
         blank = blank and not block.removeprefix(BOM).strip()

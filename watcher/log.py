@@ -112,11 +112,12 @@ def chunk_sent(entry: Entry, *, start: int, end: int, last: bool) -> None:
 
 def delivered(entry: Entry, *, seconds: float) -> None:
     """The one line that says it all."""
+    notes = "; ".join(filter(None, (entry.reason, entry.note)))
     _say("INFO", "delivered",
          "{name}: delivered to {route}, {bytes} bytes, {counted}, {seconds} s, push token"
          " {push_token}, now {target}{note}",
          **_of(entry), counted=counted(entry.chunks, "chunk"), seconds=round(seconds, 3),
-         target=entry.target or entry.source, note=f" ({entry.note})" if entry.note else "")  # fmt: skip
+         target=entry.target or entry.source, note=f" ({notes})" if notes else "")  # fmt: skip
 
 
 def failed(entry: Entry) -> None:

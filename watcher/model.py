@@ -132,6 +132,7 @@ class Delivered:
     note: str | None = None
     records: int | None = None
     reason: str | None = None  # why some records were set aside
+    what_to_do: str | None = None
     lines: str | None = None  # that they are on
     problems: tuple[str, ...] = ()
 

@@ -84,7 +84,8 @@ def _set_aside(entry: Entry, own: Path, part: str) -> bool:
             except FileExistsError:
                 return False
         # No report without its file: somebody may have fetched it already, to mend it.
-        if _taken(target) and not _taken(target.with_name(report_name(target.name))):
+        report = target.with_name(report_name(target.name))
+        if _taken(target) and (_taken(_report_draft(own)) or not _taken(report)):
             _write_report(entry, own, target, part)
     return True
 
@@ -136,9 +137,13 @@ def _scalar(value: str | int | None) -> str:
 def _write_report(entry: Entry, own: Path, target: Path, part: str) -> None:
     """Write the report beside the failed file, whole or not at all; after a crash it is found there."""
     text = report_text(entry).encode("utf-8", "backslashreplace")
-    draft = own.with_name(f"{own.name}.report")
+    draft = _report_draft(own)
     disk.write_private(draft, text)
     _move_beside(draft, target.with_name(report_name(target.name)), part)
+
+
+def _report_draft(own: Path) -> Path:
+    return own.with_name(f"{own.name}.report")
 
 
 def _move_companions(own: Path, name: str, target: Path, part: str) -> None:

@@ -7,7 +7,6 @@ records than a reader that takes such quotes for text.
 
 from __future__ import annotations
 
-import re
 from typing import BinaryIO
 
 NEWLINE = b"\n"
@@ -20,6 +19,8 @@ def last_boundary(data: bytes, limit: int | None = None, *, inside: bool = False
     `inside` says whether `data` begins inside quotes. Goes backwards, so it looks at few records.
     """
     end = data.rfind(NEWLINE, 0, len(data) if limit is None else limit) + 1
+    if not inside and QUOTE not in data:  # far quicker than to count
+        return end
     odd = inside ^ (data.count(QUOTE, 0, end) & 1)
     while end and odd:
         previous = data.rfind(NEWLINE, 0, end - 1) + 1
@@ -75,43 +76,40 @@ def opening_line_of_bad_quote(file: BinaryIO, delimiter: bytes = b",") -> int:
 
 
 class RecordCounter:
-    """Counts the records of a CSV file that is read block by block; blank lines are none."""
+    """Counts the records of a CSV file that is read block by block; blank lines at its end are none."""
 
     def __init__(self) -> None:
-        self.records = 0
-        self._inside = False  # quotes
-        self._behind_newline = True  # the block before ended a record, or there was none
-        self._open = False  # something stands behind the last newline
+        self._newlines = 0  # outside quotes, with something behind them
+        self._tail = 0  # newlines behind the last thing that is no blank
+        self._seen = False  # something that is no blank
 
-    def feed(self, block: bytes, *, newlines: int, quotes: int) -> None:
-        """Count the next block, which holds so many newlines and quotes (the caller knows them already)."""
-        if not quotes:
-            self.records += 0 if self._inside else newlines
+    def feed(self, block: bytes, *, inside: bool, quotes: int) -> None:
+        """Count the next block; `inside`: it begins in quotes; `quotes`: how many it holds."""
+        newlines = _newlines_outside(block, inside=inside) if quotes or inside else block.count(NEWLINE)
+        body = len(block.rstrip())
+        ends_inside = inside ^ bool(quotes & 1)
+        tail = 0 if ends_inside else block.count(NEWLINE, body)
+        if body or ends_inside:
+            self._newlines += self._tail + newlines - tail
+            self._tail, self._seen = tail, True
         else:
-            self.records += _newlines_outside(block, inside=self._inside)
-        self._subtract_blank_lines(block, quotes)
-        self._inside ^= bool(quotes & 1)
-        self._behind_newline = block.endswith(NEWLINE) and not self._inside
-        self._open = not block.endswith(NEWLINE) and bool(block[block.rfind(NEWLINE) + 1 :].strip() or quotes)
+            self._tail += tail
 
     def finish(self) -> int:
         """Return the number of records; the last one may have no line end."""
-        return self.records + self._open
-
-    def _subtract_blank_lines(self, block: bytes, quotes: int) -> None:
-        if not (
-            b"\n\n" in block
-            or b"\n\r\n" in block
-            or (self._behind_newline and block[:2].startswith((b"\n", b"\r\n")))
-        ):
-            return
-        parts = block.split(QUOTE) if quotes else [block]
-        for index in range(self._inside, len(parts), 2):
-            begins = index == 0 and self._behind_newline
-            self.records -= len(_BLANK_LINE.findall((b"\n" if begins else b"") + parts[index]))
+        return self._newlines + self._seen
 
 
-_BLANK_LINE = re.compile(rb"(?<=\n)\r?\n")
+def line_at(file: BinaryIO, offset: int) -> int:
+    """Return the line (from 1) that byte `offset` of `file` is on; it is read again for that."""
+    file.seek(0)
+    line, left = 1, offset
+    while left and (block := file.read(min(1 << 20, left))):
+        line += block.count(NEWLINE)
+        left -= len(block)
+    return line
+
+
 _ALL_BUT_QUOTES_AND_NEWLINES = bytes(set(range(256)) - {0x22, 0x0A})
 
 

@@ -1,7 +1,7 @@
 """Pure: one pass over the records of a CSV file: each is checked, and written anew where that is asked for.
 
 The file is UTF-8 and its quotes balance: that was checked before. What is written depends on the file and
-the route alone, so that it is the same after a restart. Memory is bounded by a megabyte and one record.
+the route alone, so that it is the same after a restart. Memory is bounded by a group of lines and one record.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import csv
 import io
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from watcher.columns import RecordCheck, Row, check_header
 from watcher.content import Scratch
 from watcher.errors import Unfit
 from watcher.model import Route
 
-GROUP_CHARS = 1 << 20
+GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache
 SHOWN_PROBLEMS = 10  # of a file with bad records; all are counted
 
 
@@ -41,7 +41,7 @@ class Findings:
 
 @contextmanager
 def lines_of(file: BinaryIO, start: int) -> Iterator[Iterator[list[str]]]:
-    """Give the lines of `file` from byte `start` on, as they are, in lists of about a megabyte."""
+    """Give the lines of `file` from byte `start` on, as they are, in lists of a bounded size."""
     file.seek(start)
     text = io.TextIOWrapper(file, encoding="utf-8-sig" if start == 0 else "utf-8", newline="")
     try:
@@ -70,8 +70,15 @@ def check_rows(
     if delimiter != ",":
         pass_over.found.out = scratch()
     with lines_of(file, start) as groups:
-        for rows in _batches(groups, delimiter):
-            pass_over.take(rows)
+        rest: Iterator[list[str]] = iter(())
+        for lines in groups:
+            text = "".join(lines)
+            if '"' in text:
+                rest = chain([lines], groups)
+                break
+            pass_over.take_plain(lines, text, delimiter)
+        for rows, height in _batches(rest, delimiter):
+            pass_over.take(rows, height)
     return pass_over.found
 
 
@@ -88,8 +95,24 @@ class _Pass:
         self._order: list[int] | None = None
         self._wants_header = route.header != "none"
 
-    def take(self, rows: list[Row]) -> None:
-        """Check the next records, and write the good ones."""
+    def take_plain(self, lines: list[str], text: str, delimiter: str) -> None:
+        """Check and write records of a file that had no quote so far: each line is one, and quickly so."""
+        text = text.replace("\r\n", "\n")
+        # What the csv module would write is what stands there, but for the delimiter and the line ends.
+        simple = "\r" not in text and not self._wants_header and self._order is None
+        plain = simple and (delimiter == "," or "," not in text)
+        columns = self._route.columns
+        if plain and (not columns or self._check.all_sound(_by_column(text, len(columns), delimiter))):
+            self.found.widest = max(self.found.widest, len(columns) or 1 + (delimiter in text))
+            self.found.records += len(lines) - (0 if columns else lines.count("\n") + lines.count("\r\n"))
+            self._line += len(lines)
+            self._put(text.replace(delimiter, ","))
+        else:
+            self.take(_parsed(csv.reader(lines, delimiter=delimiter)), len(lines))
+
+    def take(self, rows: list[Row], height: int) -> None:
+        """Check the next records, which stand on `height` lines, and write the good ones."""
+        line_behind = self._line + height
         if self._wants_header:
             rows = self._behind_header(rows)
         self.found.widest = max(self.found.widest, max(map(len, rows), default=0))
@@ -99,8 +122,7 @@ class _Pass:
             rows = [row for number, row in enumerate(rows) if number not in problems]
             if self._route.bad_records == "fail":
                 self.found.out = None  # nothing of it will be sent
-        else:
-            self._line += sum(map(_height, rows))
+        self._line = line_behind
         self.found.records += len(rows) - rows.count([])
         self._write(rows)
 
@@ -136,15 +158,32 @@ class _Pass:
             self._line += height
 
     def _write(self, rows: list[Row]) -> None:
-        out = self.found.out
-        if out is None or not rows:
+        if self.found.out is None or not rows:
             return
         if self._order is not None:
             pick = itemgetter(*self._order)
             rows = [pick(row) if row else row for row in rows]
         text = _csv(rows, csv.QUOTE_MINIMAL)
         # Before Python 3.13 a field with a lone CR in it is left unquoted, and readers end a record there.
-        out.write((text if "\r" not in text else _csv(rows, csv.QUOTE_ALL)).encode())
+        self._put(text if "\r" not in text else _csv(rows, csv.QUOTE_ALL))
+
+    def _put(self, text: str) -> None:
+        if self.found.out is not None:
+            self.found.out.write(text.encode())
+
+
+def _by_column(text: str, columns: int, delimiter: str) -> list[Sequence[str]]:
+    """Return the fields of plain lines column by column; nothing where a line has not so many fields."""
+    # With an element for each line end between them, these stand where they should in every line, or not.
+    ended = text if text.endswith("\n") else text + "\n"
+    parts = ended.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
+    step = columns + 1
+    if len(parts) % step != 1 or set(parts[columns::step]) != {"\n"}:
+        return []
+    parts.pop()
+    if columns == 1 and "" in parts:  # a blank line is no record
+        return []
+    return [parts[at::step] for at in range(columns)]
 
 
 def _csv(rows: list[Row], quoting: Literal[0, 1]) -> str:
@@ -153,8 +192,9 @@ def _csv(rows: list[Row], quoting: Literal[0, 1]) -> str:
     return written.getvalue()
 
 
-def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[list[Row]]:
-    """Yield the records: those of about one group of lines at a time, so that memory is bounded."""
+def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[tuple[list[Row], int]]:
+    """Yield the records with the number of lines they stand on: those of about one group of lines at a time,
+    so that memory is bounded. One reader reads all, for a record may go from one group into the next."""
     ended = 0  # groups that were read to their end
 
     def lines() -> Iterator[list[str]]:
@@ -164,22 +204,30 @@ def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[list[Row]]
             ended += 1
 
     reader = csv.reader(chain.from_iterable(lines()), delimiter=delimiter)
-    rows: list[Row] = []
-    before = 0
+    more = True
+    while more:
+        line, before = reader.line_num, ended
+        rows = _parsed(reader, lambda: ended != before)  # noqa: B023 - called at once
+        more = ended != before
+        yield rows, reader.line_num - line
+
+
+def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
+    """Return the records of a reader, all or until it is `enough`."""
     try:
+        if enough is None:
+            return list(reader)
+        rows = []
         for row in reader:
             rows.append(row)
-            if ended != before:
-                before = ended
-                yield rows
-                rows = []
+            if enough():
+                break
     except csv.Error as error:
         raise Unfit(
-            f"line {reader.line_num}: the records cannot be told apart: {error}",
+            f"the records cannot be told apart: {error}",
             what_to_do="look for quotes that are not closed, and drop the file again",
-            line=reader.line_num,
         ) from error
-    yield rows
+    return rows
 
 
 def _height(row: Row) -> int:

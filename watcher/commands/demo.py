@@ -105,7 +105,7 @@ def _watch(config: Config, terminal: Terminal, files: int) -> bool:
             rows: list[tuple[object, ...]] = []
             rows += [(row["name"], "waiting", None, None, row["why"]) for row in found["waiting"]]
             for row in found["under_way"]:
-                rows.append((row["name"], row["state"], row["delivered_bytes"], row["bytes"], None))
+                rows.append((row["name"], row["state"], row["delivered_bytes"], row["total_bytes"], None))
             rows += [(row["name"], row["state"], None, row["bytes"], row["reason"]) for row in found["last"]]
             show(rows)
             return len(found["last"]) >= files

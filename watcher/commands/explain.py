@@ -147,9 +147,16 @@ def _cut_up(content: Content, found: Route) -> tuple[int, bytes]:
         else:
             chunk = split.whole(content.file, position, found.max_json, content.opening)
         if number == 0:
-            first = chunk.body[: first_boundary(chunk.body) or None] if found.format == "csv" else chunk.body
+            first = _first_record(chunk.body, content, found)
         number, position, last = number + 1, chunk.end, chunk.last
     return number, first
+
+
+def _first_record(body: bytes, content: Content, found: Route) -> bytes:
+    if found.format == "json":
+        return body
+    data = body[len(content.opening.header) :] if found.header in ("first", "every") else body
+    return data[: first_boundary(data) or None]
 
 
 def _excerpt(record: bytes) -> str:

@@ -69,12 +69,20 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
         "what_to_do": entry.what_to_do,
         "lines": entry.lines,
+        "problems": shown_lines(entry.problems),
         "status": entry.status,
         "server_said": shown(entry.server_said) if entry.server_said else entry.server_said,
         "note": entry.note,
+        "records": entry.records,
+        "set_aside": shown(entry.aside) if entry.aside else None,
         "origin": entry.origin,
         "where": shown(entry.target or entry.source),
     }
+
+
+def shown_lines(text: str | None) -> list[str]:
+    """Return what the journal has in lines, for people."""
+    return [shown(line) for line in text.splitlines()] if text else []
 
 
 _COLUMNS = ("started at", "name", "route", "state", "bytes", "chunks", "reason or note")

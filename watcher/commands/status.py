@@ -38,7 +38,9 @@ def collect(config: Config) -> dict[str, Any]:
     if journal is not None:
         try:
             under_way = [
-                as_json(entry) | {"delivered_bytes": entry.position} for entry in journal.unfinished("drop")
+                as_json(entry)
+                | {"delivered_bytes": entry.position, "total_bytes": entry.total or entry.fingerprint.size}
+                for entry in journal.unfinished("drop")
             ]
             last = [as_json(entry) for entry in journal.outcomes(LAST)]
         finally:
@@ -83,7 +85,7 @@ def _show(found: dict[str, Any], terminal: Terminal) -> None:
     for hold in found["held"]:
         terminal.say(f"held:  {hold['target']} since {hold['since']}: {hold['reason']}")
     _table(terminal, f"waiting: {found['waiting_count']}", found["waiting"], ("name", "route", "why"))
-    columns = ("name", "route", "state", "delivered_bytes", "bytes", "chunks", "started_at")
+    columns = ("name", "route", "state", "delivered_bytes", "total_bytes", "chunks", "started_at")
     _table(terminal, f"under way: {len(found['under_way'])}", found["under_way"], columns)
     ended = ("name", "route", "state", "finished_at", "reason")
     _table(terminal, "last outcomes:" if found["last"] else "no outcomes yet", found["last"], ended)

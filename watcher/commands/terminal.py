@@ -66,10 +66,10 @@ class Bar:
         """Begin with the next file."""
         self._task = self._progress.add_task("", name=name, total=total_bytes, note="")
 
-    def reached(self, bytes_done: int) -> None:
-        """So much of the file is delivered."""
+    def reached(self, bytes_done: int, total_bytes: int | None) -> None:
+        """So much of the file is delivered, of what is known by now to be sent."""
         if self._task is not None:
-            self._progress.update(self._task, completed=bytes_done)
+            self._progress.update(self._task, completed=bytes_done, total=total_bytes)
 
     def note(self, text: str) -> None:
         """Say something behind the bar."""

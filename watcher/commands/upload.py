@@ -122,10 +122,10 @@ class _Sending:
         self._patience = patience
         self._moved_at = time.monotonic()
 
-    def on_chunk(self, _entry: Entry, position: int) -> None:
+    def on_chunk(self, entry: Entry, position: int) -> None:
         """A chunk was acknowledged; called in the uploader's thread."""
         self._moved_at = time.monotonic()
-        self._bar.reached(position)
+        self._bar.reached(position, entry.total)
 
     def send(self, pipeline: Pipeline, path: Path, found: Route) -> bool:
         """Send one file; returns whether it was delivered."""

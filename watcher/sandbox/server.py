@@ -57,7 +57,8 @@ class Sandbox:
     """A WFM with one tenant and one client, on a port of the loopback (0: any free one).
 
     The constructor binds the port, so `url` holds before `start()` and a taken port raises OSError at once.
-    `token_life` is in seconds of `clock`, `max_body` in bytes. Once stopped it stays stopped.
+    `token_life` is in seconds of `clock`, `max_body` in bytes; `json_in_parts`: JSON may come in several
+    requests, as the vendor's page does not say. Once stopped it stays stopped.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Sandbox:
         max_body: int = 2_000_000,
         clock: Callable[[], float] = time.monotonic,
         keep_bodies: bool = True,
+        json_in_parts: bool = False,
     ) -> None:
         self.tenant, self.token_life = tenant, token_life
         self._credentials = (client_id, client_secret)
         self._clock, self._keep_bodies = clock, keep_bodies
+        self._json_in_parts = json_in_parts
         self._lock = threading.Lock()  # guards the four fields below, which all handler threads share
         self._tokens: dict[str, float] = {}  # access token: when it was handed out, by the clock
         self._operations: dict[str, Operation] = {}  # by push token, in order of first chunk
@@ -220,8 +223,9 @@ class Sandbox:
         acd_type = request.query.get("acdType") or None
         if not _UUID.fullmatch(push_token):
             raise Refused(400, "bad_push_token", "The parameter pushToken has to be a UUID.")
-        if last != "true" and (last_only or last != "false"):
-            wanted = "true, as this import is one request" if last_only else "true or false"
+        one_request = last_only and not self._json_in_parts
+        if last != "true" and (one_request or last != "false"):
+            wanted = "true, as this import is one request" if one_request else "true or false"
             raise Refused(400, "bad_last_chunk", f"The parameter lastChunk has to be {wanted}.")
         if kind == "agent-events" and acd_type is None:
             raise Refused(400, "no_acd_type", "The parameter acdType is missing.")
