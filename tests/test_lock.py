@@ -175,24 +175,23 @@ def test_an_agent_that_starts_waits_out_the_instant_of_a_look(tmp_path: Path) ->
 
 
 def test_looking_all_the_time_keeps_no_agent_from_starting(tmp_path: Path) -> None:
-    over = threading.Event()
-    seen: set[bool] = set()
+    over, free = threading.Event(), threading.Event()
     take(tmp_path).release()
 
     def look() -> None:
         while not over.is_set():
-            seen.add(is_held(tmp_path, NAME))
+            if not is_held(tmp_path, NAME):
+                free.set()
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
         for _ in range(20):
             take(tmp_path).release()
+        assert free.wait(LONG), "the looks saw nothing but a lock that is held"
     finally:
         over.set()
         thread.join(LONG)
-
-    assert False in seen
 
 
 def test_looking_leaves_no_descriptor_behind(tmp_path: Path) -> None:
