@@ -39,9 +39,10 @@ PROGRAMS = {
     ),
     "Excel, with a sep line": (codecs.BOM_UTF8 + b"sep=;\r\n" + EXPORT.encode(), {}),
     "LibreOffice": (EXPORT.replace("\r\n", "\n").encode(), {"delimiter": "auto"}),
-    "LibreOffice, UTF-16 with all text in quotes": (
+    "LibreOffice, UTF-16, text in quotes": (
         codecs.BOM_UTF16_LE
-        + '"agent","event","note"\n4711,"READY","Müller, Jörg"\n4712,"AWAY","say ""hi"""\n'.encode("utf-16-le"),
+        + '"agent","event","note"\n4711,"READY","Müller, Jörg"\n'.encode("utf-16-le")
+        + '4712,"AWAY","say ""hi"""\n'.encode("utf-16-le"),
         {"delimiter": "auto"},
     ),
     "PowerShell 5, Export-Csv -Encoding UTF8": (
