@@ -17,13 +17,16 @@ BASE = {"errors", "names", "model", "records", "units"}
 CORE = {
     "settle", "route", "preflight", "split", "upload", "retry", "faults", "order",
     "compressed", "encoding", "dialect", "columns", "rows", "content", "csv_text", "json_text", "json_schema",
+    "expect", "notices",
 }  # fmt: skip
 EDGES = {
     "disk", "scratch", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth",
     "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
+    "notify_settings", "sender",
 }  # fmt: skip
 WIRING = {
     "desk",
+    "bulletin",
     "holds",
     "live",
     "lookout",
@@ -38,7 +41,7 @@ WIRING = {
 # What the preflight is made of, each of what stands behind it; and two pairs.
 PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "split",
              "compressed", "dialect", "encoding"]  # fmt: skip
-CORE_TO_CORE = {("upload", "faults"), ("order", "settle"), *combinations(PREFLIGHT, 2)}
+CORE_TO_CORE = {("notices", "expect"), ("upload", "faults"), ("order", "settle"), *combinations(PREFLIGHT, 2)}
 NOT_IN_CORE = {
     "time",
     "os",
@@ -56,8 +59,9 @@ OS_IN_BASE = {"names": {"fsencode", "path"}, "model": {"stat_result"}}
 
 HOMES = {
     "watchdog": {"detect"},
+    "apprise": {"sender"},
     "httpx": {"answers", "auth", "client"},
-    "pydantic": {"setting_types", "settings", "config"},
+    "pydantic": {"setting_types", "notify_settings", "settings", "config"},
     "pydantic_core": {"config"},
     "yaml": {"strict_yaml"},
     "loguru": {"log"},

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from watcher.config import load
+from watcher.notify_settings import Notify
 from watcher.presets import build_routes
 from watcher.settings import Config, Folders, Log, RouteSettings, Settle, Upload, Wfm
 
@@ -22,12 +23,15 @@ MODELS: dict[str, type[BaseModel]] = {
     "settle": Settle,
     "upload": Upload,
     "log": Log,
+    "notify": Notify,
 }
 
 
 def example_with_every_key() -> dict[str, Any]:
     """The example with its commented-out keys put to use; of the routes, the one that shows most."""
-    text = re.sub(r"^(\s+)# (?=\w+: )", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(
+        r"^(\s*)# (?=\s*[a-z_]+:\s)", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     data: dict[str, Any] = yaml.safe_load(text)
     return {**data, "routes": max(data["routes"], key=len)}
 

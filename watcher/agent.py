@@ -51,11 +51,13 @@ class Agent:
         state: Path,
         servers: tuple[str, ...],
         once_patience: float | None = None,
+        on_outcome: Callable[[Entry], None] = lambda _entry: None,
         clock: Callable[[], float] = time.monotonic,
         spawn: Callable[[Callable[[], None], str], Join] = in_thread,
     ) -> None:
         """`servers`: the targets of all routes, token endpoint included. `once_patience`: with `--once`,
-        the seconds without any progress after which it gives up."""
+        the seconds without any progress after which it gives up. `on_outcome` is told of each file that
+        came to its end, in the main thread; it must not wait."""
         self._pipeline = pipeline
         self._crew = Crew(pipeline.carry, holds, wake=wake, spawn=spawn)
         self._lookout = lookout
@@ -69,6 +71,7 @@ class Agent:
         self._folder_targets = (*self._claim_targets, *map(folder_target, (places.done, places.failed)))
         self._servers = servers
         self._patience = once_patience
+        self._on_outcome = on_outcome
         self._clock = clock
         self._started_at = utc_text(datetime.now(UTC))
         self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
@@ -212,6 +215,8 @@ class Agent:
         for last in self._crew.collect():
             self._failed = self._failed or (last is not None and last.state is FileState.FAILED)
             self._stale = self._changed = True
+            if last is not None:
+                self._on_outcome(last)
             self.progress()
 
     def _over(self) -> int | None:

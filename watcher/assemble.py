@@ -10,19 +10,23 @@ from pathlib import Path
 from watcher import disk, log
 from watcher.agent import Agent
 from watcher.auth import ClientCredentials
+from watcher.bulletin import Bulletin
 from watcher.client import Client
 from watcher.config import is_loopback
 from watcher.desk import Desk
 from watcher.detect import Drop, network_cache_seconds
 from watcher.errors import ConfigError
+from watcher.expect import Expectation
 from watcher.holds import Holds
 from watcher.journal import Journal
 from watcher.lock import Lock
 from watcher.lookout import Lookout
 from watcher.model import Entry, Route
+from watcher.notices import Notices
 from watcher.pipeline import Pipeline
 from watcher.presets import build_routes
 from watcher.recovery import Places
+from watcher.sender import channels
 from watcher.settings import Config
 from watcher.wake import Wake
 
@@ -113,8 +117,9 @@ def build_agent(
     stop: threading.Event,
     *,
     once_patience: float | None,
+    on_outcome: Callable[[Entry], None] = lambda _entry: None,
 ) -> Agent:
-    """Return the agent. `once_patience`: for `--once`, in seconds."""
+    """Return the agent. `once_patience`: for `--once`, in seconds; `on_outcome`: see `Agent`."""
     routes: tuple[Route, ...] = build_routes(config)
     how = watching(config)
     lookout = Lookout(
@@ -138,8 +143,26 @@ def build_agent(
         state=config.folders.state,
         servers=(client.token_url, client.server),
         once_patience=once_patience,
+        on_outcome=on_outcome,
     )
     return agent
+
+
+def build_bulletin(config: Config, holds: Holds) -> Bulletin:
+    """Return who tells people; silent without `notify`. Raises `ConfigError` for URLs that are none."""
+    notify = config.notify
+    if notify is None:
+        return Bulletin((), Notices(), holds.active)
+    return Bulletin(
+        channels([url.get_secret_value() for url in notify.urls], timeout_seconds=notify.timeout),
+        Notices(failed_files=notify.failed, held_for=notify.held_for, gather=notify.gather),
+        holds.active,
+    )
+
+
+def expectations(config: Config) -> list[Expectation]:
+    """Return what is expected of the routes that have `expect`."""
+    return [route.expect.of(route.name) for route in config.routes if route.expect is not None]
 
 
 def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:

@@ -128,11 +128,19 @@ def _folder_problems(folders: Folders) -> list[tuple[Location, str]]:
 
 def _warnings(config: Config, document: Document, path: Path) -> list[str]:
     found = []
-    if ("wfm", "client_secret") in document.literal and os.name != "nt" and path.stat().st_mode & 0o077:
+    open_to_others = os.name != "nt" and bool(path.stat().st_mode & 0o077)
+    if ("wfm", "client_secret") in document.literal and open_to_others:
         found.append(
             f"{shown(str(path))}: holds the client secret and others can read it; chmod 600, or use"
             " ${WFM_CLIENT_SECRET}"
         )
+    if any(at[:2] == ("notify", "urls") for at in document.literal) and open_to_others:
+        found.append(
+            f"{shown(str(path))}: holds the URLs of notify, which may hold passwords, and others can read it;"
+            " chmod 600, or use ${NOTIFY_URL}"
+        )
+    if config.notify is None and any(route.expect for route in config.routes):
+        found.append("routes have expect, but there is no notify: nobody will be told when no file comes")
     for key, url in (("api_url", config.wfm.api), ("token_url", config.wfm.token)):
         if url.startswith("http://") and not is_loopback(url):
             found.append(f"wfm.{key}: {url} is not encrypted: the token and the data can be read on the way")

@@ -30,6 +30,7 @@ class Hold:
     reason: str
     since: datetime
     began: float  # monotonic seconds
+    check: str = ""  # what a person should look at
     tries: int = 0
     next_at: float = 0.0  # monotonic seconds: no probe before
     prober: int | None = None  # the thread that is at it
@@ -94,7 +95,7 @@ class Holds:
                 hold.reason = fault.reason
                 return
             hold.tries += 1
-            hold.reason = fault.reason
+            hold.reason, hold.check = fault.reason, fault.check
             hold.prober = None
             wait = backoff(hold.tries, cap=self._cap, jitter=self._jitter())
             if fault.retry_after:

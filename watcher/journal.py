@@ -235,6 +235,13 @@ class Journal:
         )
         return rows[0] if rows else None
 
+    def deliveries(self, route: str, limit: int) -> list[Entry]:
+        """Return the newest delivered rows of a route, newest first."""
+        return self._query(
+            "SELECT * FROM files WHERE route = ? AND state IN (?, ?) ORDER BY id DESC LIMIT ?",
+            (route, FileState.DELIVERED, FileState.DONE, limit),
+        )
+
     def failed_at(self, target: Path) -> Entry | None:
         """Return the newest row of a file that was moved to `target` in the failed folder."""
         rows = self._query(

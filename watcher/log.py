@@ -169,6 +169,23 @@ def start_over(entry: Entry) -> None:
          **_of(entry))  # fmt: skip
 
 
+def notify_fails(channel: str, why: str) -> None:
+    """A message to a person does not get through; once for an outage."""
+    _say("WARNING", "notify_fails", "{channel}: a message cannot be sent: {why}; tried a few times more,"
+         " and files go on; `watcher check --notify` sends a test", channel=channel, why=why)  # fmt: skip
+
+
+def notify_works(channel: str) -> None:
+    """... and does again."""
+    _say("INFO", "notify_works", "{channel}: messages get through again", channel=channel)
+
+
+def notify_lost(number: int) -> None:
+    """More files failed than there was room to remember while a message was being sent."""
+    _say("WARNING", "notify_lost", "{counted} failed and were not told: too many at once; `watcher history"
+         " --failed` shows all", counted=counted(number, "file"))  # fmt: skip
+
+
 def crashed(where: str) -> None:
     """A fault of ours; called while the exception is handled."""
     logger.opt(exception=True).bind(event="crashed", fields={"where": where}).critical(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from watcher.errors import ConfigError
+from watcher.notify_settings import Expect, Notify
 from watcher.setting_types import (
     Codec,
     ContentType,
@@ -183,6 +184,7 @@ class RouteSettings(Model):
     split: Annotated[Count, Field(ge=1)] | None = None
     marker: Marker | None = None
     empty: Literal["fail", "done"] = "fail"
+    expect: Expect | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -209,6 +211,7 @@ class Config(Model):
     unmatched: Literal["fail", "ignore"] = "fail"
     upload: Upload = Upload()
     log: Log = Log()
+    notify: Notify | None = None
 
     @property
     def secret(self) -> str:

@@ -10,12 +10,15 @@ from watcher.agent import STILL_HELD, STOPPED
 from watcher.assemble import (
     AGENT_LOCK,
     build_agent,
+    build_bulletin,
     build_client,
     check_distinct,
     create_folders,
+    expectations,
     open_state,
     watching,
 )
+from watcher.bulletin import Bulletin
 from watcher.errors import Outside
 from watcher.holds import Holds
 from watcher.journal import Journal
@@ -33,7 +36,10 @@ def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float)
         log.warn(warning)
     client = build_client(config)
     changed: list[Callable[[], None]] = [wake]  # whom holds tell: the agent, once it is there
-    holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop, on_change=lambda: changed[0]())
+    holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop, on_change=lambda: _tell(changed))
+    bulletin = build_bulletin(config, holds)
+    changed.append(bulletin.changed)
+    bulletin.start()
     try:
         opened = _opened(config, holds, wake, patience=patience if once else None)
         if opened is None:
@@ -43,8 +49,10 @@ def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float)
             try:
                 check_distinct(config)
                 agent = build_agent(
-                    config, journal, client, holds, wake, stop, once_patience=patience if once else None
-                )
+                    config, journal, client, holds, wake, stop,
+                    once_patience=patience if once else None, on_outcome=bulletin.outcome,
+                )  # fmt: skip
+                bulletin.expect(expectations(config), journal, config.folders.state)
                 changed[0] = agent.changed
                 log.started(
                     drop=config.folders.drop,
@@ -55,9 +63,22 @@ def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float)
                 )
                 return agent.run()
             finally:
+                _last_words(config, bulletin, finished=once and not wake.told_to_stop)
                 journal.close()
     finally:
+        _last_words(config, bulletin, finished=False)
         client.close()
+
+
+def _tell(changed: Sequence[Callable[[], None]]) -> None:
+    for tell in changed:
+        tell()
+
+
+def _last_words(config: Config, bulletin: Bulletin, *, finished: bool) -> None:
+    """Let the bulletin end; a service that does not answer delays our own end by little."""
+    if config.notify is not None:
+        bulletin.close(finished=finished, patience_seconds=config.notify.timeout + 1)
 
 
 def _opened(
