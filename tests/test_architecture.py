@@ -13,7 +13,7 @@ MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")
 )
 
-BASE = {"errors", "names", "model", "records", "units"}
+BASE = {"errors", "jwt", "names", "model", "records", "units"}
 CORE = {
     "settle", "route", "preflight", "split", "upload", "retry", "faults", "order",
     "compressed", "encoding", "dialect", "columns", "rows", "content", "csv_text", "json_text", "json_schema",

@@ -22,6 +22,7 @@ from watcher.journal import Journal
 from watcher.lock import Lock
 from watcher.lookout import Lookout
 from watcher.model import Entry, Route
+from watcher.names import shown
 from watcher.notices import Notices
 from watcher.pipeline import Pipeline
 from watcher.presets import build_routes
@@ -168,8 +169,10 @@ def expectations(config: Config) -> list[Expectation]:
 def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
     """Make the state folder if need be, lock it and open the journal.
 
-    Raises `ConfigError` (locked, damaged, of a newer version), `Outside` where the disk is in the way.
+    Raises `ConfigError` (on a network share, locked, damaged, of a newer version), `Outside` where the disk
+    is in the way.
     """
+    refuse_share(state)
     with disk.blame(state):
         disk.make_shared_folder(state.parent)
         disk.make_folder(state)
@@ -180,6 +183,15 @@ def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
     except BaseException:
         taken.release()
         raise
+
+
+def refuse_share(state: Path) -> None:
+    """Raise `ConfigError` where the state folder is on a network share."""
+    if network_cache_seconds(state) is not None:
+        raise ConfigError(
+            f"folders.state {shown(str(state))} is on a network share, where SQLite's locks are not safe;"
+            " put it on a local disk"
+        )
 
 
 def check_distinct(config: Config) -> None:

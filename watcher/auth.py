@@ -11,19 +11,31 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
 
 from watcher.answers import bound
 from watcher.errors import Outside
+from watcher.jwt import claims
 from watcher.names import shown
 from watcher.retry import http_date, retry_after
 
 # For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).
 UNSAID_LIFE_SECONDS = 60.0
 _CHECK = "wfm.client_id, wfm.client_secret, wfm.token_url, and that the client is enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What `check` tells of a token; never the token itself."""
+
+    used_for: float  # seconds until it is renewed
+    life: float  # seconds, as the server said
+    clock_ahead: float | None  # seconds that this machine's clock is ahead of the server's; None: not known
+    claims: Mapping[str, object] | None  # what a JWT says, not verified; None: it is no JWT
 
 
 class ClientCredentials(httpx.Auth):
@@ -49,6 +61,8 @@ class ClientCredentials(httpx.Auth):
         self._lock = threading.Lock()
         self._token: str | None = None  # guarded by _lock, like the next one
         self._good_until = 0.0
+        self._life = 0.0  # seconds, as the server said
+        self._clock_ahead: float | None = None
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send `request` with a token; after a 401 once more with a new one."""
@@ -66,6 +80,12 @@ class ClientCredentials(httpx.Auth):
         with self._lock:
             yield from self._renew()
             return self._good_until - self._clock()
+
+    def login(self) -> Login:
+        """Say what the token at hand is like."""
+        with self._lock:
+            assert self._token is not None
+            return Login(self._good_until - self._clock(), self._life, self._clock_ahead, claims(self._token))
 
     def redacted(self, text: str) -> str:
         """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
@@ -95,6 +115,9 @@ class ClientCredentials(httpx.Auth):
         bound(response, self._timeout_seconds)
         response.read()
         self._token, life = self._read(response)
+        served_at = http_date(response.headers.get("date"))
+        self._life = life
+        self._clock_ahead = (datetime.now(UTC) - served_at).total_seconds() if served_at else None
         # The lesser of 60 s before its end or 80 % of its life; of a short life at least a fifth, or
         # every request would need a token of its own.
         self._good_until = asked_at + max(min(life - 60, life * 0.8), life * 0.2)

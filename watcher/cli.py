@@ -86,16 +86,18 @@ def run(
 @app.command()
 def check(
     config: ConfigOption = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the server for a token.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the server.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send a test message to people too.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Test the settings, the folders and the login; change nothing.
+    """Test the settings, the folders, the server and the login; change nothing.
 
-    Example: watcher check
+    Example: watcher check --notify
     """
     from watcher.commands.check import check as command
 
     settings, warnings = _loaded(config)
-    raise typer.Exit(command(settings, warnings, typer.echo, offline=offline))
+    raise typer.Exit(command(settings, warnings, typer.echo, offline=offline, notify=notify, as_data=json))
 
 
 @app.command()

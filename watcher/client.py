@@ -18,7 +18,7 @@ import httpx
 
 from watcher import __version__
 from watcher.answers import bound
-from watcher.auth import ClientCredentials
+from watcher.auth import ClientCredentials, Login
 from watcher.errors import ConfigError, LostAnswer, Outside
 from watcher.names import shown
 from watcher.retry import http_date, retry_after
@@ -80,7 +80,7 @@ class Client:
                     timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds), pool=None
                 ),
                 limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
-                verify=_tls(ca_file, client_cert, client_key),
+                verify=tls_context(ca_file, client_cert, client_key),
                 proxy=proxy,
                 trust_env=trust_env and proxy is None,
             )
@@ -132,6 +132,11 @@ class Client:
         finally:
             flow.close()
 
+    def login(self) -> Login:
+        """Get a new access token and say what it is like. Raises `Outside`."""
+        self.get_token()
+        return self._auth.login()
+
     def _reply(self, answer: httpx.Response) -> Reply:
         now = http_date(answer.headers.get("date")) or datetime.now(UTC)
         return Reply(
@@ -145,7 +150,7 @@ class Client:
         with suppress(RuntimeError):  # httpx sets no request where it never came so far
             for_token = isinstance(error, httpx.RequestError) and error.request.url == self._token_url
         target = self.token_url if for_token else self.server
-        reason, check = _in_words(error, self._hosts[target], self._timeout_seconds)
+        reason, check = in_words(error, self._hosts[target], self._timeout_seconds)
         if for_token:
             # Whatever happened to the token request, the chunk did not go out.
             return Outside(target, reason, check=check)
@@ -166,8 +171,11 @@ def _proxy_problems() -> Iterator[None]:
         ) from None
 
 
-def _tls(ca_file: Path | None, client_cert: Path | None, client_key: Path | None) -> ssl.SSLContext:
-    """The system's certificate authorities plus `ca_file`. httpx's own default knows only certifi's."""
+def tls_context(ca_file: Path | None, client_cert: Path | None, client_key: Path | None) -> ssl.SSLContext:
+    """The system's certificate authorities plus `ca_file`. httpx's own default knows only certifi's.
+
+    Raises `ConfigError` for certificates that do not load.
+    """
     context = ssl.create_default_context()
     try:
         if ca_file is not None:
@@ -195,7 +203,7 @@ def _causes(error: BaseException) -> Generator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-def _in_words(error: Exception, host: str, timeout_seconds: float) -> tuple[str, str]:
+def in_words(error: Exception, host: str, timeout_seconds: float) -> tuple[str, str]:
     """Say what happened, and what a person should check."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -144,7 +144,7 @@ class Notices:
         return due if last is None else max(due, last + HOLD_AGAIN_SECONDS)
 
 
-def test_message() -> Message:
+def trial() -> Message:
     """Return the message that `watcher check --notify` sends."""
     return Message(
         "info",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from watcher.notices import Message
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseResult
 
-_INSTALL = "pip install 'wfm-watcher[notify]'"
 # Libraries under apprise that write whole URLs.
 _TALKATIVE = ("apprise", "requests", "urllib3")
 
@@ -58,7 +58,8 @@ def channels(urls: Sequence[str], *, timeout_seconds: float) -> list[Channel]:
         from apprise import Apprise, AppriseAsset
     except ImportError as error:
         raise ConfigError(
-            f"notify: needs the package apprise ({error.name} is missing); {_INSTALL}"
+            f"notify: needs a package that is not installed ({error.name}); {sys.executable} -m pip install"
+            " '.[notify]' in watcher's folder, or remove `notify`"
         ) from None
     asset = AppriseAsset(app_id="watcher", app_desc="watcher", async_mode=False, secure_logging=True)
     found, problems = list[Channel](), list[str]()

@@ -1,100 +1,83 @@
-"""`watcher check`: are the folders usable, and does the server give a token? Changes nothing else."""
+"""`watcher check`: does what the settings name really work? Tests the real thing and changes nothing.
+
+The probes stand beside this module, by subject: folders, patterns, the server.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 
-from watcher import disk
-from watcher.assemble import build_client, check_distinct, watching
-from watcher.detect import network_cache_seconds
-from watcher.errors import Outside, WatcherError
-from watcher.names import counted, shown
+from watcher.commands.check_folders import folders
+from watcher.commands.check_routes import patterns
+from watcher.commands.check_server import server
+from watcher.commands.finding import Finding
+from watcher.errors import ConfigError
+from watcher.names import counted
+from watcher.notices import trial
+from watcher.sender import channels
 from watcher.settings import Config
 
 
-def check(config: Config, warnings: Sequence[str], say: Callable[[str], None], *, offline: bool) -> int:
-    """Probe everything; `say` gets one line a finding. Returns 0, or 1 where something does not work."""
-    faults = 0
+def check(
+    config: Config,
+    warnings: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    offline: bool,
+    notify: bool = False,
+    as_data: bool = False,
+) -> int:
+    """Probe everything; `say` gets one line a finding, or with `as_data` all of them as JSON.
 
-    def tell(what: str, probe: Callable[[], str]) -> None:
-        nonlocal faults
-        try:
-            say(f"ok    {what}: {probe()}")
-        except Outside as fault:
-            faults += 1
-            say(f"FAULT {what}: {fault.reason}" + (f"; {fault.check}" if fault.check else ""))
-        except WatcherError as error:
-            faults += 1
-            say(f"FAULT {what}: {error}")
-
-    say(f"ok    settings: {counted(len(config.routes), 'route')}, tenant {config.wfm.tenant}")
-    for warning in warnings:
-        say(f"warn  {warning}")
-    for name in ("drop", "done", "failed", "state"):
-        folder: Path = getattr(config.folders, name)
-        tell(f"folders.{name} {shown(str(folder))}", lambda folder=folder: _probe(folder))  # type: ignore[misc]
-    tell("folders", lambda: _distinct(config))
-    tell(f"folders.work {shown(str(config.folders.work_folder))}", lambda: _same_disk(config))
-    tell("folders.state", lambda: _local(config.folders.state))
-    how = watching(config)
-    say(f"ok    watching by {how.words}, a file counts as whole after {how.quiet:g} s")
-    if not offline:
-        tell(f"token from {config.wfm.token}", lambda: _token(config))
-    say("all is well" if not faults else counted(faults, "fault"))
+    `offline`: not the server; `notify`: send a test message too. Returns 0, or 1 where something is at fault.
+    """
+    found = []
+    for finding in _findings(config, warnings, offline=offline, notify=notify):
+        found.append(finding)
+        if not as_data:
+            say(finding.line)
+    faults = sum(finding.level == "fault" for finding in found)
+    warned = sum(finding.level == "warn" for finding in found)
+    if as_data:
+        say(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
+    else:
+        also = f", with {counted(warned, 'warning')}" if warned else ""
+        say(("all is well" if not faults else counted(faults, "fault")) + also)
     return 1 if faults else 0
 
 
-def _probe(folder: Path) -> str:
-    """Create, rename and delete a file whose name is always ignored."""
-    if not folder.exists():
-        raise Outside(
-            disk.folder_target(folder),
-            "it is not there",
-            check="create it, or mount it again; the very first `watcher run` makes it",
-        )
-    with disk.blame(folder):
-        disk.probe(folder, f".watcher-check-{os.getpid()}.part")
-    return "files can be created, renamed and deleted"
+def _findings(config: Config, warnings: Sequence[str], *, offline: bool, notify: bool) -> Iterator[Finding]:
+    yield Finding("ok", "settings", f"{counted(len(config.routes), 'route')}, tenant {config.wfm.tenant}")
+    for warning in warnings:
+        what, _, fix = warning.partition("; ")
+        yield Finding("warn", "settings", what, fix)
+    yield from folders(config)
+    yield from patterns(config)
+    if not offline:
+        yield from server(config)
+    yield from _notify(config, send=notify)
 
 
-def _distinct(config: Config) -> str:
-    check_distinct(config)
-    return "no two are the same"
-
-
-def _same_disk(config: Config) -> str:
-    work, drop = config.folders.work_folder, config.folders.drop
-    with disk.blame(drop):
-        drop_device = drop.stat().st_dev
-    while not work.exists():
-        work = work.parent
-    with disk.blame(work):
-        if work.stat().st_dev != drop_device:
-            raise Outside(
-                disk.folder_target(work),
-                "it is on another file system than the drop folder",
-                check="put folders.work on the same one",
-            )
-    return "on the drop folder's file system"
-
-
-def _local(state: Path) -> str:
-    if network_cache_seconds(state) is not None:
-        raise Outside(
-            disk.folder_target(state),
-            "it is on a network share, where SQLite's locks cannot be trusted",
-            check="put folders.state on a local disk",
-        )
-    return "on a local disk"
-
-
-def _token(config: Config) -> str:
-    client = build_client(config)
+def _notify(config: Config, *, send: bool) -> Iterator[Finding]:
+    """Yield whether people can be told; with `send` by telling them something."""
+    if config.notify is None:
+        if send:
+            yield Finding("fault", "notify", "there is nobody to tell", "add notify to the settings")
+        return
     try:
-        seconds = client.get_token()
-    finally:
-        client.close()
-    by_proxy = ", by the proxy of the settings" if config.wfm.proxy else ""
-    return f"got one, to be used for {seconds:.0f} s{by_proxy}"
+        urls = [url.get_secret_value() for url in config.notify.urls]
+        ways = channels(urls, timeout_seconds=config.notify.timeout)
+    except ConfigError as error:
+        for problem in error.problems:
+            found, _, fix = problem.partition("; ")
+            yield Finding("fault", "notify", found.removeprefix("notify: "), fix)
+        return
+    for way in ways:
+        if not send:
+            yield Finding("ok", way.name, "apprise knows it; `watcher check --notify` sends a test message")
+        elif (why := way.send(trial())) is None:
+            yield Finding("ok", way.name, "took a test message")
+        else:
+            yield Finding("fault", way.name, why, "check its URL, and that the service can be reached")

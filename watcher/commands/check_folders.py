@@ -1,0 +1,170 @@
+"""Probes of the folders: are they there, may we use them, on what file system, is there room?"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import disk_usage
+
+from watcher import disk
+from watcher.assemble import build_drop, check_distinct, refuse_share, watching
+from watcher.commands.finding import Finding, probed
+from watcher.errors import Outside
+from watcher.names import counted, shown
+from watcher.settings import Config
+
+LOW_BYTES = 1_000_000_000
+LOW_PART = 0.05
+OLD_SECONDS = 86_400.0  # a file that is still being written is younger
+SHOWN_NAMES = 5
+_NAMES = ("drop", "done", "failed", "state")
+# What systems and people leave in every folder.
+_USUAL = frozenset({".ds_store", ".gitkeep", ".keep", "thumbs.db", "desktop.ini"})
+
+if sys.platform != "win32":
+    import pwd
+
+
+def folders(config: Config) -> Iterator[Finding]:
+    """Yield the findings; creates, renames and deletes one file in each folder."""
+    yield from _user(config.folders.state)
+    named: dict[str, Path] = {name: getattr(config.folders, name) for name in _NAMES}
+    for name, folder in named.items():
+        yield probed(f"folders.{name} {shown(str(folder))}", lambda folder=folder: _probe(folder))  # type: ignore[misc]
+    yield probed("folders", lambda: _distinct(config))
+    yield probed(f"folders.work {shown(str(config.folders.work_folder))}", lambda: _same_disk(config))
+    yield probed("folders.state", lambda: _local(config.folders.state))
+    yield _watching(config)
+    yield from _room(named)
+    yield from _forgotten(config)
+
+
+def _probe(folder: Path) -> str:
+    """Create, rename and delete a file whose name is always ignored."""
+    if not folder.exists():
+        raise Outside(
+            disk.folder_target(folder),
+            "it is not there",
+            check="create it, or mount it again; the very first `watcher run` makes it",
+        )
+    with disk.blame(folder):
+        disk.probe(folder, f".watcher-check-{os.getpid()}.part")
+    return "files can be created, renamed and deleted"
+
+
+def _user(state: Path) -> Iterator[Finding]:
+    """Rights are those of whoever runs `check`, and that should be the service's user."""
+    if sys.platform == "win32":
+        return
+    me = _user_name(os.geteuid())
+    try:
+        owner = state.stat().st_uid
+    except OSError:
+        owner = os.geteuid()
+    if owner != os.geteuid():
+        yield Finding(
+            "warn",
+            "user",
+            f"this check runs as {me}, but the state folder is of {_user_name(owner)}",
+            f"run it as the user of the service: sudo -u {_user_name(owner)} watcher check",
+        )
+    elif os.geteuid() == 0:
+        yield Finding(
+            "warn",
+            "user",
+            f"this check runs as {me}, who may do anything",
+            "if the service runs as another user, run the check as that one",
+        )
+    else:
+        yield Finding("ok", "user", f"{me}; the service should run as the same one")
+
+
+def _user_name(number: int) -> str:
+    if sys.platform == "win32":
+        return str(number)
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _distinct(config: Config) -> str:
+    check_distinct(config)
+    return "no two are the same"
+
+
+def _same_disk(config: Config) -> str:
+    work, drop = config.folders.work_folder, config.folders.drop
+    with disk.blame(drop):
+        drop_device = drop.stat().st_dev
+    while not work.exists():
+        work = work.parent
+    with disk.blame(work):
+        if work.stat().st_dev != drop_device:
+            raise Outside(
+                disk.folder_target(work),
+                "it is on another file system than the drop folder",
+                check="put folders.work on the same one",
+            )
+    return "on the drop folder's file system"
+
+
+def _local(state: Path) -> str:
+    refuse_share(state)
+    return "on a local disk"
+
+
+def _watching(config: Config) -> Finding:
+    how = watching(config)
+    words = f"by {how.words}, a file counts as whole after {how.quiet:g} s"
+    if how.network and how.events:
+        return Finding(
+            "warn",
+            "watching",
+            f"{words}; the drop folder is on a network share, whose events do not come from other machines",
+            "set observe: auto",
+        )
+    return Finding("ok", "watching", words + ("; the drop folder is on a network share" * how.network))
+
+
+def _room(named: dict[str, Path]) -> Iterator[Finding]:
+    """Yield the free space, once a file system."""
+    seen: dict[int, list[str]] = {}
+    for name, folder in named.items():
+        if folder.is_dir():
+            seen.setdefault(folder.stat().st_dev, []).append(name)
+    for names in seen.values():
+        usage = disk_usage(named[names[0]])
+        what = f"space for {', '.join(names)}"
+        words = f"{usage.free / 1e9:,.1f} GB free of {usage.total / 1e9:,.1f} GB"
+        if usage.free < LOW_BYTES and usage.free < usage.total * LOW_PART:
+            yield Finding("warn", what, words, "make room: a full disk holds all files")
+        else:
+            yield Finding("ok", what, words)
+
+
+def _forgotten(config: Config) -> Iterator[Finding]:
+    """Yield the ignored files that have lain in the drop folder for a day: nobody will ever see to them."""
+    drop = build_drop(config)
+    old = []
+    try:
+        for path in drop.folder.iterdir():
+            if not drop.ignored(path.name) or path.name.casefold() in _USUAL or not path.is_file():
+                continue
+            if time.time() - path.stat().st_mtime > OLD_SECONDS:
+                old.append(shown(path.name))
+    except OSError:
+        return  # the probe of the folder says why
+    if old:
+        more = f" and {len(old) - SHOWN_NAMES:,} more" if len(old) > SHOWN_NAMES else ""
+        yield Finding(
+            "warn",
+            "ignored files",
+            f"{counted(len(old), 'file')} on settle.ignore, older than a day, in the drop folder: "
+            + ", ".join(sorted(old)[:SHOWN_NAMES])
+            + more,
+            "rename them if they are to be sent, or delete them",
+        )

@@ -1,0 +1,171 @@
+"""Probes of the server: its name, the connection, the certificate, the clock, the token and its roles."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from watcher.assemble import build_client
+from watcher.auth import Login
+from watcher.client import CONNECT_SECONDS, in_words, tls_context
+from watcher.commands.finding import Finding, probed
+from watcher.config import is_loopback
+from watcher.errors import ConfigError, Outside
+from watcher.jwt import roles
+from watcher.settings import Config
+
+FEW_DAYS = 21  # a certificate that ends sooner is worth a word
+DAY_SECONDS = 86_400
+SKEW_SECONDS = 30.0  # tokens are valid for minutes, and servers allow some seconds
+SHOWN_ROLES = 20
+
+
+def server(config: Config) -> Iterator[Finding]:
+    """Yield the findings; asks for one token, and sends no file."""
+    hosts = dict.fromkeys((_address(config.wfm.api), _address(config.wfm.token)))
+    for scheme, host, port in hosts:
+        yield from _reached(config, scheme, host, port)
+    yield from _login(config)
+
+
+def _address(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _reached(config: Config, scheme: str, host: str, port: int) -> Iterator[Finding]:
+    if by := _proxy(config, scheme, host):
+        yield Finding("ok", f"host {host}", f"reached by {by}, so name and certificate are not probed here")
+        return
+    if not _is_number(host):
+        found = probed(f"name {host}", lambda: _resolved(host, port))
+        yield found
+        if found.level == "fault":
+            return
+    yield from _connected(config, scheme, host, port)
+
+
+def _proxy(config: Config, scheme: str, host: str) -> str:
+    """Say which proxy the client uses for this host; empty: none."""
+    if config.wfm.proxy is not None:
+        return "the proxy of the settings"
+    if is_loopback(config.wfm.api) and is_loopback(config.wfm.token):
+        return ""
+    found = getproxies()
+    return "the environment's proxy" if (scheme in found or "all" in found) and not proxy_bypass(host) else ""
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _resolved(host: str, port: int) -> str:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason, check = in_words(error, host, CONNECT_SECONDS)
+        raise Outside(host, reason, check=check) from error
+    return "is " + ", ".join(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def _connected(config: Config, scheme: str, host: str, port: int) -> Iterator[Finding]:
+    what = f"{'TLS with' if scheme == 'https' else 'connection to'} {host}:{port}"
+    try:
+        with socket.create_connection(
+            (host, port), timeout=min(CONNECT_SECONDS, config.wfm.timeout)
+        ) as plain:
+            if scheme != "https":
+                yield Finding("ok", what, "it answers; nothing is encrypted")
+                return
+            wfm = config.wfm
+            context = tls_context(wfm.ca_file, wfm.client_cert, wfm.client_key)
+            with context.wrap_socket(plain, server_hostname=host) as secured:
+                yield Finding("ok", what, f"{secured.version()}, the certificate's chain is trusted")
+                yield _days_left(host, secured)
+    except ConfigError as error:
+        found, _, fix = str(error).partition("; ")
+        yield Finding("fault", what, found, fix)
+    except TimeoutError:
+        yield Finding(
+            "fault", what, f"{host} does not answer", "is the server up, and does a firewall let us through?"
+        )
+    except OSError as error:
+        yield Finding("fault", what, *in_words(error, host, config.wfm.timeout))
+
+
+def _days_left(host: str, secured: ssl.SSLSocket) -> Finding:
+    certificate = secured.getpeercert() or {}
+    until = str(certificate.get("notAfter", ""))
+    days = int((ssl.cert_time_to_seconds(until) - time.time()) // DAY_SECONDS)
+    words = f"ends in {days} day{'' if days == 1 else 's'}, on {until}"
+    if days < FEW_DAYS:
+        return Finding("warn", f"certificate of {host}", words, "ask for its renewal; then all uploads stop")
+    return Finding("ok", f"certificate of {host}", words)
+
+
+def _login(config: Config) -> Iterator[Finding]:
+    what = f"token from {config.wfm.token}"
+    try:
+        client = build_client(config)
+        try:
+            login = client.login()
+        finally:
+            client.close()
+    except Outside as fault:
+        yield Finding("fault", what, fault.reason, fault.check)
+        return
+    except ConfigError as error:
+        found, _, fix = str(error).partition("; ")
+        yield Finding("fault", what, found, fix)
+        return
+    by_proxy = ", by the proxy of the settings" if config.wfm.proxy else ""
+    words = f"got one, to be used for {login.used_for:.0f} s of its {login.life:.0f} s{by_proxy}"
+    yield Finding("ok", what, words)
+    yield from _clock(login)
+    yield from _roles(login, config.wfm.client_id)
+
+
+def _clock(login: Login) -> Iterator[Finding]:
+    if login.clock_ahead is None:
+        return
+    # `Date` has whole seconds.
+    off = max(0.0, abs(login.clock_ahead) - 1)
+    if off > SKEW_SECONDS:
+        which = "ahead of" if login.clock_ahead > 0 else "behind"
+        yield Finding(
+            "warn",
+            "clock",
+            f"this machine's is {off:.0f} s {which} the login server's",
+            "switch on time synchronisation (NTP): tokens and certificates are valid by the clock",
+        )
+    else:
+        yield Finding("ok", "clock", "the same as the login server's")
+
+
+def _roles(login: Login, client_id: str) -> Iterator[Finding]:
+    if login.claims is None:
+        yield Finding("ok", "roles", "not known: the token is no JWT")
+        return
+    found = roles(login.claims)
+    if not found:
+        yield Finding(
+            "warn",
+            "roles",
+            f"the token of {client_id} names none",
+            "if uploads are refused with HTTP 403, give the client's service account the role for imports",
+        )
+        return
+    places = []
+    for place, names in found.items():
+        more = f" and {len(names) - SHOWN_ROLES} more" if len(names) > SHOWN_ROLES else ""
+        places.append(f"{place}: {', '.join(names[:SHOWN_ROLES])}{more}")
+    yield Finding("ok", "roles", "; ".join(places))
