@@ -39,8 +39,8 @@ WIRING = {
     "recovery",
 }
 # What the preflight is made of, each of what stands behind it; and two pairs.
-PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "split",
-             "compressed", "dialect", "encoding"]  # fmt: skip
+PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "compressed",
+             "split", "dialect", "encoding"]  # fmt: skip
 CORE_TO_CORE = {("notices", "expect"), ("upload", "faults"), ("order", "settle"), *combinations(PREFLIGHT, 2)}
 NOT_IN_CORE = {
     "time",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import tracemalloc
 import uuid
+import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import World
+from watcher import outcome
 from watcher.columns import RecordCheck
 from watcher.errors import Unfit
 from watcher.model import Column, Route
@@ -75,6 +80,29 @@ def test_times_may_be_kept_within_a_span_around_the_claim() -> None:
         0: ["column 1 (t): '2026-11-23T12:05:01Z': lies in the future"],
         1: ["column 1 (t): '2026-10-24T11:59:59Z': is older than 30 days"],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [
+        ("a\nb\n", [0, 1]),  # together they have three fields and a line end between them
+        ("a,b,c\na\nb\n", [1, 2]),
+        ("a,b\nc,d,e,f\n", [0, 1]),
+        ("1,2,3\n\n4,5,6\n", []),
+        ("1,2,3\n4,5\n", [1]),
+    ],
+)
+def test_short_and_long_lines_are_bad_records_however_they_add_up(text: str, bad: list[int]) -> None:
+    columns = tuple(map(Column, "abc"))
+    route = Route("r", (), "http://x", "text/csv", "csv", columns=columns)
+    lines = [number + 1 for number in bad]
+
+    if bad:
+        with pytest.raises(Unfit) as caught:
+            prepare(io.BytesIO(text.encode()), "a.csv", route, scratch=io.BytesIO, now=NOW)
+        assert caught.value.lines == ", ".join(map(str, lines))
+    else:
+        assert prepare(io.BytesIO(text.encode()), "a.csv", route, scratch=io.BytesIO, now=NOW).records == 2
 
 
 VALUES = st.sampled_from(
@@ -162,6 +190,18 @@ def test_with_reorder_a_problem_still_names_the_column_of_the_file() -> None:
         prepare(io.BytesIO(b"n,agent\nx,a\n"), "a.csv", route, scratch=io.BytesIO, now=NOW)
 
 
+def test_many_bad_records_take_little_memory() -> None:
+    columns = (Column("a", "integer"),)
+    route = Route("r", (), "http://x", "text/csv", "csv", columns=columns)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unfit, match="400,000 of 400,000 records are bad"):
+            prepare(io.BytesIO(b"x\n" * 400_000), "a.csv", route, scratch=io.BytesIO, now=NOW)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
 # -- bad records set aside ---------------------------------------------------------------------------
 
 
@@ -229,3 +269,44 @@ def test_a_taken_name_in_failed_gets_a_stamp_for_what_is_set_aside(world: World)
     (stamped,) = [name for name in names if name.endswith("Z.csv")]
     assert world.files("failed")[stamped] == b"b,y\n"
     assert yaml.safe_load(world.files("failed")[f"{stamped}.error.txt"])["file"] == "agent_events.csv"
+
+
+def test_what_is_set_aside_keeps_the_sep_line_and_the_name_of_what_is_in_a_zip(world: World) -> None:
+    set_aside(world)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("agent_events.csv", b"sep=;\r\na;x\r\nb;1\r\n")
+    world.drop("monday.zip", made.getvalue())
+
+    assert world.run_once() == 0
+    assert world.files("failed")["agent_events.csv"] == b"sep=;\r\na;x\r\n"
+
+
+def test_what_is_set_aside_is_kept_though_somebody_takes_the_delivered_file(world: World) -> None:
+    finish, taken = outcome.finish, []
+
+    def meddling(entry: Any) -> bool:
+        if not taken:
+            taken.append(entry)
+            Path(entry.source).unlink()
+        return finish(entry)
+
+    set_aside(world)
+    world.drop("agent_events.csv.gz", gzip.compress(b"a,x\nb,1\n"))
+    outcome.finish = meddling
+    try:
+        world.run_once()
+    finally:
+        outcome.finish = finish
+
+    assert world.history()[0]["state"] == "vanished"
+    assert world.files("failed")["agent_events.csv"] == b"a,x\n"
+    assert world.work_files() == []
+
+
+def test_with_an_encoding_with_a_mark_every_line_aside_is_plain(world: World) -> None:
+    set_aside(world, encoding="utf-8-sig")
+    world.drop("agent_events.csv", "ü,x\na,1\nb,y\n")
+
+    assert world.run_once() == 0
+    assert world.files("failed")["agent_events.csv"].decode() == "ü,x\nb,y\n"

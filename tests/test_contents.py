@@ -6,6 +6,9 @@ import codecs
 import csv
 import gzip
 import io
+import os
+import random
+import re
 import zipfile
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +21,7 @@ from tests.conftest import World, answer, works
 from watcher.content import BLOCK_BYTES, Content
 from watcher.errors import Unfit
 from watcher.model import Column, Route
+from watcher.names import stamped
 from watcher.preflight import prepare
 from watcher.split import cut
 
@@ -201,6 +205,56 @@ def test_the_line_of_a_refused_chunk_is_that_of_the_dropped_file() -> None:
     assert content.line_in_source(2) == 3
 
 
+@pytest.mark.parametrize("header", ["drop", "first", "every"])
+@pytest.mark.parametrize("columns", [(), ("agent", "n")])
+def test_blank_lines_before_the_header_are_no_header(header: Any, columns: tuple[str, ...]) -> None:
+    content = prepared(b"\r\n \nagent,n\r\na,1\r\n", header=header, columns=tuple(map(Column, columns)))
+
+    assert sent(content) == (b"" if header == "drop" else b"agent,n\r\n") + b"a,1\r\n"
+    assert prepared(b"\nagent,n\n", header=header, columns=tuple(map(Column, columns))).empty
+
+
+@pytest.mark.parametrize("header", ["drop", "first", "every"])
+def test_lone_crs_end_records_wherever_they_stand_outside_quotes(header: Any) -> None:
+    for data in (b'agent,n\ra,"x\ny"\rb,2\r', b'agent,n\ra,"x\ny"\nb,2\n', b'agent,n\r\na,"x\ny"\rb,2'):
+        content = prepared(data, header=header, columns=(Column("agent"), Column("n")))
+        rows = list(csv.reader(io.StringIO(sent(content).decode(), newline="")))
+        assert rows == [["agent", "n"]] * (header != "drop") + [["a", "x\ny"], ["b", "2"]]
+        assert content.records == 2
+
+
+def test_a_lone_cr_at_the_end_of_a_block_is_seen() -> None:
+    begin = b"x" * (BLOCK_BYTES - 4)
+
+    assert sent(prepared(begin + b",1\r" + b"b,2\r\n")) == begin + b",1\nb,2\r\n"
+    assert sent(prepared(begin + b",1\r" + b"\nb,2\r\n")) == begin + b",1\r\nb,2\r\n"
+
+
+def test_a_stray_quote_in_the_header_is_refused_as_readers_would_not_agree() -> None:
+    fault = refused(b'agent 5",n\na 6",1\nb,2\n', header="drop")
+
+    assert fault.reason.startswith("line 1: there is a quote within a field of the header")
+
+
+def test_a_first_record_longer_than_what_is_judged_is_judged_by_its_beginning() -> None:
+    data = b'a;"' + b"x" * 70_000 + b'"\n1;2\n'
+
+    assert sent(prepared(data, delimiter="auto")) == b"a," + b"x" * 70_000 + b"\n1,2\n"
+
+
+def test_a_nul_byte_of_utf16_names_the_setting_by_its_place() -> None:
+    assert "utf-16-le" in refused("a,1\n".encode("utf-16-le")).what_to_do
+    assert "utf-16-be" in refused("a,1\n".encode("utf-16-be")).what_to_do
+
+
+def test_a_compressed_file_without_its_ending_is_told_so() -> None:
+    assert "compressed" in refused(gzip.compress(b"a,1\n")).reason
+
+
+def test_the_line_of_a_byte_in_an_old_mac_file_is_counted_by_cr() -> None:
+    assert refused(b"a\r" * 99 + b"\x81\r", encoding="cp1252").lines == "100"
+
+
 FIELDS = st.text(st.sampled_from('a1,;|\t"\n\r ü€'), max_size=6)
 ROWS = st.lists(st.lists(FIELDS, min_size=2, max_size=4), min_size=1, max_size=6)
 
@@ -249,7 +303,7 @@ def zipped(**members: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
-            archive.writestr(name.replace("_csv", ".csv"), data)
+            archive.writestr(re.sub("_(csv|jsonl?)$", r".\1", name), data)
     return made.getvalue()
 
 
@@ -298,6 +352,72 @@ def test_a_compressed_file_that_cannot_be_trusted_fails_with_words(
     assert words in world.report(name)["reason"]
     assert world.files("failed")[name] == data
     assert world.server.operations() == []
+
+
+def test_what_macos_adds_to_a_zip_is_left_out(world: World) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("export/agent_events.csv", b"a,1\n")
+        archive.writestr("export/.DS_Store", b"x")
+        archive.writestr("__MACOSX/export/._agent_events.csv", b"x")
+    world.drop("export.zip", made.getvalue())
+
+    assert world.run_once() == 0
+    assert world.completed()[0].body == b"a,1\n"
+
+
+def test_a_zip_waits_for_its_marker_and_its_marker_for_it(world: World) -> None:
+    world.settings["routes"][2]["marker"] = ".ok"
+    world.drop("monday.zip.ok", b"")
+    assert world.run_once() == 0
+    world.drop("monday.zip", zipped(agent_events_csv=b"a,1\n"))
+    assert world.run_once() == 0
+
+    assert set(world.files("done")) == {"monday.zip", "monday.zip.ok"}
+
+
+def test_a_zip_of_event_types_goes_before_agent_events_though_it_came_later(world: World) -> None:
+    world.settings["settle"]["quiet"] = "600ms"
+    world.drop("agent_events.csv", "a,1\n")
+    os.utime(world.drop("monday.zip", zipped(event_types_json=b"[1]")))
+
+    assert world.run_once() == 0
+    assert [operation.kind for operation in world.server.operations()] == ["event-types", "agent-events"]
+
+
+def test_json_lines_in_a_zip_are_known_by_the_name_in_it(world: World) -> None:
+    world.settings["routes"][0]["match"] = "event?types*.json*"
+    world.drop("monday.zip", zipped(event_types_jsonl=b"1\n2\n"))
+
+    assert world.run_once() == 0
+    assert world.completed()[0].body == b"[1,2]"
+
+
+DAMAGE = random.Random(4)
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_zip_is_unfit_or_what_it_was_and_nothing_else(method: int) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        archive.writestr("ü.csv", b"a,1\n" * 50)
+    whole, good = made.getvalue(), b"a,1\n" * 50
+    for _ in range(400):
+        data = bytearray(whole)
+        for _ in range(DAMAGE.randint(1, 4)):
+            data[DAMAGE.randrange(len(data))] = DAMAGE.randrange(256)
+        cut_at = DAMAGE.choice([0, 0, DAMAGE.randrange(len(data))])
+        try:
+            found = sent(prepared(bytes(data[cut_at:]), "a.csv.zip"))
+        except Unfit:
+            continue
+        assert found == good
+
+
+def test_a_stamp_goes_before_both_endings_of_a_compressed_file() -> None:
+    assert stamped("agent_events.csv.gz", NOW) == "agent_events.20261123T120000Z.csv.gz"
 
 
 def test_a_zip_that_no_route_wants_stays_where_unmatched_files_stay(world: World) -> None:

@@ -1,6 +1,7 @@
 """Moving files without ever overwriting one, and going on after a crash at any point; claims."""
 
 import errno
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -178,7 +179,7 @@ def test_a_folder_that_is_in_use_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_files_of_our_own_are_replaced_whole(tmp_path: Path) -> None:
-    for write in (write_private, replace_private):
+    for write in (lambda path, data: write_private(path, io.BytesIO(data)), replace_private):
         write(tmp_path / "x", b"a long text")
         write(tmp_path / "x", b"short")
         assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"short")]

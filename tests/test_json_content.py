@@ -94,6 +94,33 @@ def test_an_element_across_the_window_is_whole() -> None:
     assert [json.loads(body)[0] for body in bodies(content, count=1)] == values
 
 
+@pytest.mark.parametrize("number", ["1.5", "-0.25", "1e5", "1E+10", "12345"])
+def test_a_number_across_the_window_is_whole_wherever_it_is_cut(number: str) -> None:
+    for before in range(READ_BYTES - len(number) - 3, READ_BYTES + 1):
+        data = b"[" + b" " * (before - 1) + number.encode() + b" , 7]"
+
+        assert bodies(prepared(data, split=9)) == [f"[{number},7]".encode()]
+
+
+def test_a_fault_far_into_a_large_array_is_told_at_once_with_line_and_column() -> None:
+    good = b'{"a":1},' * 70_000
+    with pytest.raises(Unfit, match=f"line 1, column {len(good) + 7}: not JSON: Expecting value"):
+        prepared(b"[" + good + b'{"a":oops},' + b"1," * 900_000 + b"1]", split=9, max_record=100_000)
+
+
+def test_an_element_over_max_record_is_refused_before_anything_is_sent() -> None:
+    for element in ('"' + "b" * 120_000 + '"', '"' + "€" * 40_000 + '"'):
+        with pytest.raises(Unfit, match="the element that begins on line 2 is longer than 100,000 bytes"):
+            prepared(f'["a",\n{element}]'.encode(), split=5, max_record=100_000)
+
+
+def test_many_small_elements_are_split_in_a_time_that_grows_with_their_number() -> None:
+    """Line breaks are counted once, not for each element from the beginning of the window."""
+    content = prepared(b"[" + b"1," * 200_000 + b"1]", split=1000)
+
+    assert content.records == 200_001
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -185,6 +212,40 @@ def test_a_document_that_does_not_fit_its_schema_fails_before_it_is_sent(
     assert world.server.operations() == []
 
 
+@pytest.mark.parametrize(
+    ("text", "document", "words"),
+    [
+        ({"items": {"$ref": "#"}}, "[" * 400 + "]" * 400, "nested too deeply to be checked"),
+        ({"items": {"multipleOf": 0.5}}, "[1e400]", "a number too large to be checked"),
+    ],
+)
+def test_a_document_that_a_schema_cannot_check_fails_with_words(
+    world: World, schema: Path, text: dict[str, Any], document: str, words: str
+) -> None:
+    schema.write_text(json.dumps(text))
+    world.drop("event_types.json", document)
+
+    assert world.run_once() == 1
+    assert words in world.report("event_types.json")["reason"]
+
+
+def test_a_schema_about_the_whole_array_and_split_contradict_each_other(world: World, schema: Path) -> None:
+    schema.write_text(json.dumps({"minItems": 2}))
+    world.settings["routes"][0]["split"] = 2
+
+    with pytest.raises(ConfigError, match="minItems at the top is about the whole array"):
+        load(world.config, {})
+
+
+def test_a_schema_sees_json_lines_that_go_out_together_as_one_array(world: World, schema: Path) -> None:
+    schema.write_text(json.dumps({"minItems": 2, "uniqueItems": True}))
+    world.settings["routes"][0]["match"] = "event?types*.json*"
+    world.drop("event_types.jsonl", "1\n2\n")
+    assert world.run_once() == 0
+    world.drop("event_types.jsonl", "1\n1\n")
+    assert world.run_once() == 1
+
+
 def test_a_document_that_fits_its_schema_is_sent_as_it_is(world: World, schema: Path) -> None:
     del schema
     world.drop("event_types.json", '[{"id":1.0}]')
@@ -199,6 +260,8 @@ def test_a_document_that_fits_its_schema_is_sent_as_it_is(world: World, schema: 
         ("{", "is no JSON Schema"),
         ('{"type": "nothing"}', "is no JSON Schema: \\$.type"),
         ('{"$ref": "http://localhost/x.json"}', "only references within the file"),
+        ('{"items": {"$ref": "#/$defs/nope"}}', "which is not in it"),
+        ("[" * 50_000, "nested too deeply"),
         (None, "cannot be read: No such file"),
     ],
 )
@@ -208,6 +271,26 @@ def test_a_schema_that_is_none_is_an_error_of_the_settings_with_its_line(
     schema.unlink() if text is None else schema.write_text(text)
 
     with pytest.raises(ConfigError, match=rf"config.yaml:\d+: routes\[0\].schema: .*{words}"):
+        load(world.config, {})
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ({"name": "a", "one_of": []}, "one_of is empty"),
+        ({"name": "a", "pattern": ""}, "pattern is empty"),
+        ({"name": " "}, "must not be empty"),
+        (1, "put it in quotes"),
+        ({"name": "a", "is": "utc_time", "not_older": "800000d"}, "more than 100 years"),
+        ({"name": "a", "not_future": "5m"}, "need is: utc_time"),
+        ({"name": "a", "is": "integer", "pattern": "x"}, "contradict each other"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_an_error_of_the_settings(
+    world: World, column: Any, words: str
+) -> None:
+    world.settings["routes"][2]["columns"] = [column]
+    with pytest.raises(ConfigError, match=rf"routes\[2\].columns\[0\].*{words}"):
         load(world.config, {})
 
 

@@ -176,6 +176,8 @@ def _in_words(details: ErrorDetails) -> tuple[Location, str]:
             return at, f"must be {'more than' if 'gt' in details['ctx'] else 'at least'} {_bound(details)}"
         case "less_than_equal":
             return at, f"must be at most {_bound(details)}"
+        case "float_parsing" | "float_type" | "finite_number":
+            return at, "must be a number such as 200"
         case "string_too_short":
             return at, "must not be empty"
         case "path_type":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from watcher.compressed import BLOCK_BYTES
 from watcher.split import Opening
 
-BLOCK_BYTES = 1 << 20
+SHOWN_PROBLEMS = 10  # of a file, in its report; all are counted
 
 Scratch = Callable[[], BinaryIO]  # gives an empty file to write to and read from, as often as it is called
 
@@ -30,7 +31,7 @@ class Content:
     dialect: str = ""  # for people
     bad: int = 0  # records set aside
     problems: tuple[str, ...] = ()  # the first of them
-    bad_lines: tuple[int, ...] = ()  # of the dropped file: first and last line of each bad record
+    bad_lines: Sequence[int] = ()  # of the dropped file: first and last line of each bad record
     aside: BinaryIO | None = None  # the bad records as they were, below the header
     lines_before: int = 0  # of the dropped file, that `file` has not
 
@@ -46,6 +47,11 @@ def blocks(file: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Yield the whole file, in blocks of `size` bytes."""
     file.seek(0)
     return iter(lambda: file.read(size), b"")
+
+
+def is_blank(parts: Iterable[bytes]) -> bool:
+    """Say whether there is nothing but blanks and line ends."""
+    return not any(part.strip() for part in parts)
 
 
 def digest(file: BinaryIO) -> tuple[str, int]:

@@ -3,19 +3,24 @@ has columns; it is written anew only where it cannot go out as it is."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
-from watcher.content import BLOCK_BYTES, Content, Scratch, blocks, digest
-from watcher.dialect import HEAD_BYTES, Dialect, dialect
+from watcher.compressed import BLOCK_BYTES
+from watcher.content import Content, Scratch, blocks, digest, is_blank
+from watcher.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
 from watcher.encoding import Encoding, TextCheck
 from watcher.errors import Unfit
 from watcher.model import Route
 from watcher.records import (
+    NEWLINE,
     QUOTE,
     RecordCounter,
     first_boundary,
@@ -23,10 +28,8 @@ from watcher.records import (
     line_at,
     opening_line_of_bad_quote,
 )
-from watcher.rows import Findings, check_rows, marked_lines
+from watcher.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
 from watcher.split import BOM, mark_bytes, opening
-
-LISTED_LINES = 10  # of bad records, in a report
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class _Inspection:
     size: int
     blank: bool
     records: int  # header included
+    lone_cr: bool  # somewhere, in quotes or not
 
 
 def csv_content(
@@ -47,34 +51,66 @@ def csv_content(
     Raises `Unfit`.
     """
     seen = _inspected(text, route)
+    if seen.lone_cr:
+        text, seen = _with_lf(text, seen, route, scratch)
     how = _dialect(text, route)
-    left_out = bool(how.skip) + (route.header != "none")
     content = Content(
         text,
         opening(text, route, skip=how.skip),
         seen.size,
         seen.sha256,
         empty=seen.blank,
-        records=max(0, seen.records - left_out),
+        records=max(0, seen.records - bool(how.skip) - (route.header != "none")),
         dialect=how.words,
     )
+    _check_header_record(content, how, route)
     if not seen.blank and (route.columns or how.delimiter != ","):
-        content = _checked(content, route, how, encoding, scratch=scratch, now=now)
+        return _checked(content, route, how, encoding, scratch=scratch, now=now)
     # A header alone is no data, whether or not the header itself is sent.
     begin = content.opening
     data = begin.start + (len(begin.header) if route.header == "first" else 0)
-    return replace(content, empty=_is_blank_from(content.file, data))
+    text.seek(data)
+    return replace(content, empty=is_blank(iter(lambda: text.read(BLOCK_BYTES), b"")))
+
+
+def _with_lf(
+    text: BinaryIO, seen: _Inspection, route: Route, scratch: Scratch
+) -> tuple[BinaryIO, _Inspection]:
+    """Return the text with LF for each CR that ends a line by itself; itself where there is none."""
+    changed = scratch()
+    for block in cr_to_lf(blocks(text)):
+        changed.write(block)
+    if digest(changed)[0] == seen.sha256:
+        return text, seen
+    return changed, _inspected(changed, route)
+
+
+def _check_header_record(content: Content, how: Dialect, route: Route) -> None:
+    """Refuse a header that readers of CSV see in different places, for then they see other records, too."""
+    header = content.opening.header
+    if header and QUOTE in header:
+        rows = csv.reader(io.StringIO(header.decode("utf-8", "replace"), newline=""), delimiter=how.delimiter)
+        if len(list(islice(rows, 2))) != 1:
+            behind = 0 if route.header == "first" else len(header)
+            line = line_at(content.file, content.opening.start - behind)
+            raise Unfit(
+                f"line {line}: there is a quote within a field of the header that is not doubled",
+                what_to_do="put the field in quotes, and double those in it",
+                line=line,
+            )
 
 
 def _inspected(text: BinaryIO, route: Route) -> _Inspection:
     sha256, counter = hashlib.sha256(), RecordCounter()
     check = TextCheck(partial(line_at, text))
     size, inside, blank = 0, False, True
+    returns = 0  # CRs less those of CR LF
+    ends_with_cr = False
     begun = 0  # byte offset of the record that has begun and not ended
     for block in blocks(text, min(BLOCK_BYTES, route.max_record)):
         sha256.update(block)
         check.feed(block)
-        blank = blank and not block.removeprefix(BOM if size == 0 else b"").strip()
+        blank = blank and is_blank([block.removeprefix(BOM if size == 0 else b"")])
         if size - begun + (first_boundary(block, inside=inside) or len(block)) > route.max_record:
             line = line_at(text, begun)
             raise Unfit(
@@ -86,12 +122,16 @@ def _inspected(text: BinaryIO, route: Route) -> _Inspection:
             begun = size + end
         quotes = block.count(QUOTE) if QUOTE in block else 0  # to see that there is none is far quicker
         counter.feed(block, inside=inside, quotes=quotes)
+        if b"\r" in block:
+            returns += block.count(b"\r") - block.count(b"\r\n")
+        returns -= ends_with_cr and block.startswith(NEWLINE)
+        ends_with_cr = block.endswith(b"\r")
         inside ^= bool(quotes & 1)
         size += len(block)
     check.feed(b"", final=True)
     if inside:
         raise _never_closed(text, route)
-    return _Inspection(sha256.hexdigest(), size, blank, counter.finish())
+    return _Inspection(sha256.hexdigest(), size, blank, counter.finish(), bool(returns))
 
 
 def _never_closed(text: BinaryIO, route: Route) -> Unfit:
@@ -135,12 +175,12 @@ def _checked(
             line=first_line,
         )
     written = rows.out
-    content = replace(content, records=rows.records)
+    content = replace(content, records=rows.records, empty=not rows.records)
     if rows.bad:
         if route.bad_records == "fail" or not rows.records:
-            raise _bad_records(rows)
+            raise _bad_records(rows, route)
         aside = scratch()
-        aside.write(encoding.mark)
+        aside.write(encoding.mark + _sep_line(text, how).encode(encoding.codec))
         good = scratch() if written is None else None
         for is_bad, is_head, line in marked_lines(text, first_line=first_line, start=start, rows=rows):
             if is_bad or is_head:
@@ -149,7 +189,7 @@ def _checked(
                 good.write(line.encode())
         written = written or good
         content = replace(
-            content, bad=rows.bad, problems=tuple(rows.problems), bad_lines=tuple(rows.lines), aside=aside
+            content, bad=rows.bad, problems=tuple(rows.problems), bad_lines=rows.lines, aside=aside
         )
     if written is None:
         return content
@@ -164,12 +204,18 @@ def _checked(
     )
 
 
-def _bad_records(rows: Findings) -> Unfit:
+def _sep_line(text: BinaryIO, how: Dialect) -> str:
+    text.seek(mark_bytes(text))
+    return text.read(how.skip).decode()
+
+
+def _bad_records(rows: Findings, route: Route) -> Unfit:
     number = rows.records + rows.bad
     counted = f"{rows.bad:,} of {number:,} records are bad; the first: " if rows.bad > 1 else ""
     return Unfit(
         counted + rows.problems[0],
-        what_to_do="mend the records and drop the file again; `bad_records: set_aside` sends the good ones",
+        what_to_do="mend the records and drop the file again"
+        + ("; `bad_records: set_aside` sends the good ones" if route.bad_records == "fail" else ""),
         lines=line_list(rows.lines),
         problems=rows.problems,
     )
@@ -177,11 +223,6 @@ def _bad_records(rows: Findings) -> Unfit:
 
 def line_list(lines: Sequence[int]) -> str:
     """Return `7, 9-10, …` for the first and last lines of records."""
-    spans = list(zip(lines[::2], lines[1::2], strict=True))
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans[:LISTED_LINES]]
-    return ", ".join([*words, *(["…"] if len(spans) > LISTED_LINES else [])])
-
-
-def _is_blank_from(file: BinaryIO, offset: int) -> bool:
-    file.seek(offset)
-    return not any(block.strip() for block in iter(lambda: file.read(BLOCK_BYTES), b""))
+    spans = zip(lines[: 2 * LISTED_RECORDS : 2], lines[1 : 2 * LISTED_RECORDS : 2], strict=True)
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    return ", ".join([*words, *(["…"] if len(lines) > 2 * LISTED_RECORDS else [])])

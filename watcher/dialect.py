@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from watcher.errors import Unfit
 from watcher.records import QUOTE, last_boundary
@@ -18,6 +19,7 @@ HEAD_BYTES = 1 << 16
 JUDGED_RECORDS = 100
 DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 
+_LONE_CR = re.compile(rb"\r(?!\n)")
 # Excel writes and reads it: the first line names the delimiter.
 _SEP_LINE = re.compile(rb'"?sep=([^\r\n"])"?(\r\n|\n|\r|\Z)', re.IGNORECASE)
 
@@ -48,17 +50,22 @@ def dialect(head: bytes, delimiter: str, *, columns: int) -> Dialect:
 
 
 def is_old_mac(head: str) -> bool:
-    """Say whether lines end with a lone CR, as on Mac OS before X."""
-    return "\n" not in head and "\r" in head[:-1]
+    """Say whether lines end with a lone CR, as on Mac OS before X, and none with LF."""
+    outside = "".join(head.split('"')[::2])
+    return "\n" not in outside and "\r" in outside[:-1]
 
 
-def mac_to_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the blocks with every CR outside quotes turned into LF."""
-    inside = False
-    for block in blocks:
-        parts = block.split(QUOTE)
+def cr_to_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the blocks with every CR outside quotes that no LF follows turned into LF."""
+    inside, held = False, b""
+    for block in chain(blocks, [b""]):
+        # A CR at the end of a block is held back: the next block says what it is.
+        data = held + block
+        held = b"\r" if block and data.endswith(b"\r") else b""
+        parts = data[: len(data) - len(held)].split(QUOTE)
         for index in range(inside, len(parts), 2):
-            parts[index] = parts[index].replace(b"\r", b"\n")
+            if b"\r" in parts[index]:
+                parts[index] = _LONE_CR.sub(b"\n", parts[index])
         inside ^= not len(parts) & 1
         yield QUOTE.join(parts)
 
@@ -66,7 +73,7 @@ def mac_to_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
 def _judged(head: bytes, columns: int) -> str:
     """Return the one delimiter that gives every record at the beginning the same number of fields."""
     # The last record may be cut off, unless it is all there is.
-    whole = head if len(head) < HEAD_BYTES else head[: last_boundary(head)]
+    whole = head if len(head) < HEAD_BYTES else head[: last_boundary(head) or len(head)]
     text = whole.decode("utf-8", "replace")
     fitting = [each for each in DELIMITERS if _fits(text, each, columns)]
     if len(fitting) == 1:
@@ -84,13 +91,6 @@ def _judged(head: bytes, columns: int) -> str:
 
 
 def _fits(text: str, delimiter: str, columns: int) -> bool:
-    counts: set[int] = set()
-    try:
-        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
-            if number == JUDGED_RECORDS:
-                break
-            if row:
-                counts.add(len(row))
-    except csv.Error:  # a field of more than 128 KiB is no field
-        return False
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    counts = {len(row) for row in islice(rows, JUDGED_RECORDS) if row}
     return len(counts) == 1 and counts.pop() in ({columns} if columns else range(2, 1000))

@@ -116,16 +116,7 @@ def move_new(source: Path, target: Path, *, part: str) -> None:
     sync_folder(source.parent)
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file in a folder of our own, durable; an older version of it is replaced."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def keep_private(path: Path, content: BinaryIO) -> None:
+def write_private(path: Path, content: BinaryIO) -> None:
     """Write all of `content` to a file in a folder of our own, durable; an older version is replaced."""
     content.seek(0)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -52,7 +52,7 @@ def detect(head: bytes, declared: str | None) -> Encoding:
             return Encoding(codec, mark)
     if declared is None:
         return Encoding("utf-8")
-    return Encoding(codecs.lookup(declared).name, declared=True)
+    return Encoding(codecs.lookup(declared).name.removesuffix("-sig"), declared=True)
 
 
 class TextCheck:
@@ -66,15 +66,14 @@ class TextCheck:
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Check the next block; `final`: nothing follows it. Raises `Unfit` with the line."""
+        if self._size == 0 and block.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+            raise Unfit(
+                "it is compressed, and its name does not say so",
+                what_to_do="give it the ending .gz or .zip, and drop it again",
+            )
         nul = block.find(b"\0")
         if nul >= 0:
-            line = self._line_at(self._size + nul)
-            raise Unfit(
-                f"line {line}: there is a NUL byte; the file is not text, or was not written to its end",
-                what_to_do="export or copy the file again; UTF-16 without a byte order mark needs"
-                " `encoding: utf-16-le` for the route",
-                line=line,
-            )
+            raise self._not_text(self._size + nul)
         left_over = self._decoder.getstate()[0]
         # Something is left over only inside a character: the quick way for text in ASCII.
         if final or left_over or not block.isascii():
@@ -83,6 +82,16 @@ class TextCheck:
             except UnicodeDecodeError as error:
                 raise self._not_utf8(error, self._size - len(left_over)) from error
         self._size += len(block)
+
+    def _not_text(self, at: int) -> Unfit:
+        line = self._line_at(at)
+        utf16 = "utf-16-le" if at % 2 else "utf-16-be"  # where ASCII letters have their zero byte
+        return Unfit(
+            f"line {line}: there is a NUL byte; the file is not text, or was not written to its end",
+            what_to_do="export or copy the file again; UTF-16 without a byte order mark needs"
+            f" `encoding: {utf16}` for the route",
+            line=line,
+        )
 
     def _not_utf8(self, error: UnicodeDecodeError, begin: int) -> Unfit:
         line = self._line_at(begin + error.start)
@@ -99,15 +108,17 @@ class TextCheck:
 def to_utf8(blocks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
     """Yield the text as UTF-8 without byte order mark. Raises `Unfit` for bytes that are not `encoding`."""
     decoder = codecs.getincrementaldecoder(encoding.codec)()
-    skip, newlines = len(encoding.mark), 0
+    skip, newlines, returns = len(encoding.mark), 0, 0
     for block in _and_end(blocks):
         if skip and block:
             block, skip = block[skip:], max(0, skip - len(block))
         try:
             text = decoder.decode(block or b"", block is None)
         except UnicodeError as error:
-            raise _undecodable(error, encoding, newlines) from error
+            # An old Mac's lines end with CR.
+            raise _undecodable(error, encoding, max(newlines, returns)) from error
         newlines += text.count("\n")
+        returns += text.count("\r")
         yield text.encode("utf-8", "surrogatepass")
 
 
@@ -119,8 +130,8 @@ def _and_end(blocks: Iterable[bytes]) -> Iterator[bytes | None]:
 def _undecodable(error: UnicodeError, encoding: Encoding, newlines: int) -> Unfit:
     line, byte = newlines + 1, "a byte"
     if isinstance(error, UnicodeDecodeError):
-        with_newline = error.object[: error.start].decode(encoding.codec, "replace")
-        line += with_newline.count("\n")
+        before = error.object[: error.start].decode(encoding.codec, "replace")
+        line += max(before.count("\n"), before.count("\r"))
         byte = f"byte 0x{error.object[error.start]:02X}"
     how = "correct the route's encoding, or " if encoding.declared else ""
     return Unfit(

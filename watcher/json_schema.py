@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from watcher.content import SHOWN_PROBLEMS
 from watcher.errors import Unfit
 from watcher.names import shown
 
-SHOWN_PROBLEMS = 10  # all are counted
 SHOWN_CHARS = 200  # of one problem: the package quotes whole documents
 
 
@@ -23,21 +23,23 @@ class Problems:
         self._count = 0
 
     def check(self, value: object, *, index: int | None = None, line: int | None = None) -> None:
-        """Check a document; with `index`, `value` is an array of the one element that stands there."""
+        """Check a document; with `index`, `value` is an array of the one element that stands there.
+
+        Raises `Unfit` for what cannot be checked at all.
+        """
         if self._validator is None:
             return
-        for error in self._validator.iter_errors(value):
-            self._count += 1
-            if len(self._found) < SHOWN_PROBLEMS:
-                path = list(error.absolute_path)
-                if index is not None and path:
-                    path[0] = index
-                where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-                at = f"line {line}, " if line is not None else ""
-                words = (
-                    error.message if len(error.message) <= SHOWN_CHARS else error.message[:SHOWN_CHARS] + "…"
-                )
-                self._found.append(shown(f"{at}{where.lstrip('.') or 'the document'}: {words}"))
+        try:
+            for error in self._validator.iter_errors(value):
+                self._count += 1
+                if len(self._found) < SHOWN_PROBLEMS:
+                    self._found.append(_in_words(error, index, line))
+        except (RecursionError, OverflowError) as error:
+            what = "nested too deeply" if isinstance(error, RecursionError) else "holds a number too large"
+            raise Unfit(
+                f"the JSON {what} to be checked by the route's schema",
+                what_to_do="mend the data or the schema",
+            ) from error
 
     def refuse(self) -> None:
         """Raise `Unfit` if there was a problem."""
@@ -50,12 +52,23 @@ class Problems:
             )
 
 
+def _in_words(error: Any, index: int | None, line: int | None) -> str:
+    path = list(error.absolute_path)
+    if index is not None and path:
+        path[0] = index
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    at = f"line {line}, " if line is not None else ""
+    words = error.message if len(error.message) <= SHOWN_CHARS else error.message[:SHOWN_CHARS] + "…"
+    return shown(f"{at}{where.lstrip('.') or 'the document'}: {words}")
+
+
 @functools.cache
 def validator(schema: str) -> Any:
     """Return the validator of a JSON Schema. Raises ValueError where it is none; nothing is ever fetched."""
     # Imported here: only routes with a schema need it, and it takes a tenth of a second.
     import jsonschema
     import referencing
+    from referencing.jsonschema import DRAFT202012
 
     found = json.loads(schema)
     kind = jsonschema.validators.validator_for(found, default=jsonschema.Draft202012Validator)
@@ -63,10 +76,25 @@ def validator(schema: str) -> Any:
         kind.check_schema(found)
     except jsonschema.SchemaError as error:
         raise ValueError(f"{error.json_path}: {error.message}") from error
+    resource = referencing.Resource.from_contents(found, default_specification=DRAFT202012)
+    resolver = referencing.Registry().with_resource("", resource).resolver()
     for reference in _references(found):
         if not reference.startswith("#"):
             raise ValueError(f"refers to {reference}; only references within the file (#/…) are followed")
+        try:
+            resolver.lookup(reference)
+        except referencing.exceptions.Unresolvable as error:
+            raise ValueError(f"refers to {reference}, which is not in it") from error
     return kind(found, registry=referencing.Registry())
+
+
+def about_the_whole(schema: str) -> list[str]:
+    """Return the keys of a schema that say something about an array as a whole, not about its elements."""
+    found = json.loads(schema)
+    return sorted(_OF_THE_WHOLE & set(found)) if isinstance(found, dict) else []
+
+
+_OF_THE_WHOLE = {"minItems", "maxItems", "uniqueItems", "contains", "prefixItems", "const", "enum"}
 
 
 def _references(schema: Any) -> Iterator[str]:

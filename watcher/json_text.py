@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, NoReturn
@@ -29,6 +29,7 @@ _BLANKS = " \t\r\n"
 _BLANK = re.compile(f"[{_BLANKS}]*")
 _BREAKS = re.compile(r"[\r\n]+")
 READ_BYTES = 1 << 18
+_LONGEST_TOKEN = 16  # characters: more than -Infinity, \\uD83D, or what may follow the 1 of 1e+5
 
 
 def parse(text: str, *, line: int = 1) -> Any:
@@ -43,8 +44,8 @@ def parse(text: str, *, line: int = 1) -> Any:
         ) from error
     except RecursionError as error:
         raise _too_deep(line) from error
-    except ValueError as error:  # an integer of more digits than Python takes
-        raise Unfit(f"not JSON that can be read: {error}", what_to_do=_AGAIN) from error
+    except ValueError as error:
+        raise _too_many_digits(None) from error
 
 
 def document_content(text: BinaryIO, route: Route) -> Content:
@@ -75,20 +76,29 @@ def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool
     check, blank = TextCheck(partial(line_at, text)), True
     for block in blocks(text):
         check.feed(block)
-        blank = blank and not block.removeprefix(BOM).strip()
+        blank = blank and not block.removeprefix(BOM).strip(_BLANKS.encode())
     check.feed(b"", final=True)
-    out, records, problems = scratch(), 0, Problems(route.schema)
-    if not blank:
-        found = (json_lines if lines else elements)(text, route.max_record)
-        for line in as_lines(found, problems):
-            out.write(line)
-            records += 1
+    out, records, size, problems = scratch(), 0, 1, Problems(route.schema)
+    whole: list[Any] = []  # for the schema, where all goes out in one request
+    found = (json_lines if lines else elements)(text, route.max_record)
+    for line, words, value in found if not blank else ():
+        element = _BREAKS.sub(" ", words).encode() + b"\n"
+        size += len(element)
+        if len(element) > route.max_record + 1:
+            raise _too_long(line, route.max_record)
+        if route.split is not None:
+            problems.check([value], index=records, line=line)
+        elif size > route.max_json:
+            raise _too_large(route.max_json)
+        else:
+            whole.append(value)
+        out.write(element)
+        records += 1
+    if route.split is None and records:
+        problems.check(whole)
     problems.refuse()
     sha256, size = digest(out)
-    if route.split is None and size + 1 > route.max_json:
-        raise _too_large(route.max_json)
-    begin = Opening(array=True)
-    cuttable = route.split is not None
+    begin, cuttable = Opening(array=True), route.split is not None
     return Content(out, begin, size, sha256, cuttable=cuttable, empty=not records, records=records)
 
 
@@ -134,13 +144,6 @@ def json_lines(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]
             yield number, text, parse(text, line=number)
 
 
-def as_lines(found: Iterable[tuple[int, str, Any]], problems: Problems) -> Iterator[bytes]:
-    """Yield each element as one line, checked by the schema as an array of one element."""
-    for index, (line, text, value) in enumerate(found):
-        problems.check([value], index=index, line=line)
-        yield _BREAKS.sub(" ", text).encode() + b"\n"
-
-
 class _Scan:
     """The text of a file, of which a window is in memory."""
 
@@ -151,13 +154,17 @@ class _Scan:
         self._max_record = max_record
         self._text = ""
         self._ended = False
-        self._lines_before = 0  # line breaks before the window
+        self._counted = 0  # the place up to which line breaks were counted
+        self._breaks = 0  # before it
+        self._indent = 0  # characters of the first line of the window that stand before it
         self.at = 0
 
     @property
     def line(self) -> int:
-        """The line of the current place, from 1."""
-        return self._lines_before + self._text.count("\n", 0, self.at) + 1
+        """The line of the current place, from 1. The place only ever goes on, and so does the count."""
+        self._breaks += self._text.count("\n", self._counted, self.at)
+        self._counted = self.at
+        return self._breaks + 1
 
     def next_token(self) -> str:
         """Go past blanks; return the character there, "" at the end."""
@@ -177,35 +184,40 @@ class _Scan:
             try:
                 value, end = _decoder().raw_decode(self._text, self.at)
             except json.JSONDecodeError as error:
-                if self._ended:
+                # What is cut off by the window ends near its end, or is a string that goes on behind it.
+                near = error.pos > len(self._text) - _LONGEST_TOKEN or error.msg.startswith("Unterminated")
+                if self._ended or not near:
                     self.refuse(error.msg, error.pos)
             except RecursionError as error:
                 raise _too_deep(self.line) from error
             except ValueError as error:
-                raise Unfit(f"line {self.line}: {error}", what_to_do=_AGAIN, line=self.line) from error
+                raise _too_many_digits(self.line) from error
             else:
-                if end < len(self._text) or self._ended:  # a number may go on behind the window
+                if end + _LONGEST_TOKEN < len(self._text) or self._ended:  # a number may go on: 1 of 1.5
                     text, self.at = self._text[self.at : end], end
                     return text, value
-            if len(self._text) - self.at > self._max_record:
+            if len(self._text) - self.at > self._max_record + _LONGEST_TOKEN:
                 raise _too_long(self.line, self._max_record)
             self._more(step)
             step *= 2  # so that a large element is not parsed over and over
 
     def refuse(self, words: str, at: int | None = None) -> NoReturn:
-        """Raise `Unfit` for the current place, or another one in the window."""
+        """Raise `Unfit` for the current place, or one behind it."""
         self.at = self.at if at is None else at
-        column = self.at - self._text.rfind("\n", 0, self.at)
+        begin = self._text.rfind("\n", 0, self.at) + 1
+        column = self.at - begin + 1 + (0 if begin else self._indent)
         raise Unfit(
             f"line {self.line}, column {column}: not JSON: {words}", what_to_do=_AGAIN, line=self.line
         )
 
     def _more(self, count: int) -> None:
-        self._lines_before += self._text.count("\n", 0, self.at)
+        self._breaks = self.line - 1
+        begin = self._text.rfind("\n", 0, self.at) + 1
+        self._indent = self.at - begin + (0 if begin else self._indent)
         block = self._file.read(count)
         self._ended = len(block) < count
         self._text = self._text[self.at :] + self._decode(block, self._ended)
-        self.at = 0
+        self.at = self._counted = 0
 
 
 @functools.cache
@@ -216,6 +228,12 @@ def _decoder() -> json.JSONDecoder:
 def _refuse_constant(word: str) -> NoReturn:
     # NaN and Infinity are not JSON (RFC 8259, section 6).
     raise Unfit(f"not JSON: {word} is no JSON number", what_to_do=f"export the file again without {word}")
+
+
+def _too_many_digits(line: int | None) -> Unfit:
+    return Unfit(
+        "not JSON that can be read: a whole number of thousands of digits", what_to_do=_AGAIN, line=line
+    )
 
 
 def _too_large(max_json: int) -> Unfit:

@@ -55,7 +55,8 @@ class Lookout:
         self._clock = clock
         self._hints: Hints | None = None
         self._settling: dict[str, Settling] = {}
-        self._zips: dict[str, tuple[Fingerprint, Route | None]] = {}  # whose own names say nothing
+        # Whose own names say nothing: the route by what is in them, and whether they were whole then.
+        self._zips: dict[str, tuple[Fingerprint, Route | None, bool]] = {}
         self._earliest = clock()
         self._hinted = False
 
@@ -131,9 +132,10 @@ class Lookout:
                 continue
             known = observe(self._settling.get(item.name), item.look, now)
             settling[item.name] = known
-            if unknown_zip and isinstance(judge(known, now, quiet=self._quiet), Ready):
-                wanted = self._route_inside(item.name, item.look)
-                if why := self._not_ours(item.name, wanted):
+            if unknown_zip:
+                is_ready = isinstance(judge(known, now, quiet=self._quiet), Ready)
+                wanted = self._route_inside(item.name, item.look, anew=is_ready)
+                if is_ready and (why := self._not_ours(item.name, wanted)):
                     self.odd.append((item.name, why))
                     continue
             marker = marker_of(item.name, wanted) if wanted else None
@@ -146,11 +148,13 @@ class Lookout:
         self._zips = {name: known for name, known in self._zips.items() if name in names}
         return waiting, until
 
-    def _route_inside(self, name: str, look: Fingerprint) -> Route | None:
-        """Return the route of the file in a zip that is whole; it is opened once, unless it changes."""
+    def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> Route | None:
+        """Return the route of the file in a zip. It is opened once while it settles, for the order of files,
+        and with `anew` once more, now that it is whole."""
         known = self._zips.get(name)
-        if known is None or known[0] != look:
-            known = self._zips[name] = (look, route_of(self._drop.folder / name, self._routes))
+        if known is None or known[0] != look or (anew and not known[2]):
+            found = route_of(self._drop.folder / name, self._routes)
+            known = self._zips[name] = (look, found, anew)
         return known[1]
 
     def _not_ours(self, name: str, wanted: Route | None) -> str:

@@ -47,6 +47,9 @@ def stamped(name: str, now: datetime, *, serial: int = 1) -> str:
     `agent_events.csv` becomes `agent_events.20261123T192439Z.csv`; `serial` above 1 adds `-2`, `-3`, ...
     """
     stem, extension = os.path.splitext(name)
+    if is_compressed(name):  # `.csv.gz`: the name of what is in it must still match its route
+        stem, inner = os.path.splitext(stem)
+        extension = inner + extension
     if len(extension) > LONGEST_EXTENSION:  # no extension, just a dot: it must not push the stem out
         stem, extension = name, ""
     more = f"-{serial}" if serial > 1 else ""

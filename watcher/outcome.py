@@ -6,6 +6,7 @@ tells how far it got. Nothing is overwritten; the modification time is kept.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -51,6 +52,8 @@ def finish(entry: Entry) -> bool:
         with disk.blame(own.parent):
             own.parent.stat()  # away? Then the file may still be there as well, and come back with it
         if not _taken(target):
+            if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
+                return False
             raise Gone
     elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
         raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
@@ -138,7 +141,7 @@ def _write_report(entry: Entry, own: Path, target: Path, part: str) -> None:
     """Write the report beside the failed file, whole or not at all; after a crash it is found there."""
     text = report_text(entry).encode("utf-8", "backslashreplace")
     draft = _report_draft(own)
-    disk.write_private(draft, text)
+    disk.write_private(draft, io.BytesIO(text))
     _move_beside(draft, target.with_name(report_name(target.name)), part)
 
 

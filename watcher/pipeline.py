@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from watcher import disk, log, outcome
-from watcher.claim import claim, open_claimed, unchanged
+from watcher.claim import claim, open_claimed, open_still, unchanged
 from watcher.compressed import member_name
 from watcher.content import Content
 from watcher.deliver import Delivery
@@ -186,7 +186,7 @@ class Pipeline:
         if entry.origin == "drop":
             draft = outcome.aside_draft(entry.source)
             if content.aside is not None:
-                disk.keep_private(draft, content.aside)
+                disk.write_private(draft, content.aside)
             else:
                 disk.remove(draft)
 
@@ -245,8 +245,7 @@ class Pipeline:
         aside = None if entry.aside is None else Path(entry.aside)
         if entry.state is FileState.DELIVERED and os.path.lexists(outcome.aside_draft(entry.source)):
             # Not compressed: it is to be looked at.
-            name = inner_name(entry.name)
-            aside = outcome.plan(self._places.failed, name, self._now(), with_report=True)
+            aside = outcome.plan(self._places.failed, _name_inside(entry), self._now(), with_report=True)
         return self._desk.journal.planned(entry, target, aside=aside)
 
     def _missing_before(self, route: Route | None) -> str | None:
@@ -257,6 +256,14 @@ class Pipeline:
             if last is not None and last.state is FileState.FAILED:
                 notes.append(f"before it, {shown(last.name)} of {name} failed at {last.finished_at}")
         return "; ".join(notes) or None
+
+
+def _name_inside(entry: Entry) -> str:
+    """Return the name of what is in a compressed file, of a zip by its directory; else the file's own."""
+    if is_zip(entry.name):
+        with suppress(OSError, NotWhole, Unfit), open_still(Path(entry.source)) as file:
+            return member_name(file)
+    return inner_name(entry.name)
 
 
 @contextmanager

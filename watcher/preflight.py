@@ -13,15 +13,15 @@ from datetime import datetime
 from itertools import chain
 from typing import BinaryIO
 
-from watcher.compressed import expanded
+from watcher.compressed import expanded, member_name
 from watcher.content import Content, Scratch, blocks, digest
 from watcher.csv_text import csv_content
-from watcher.dialect import HEAD_BYTES, is_old_mac, mac_to_lf
+from watcher.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
 from watcher.encoding import Encoding, detect, to_utf8
 from watcher.errors import Unfit
 from watcher.json_text import array_content, document_content
 from watcher.model import Route
-from watcher.names import inner_name, is_compressed
+from watcher.names import inner_name, is_compressed, is_zip
 
 JSON_LINES = (".jsonl", ".ndjson")
 
@@ -34,10 +34,11 @@ def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: d
     columns that are not the configured ones, anything that is too large.
     """
     text, encoding = _as_utf8(file, name, route, scratch)
+    lines = (member_name(file) if is_zip(name) else inner_name(name)).casefold().endswith(JSON_LINES)
     if route.format == "csv":
         content = csv_content(text, route, encoding, scratch=scratch, now=now)
-    elif route.split is not None or _has_lines(name):
-        content = array_content(text, route, scratch=scratch, lines=_has_lines(name))
+    elif route.split is not None or lines:
+        content = array_content(text, route, scratch=scratch, lines=lines)
     else:
         content = document_content(text, route)
     source = content.sha256 if content.file is file else digest(file)[0]
@@ -48,11 +49,6 @@ def refuse_empty(content: Content, route: Route) -> None:
     """Raise `Unfit` for an empty file, where the route does not let those through (`empty: done`)."""
     if content.empty and route.empty == "fail":
         raise Unfit("the file is empty", what_to_do="export it again, or set `empty: done`")
-
-
-def _has_lines(name: str) -> bool:
-    """Say whether a file of this name holds one JSON value a line."""
-    return inner_name(name).casefold().endswith(JSON_LINES)
 
 
 def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple[BinaryIO, Encoding]:
@@ -75,4 +71,4 @@ def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple
 def _recoded(found: Iterator[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[bytes]:
     if encoding.mark or not encoding.is_utf8:
         found = to_utf8(found, encoding)
-    return mac_to_lf(found) if old_mac else found
+    return cr_to_lf(found) if old_mac else found

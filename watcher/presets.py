@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from watcher.json_schema import validator
+from watcher.json_schema import about_the_whole, validator
 from watcher.model import Column, Route
 from watcher.names import shown
 from watcher.route import compiled_glob, compiled_regex
@@ -111,9 +111,9 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, str]]:
     """Yield the problems of the keys that say what is in the files."""
-    json_alone, csv_alone = ("schema", "split"), ("columns", "reorder", "bad_records", "delimiter")
+    json_alone, csv_alone = ("schema", "split"), ("header", "columns", "reorder", "bad_records", "delimiter")
     for key in json_alone if "json" not in content_type else csv_alone:
-        if route.get(key):
+        if route.get(key) not in (None, False, "none", "fail", ",", [], ""):
             yield (
                 key,
                 f"is for {'JSON' if key in json_alone else 'CSV'} routes; this one sends {content_type}",
@@ -138,10 +138,16 @@ def schema_problems(config: Config) -> list[tuple[Location, str]]:
         if route.schema_file is not None:
             at: Location = ("routes", index, "schema")
             try:
-                validator(route.schema_file.read_text(encoding="utf-8-sig"))
+                text = route.schema_file.read_text(encoding="utf-8-sig")
+                validator(text)
+                if route.split is not None and (keys := about_the_whole(text)):
+                    words = f"{', '.join(keys)} at the top is about the whole array, which `split` never has"
+                    problems.append((at, f"{words}; remove one of them"))
             except OSError as error:
                 words = f"{shown(str(route.schema_file))} cannot be read: {error.strerror}; correct the path"
                 problems.append((at, words))
+            except RecursionError:
+                problems.append((at, f"{shown(str(route.schema_file))} is nested too deeply to be read"))
             except ValueError as error:  # no JSON, no UTF-8, or no schema
                 problems.append(
                     (at, f"{shown(str(route.schema_file))} is no JSON Schema: {shown(str(error))}")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import product
 
 from watcher.model import Route
-from watcher.names import folded, inner_name
+from watcher.names import folded, inner_name, is_zip
 
 
 def compiled_glob(pattern: str) -> re.Pattern[str]:
@@ -59,7 +59,10 @@ def is_marker(name: str, routes: Sequence[Route]) -> bool:
         before, _, after = wanted.marker.partition("{name}" if whole_name else "{stem}")
         if len(name) <= len(before + after) or not (name.startswith(before) and name.endswith(after)):
             continue
-        owner = route(name[len(before) : len(name) - len(after)], routes) if whole_name else None
+        owned = name[len(before) : len(name) - len(after)]
+        owner = route(owned, routes) if whole_name else None
+        if whole_name and owner is None and is_zip(owned):
+            return True  # of a zip that is routed by what is in it
         # Of a {stem} marker the file's extension is not known: it is one unless it is data itself.
         if (owner is not None and owner.name == wanted.name) or (
             not whole_name and route(name, routes) is None

@@ -18,12 +18,12 @@ from operator import itemgetter
 from typing import Any, BinaryIO, Literal
 
 from watcher.columns import RecordCheck, Row, check_header
-from watcher.content import Scratch
+from watcher.content import SHOWN_PROBLEMS, Scratch
 from watcher.errors import Unfit
 from watcher.model import Route
 
 GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache
-SHOWN_PROBLEMS = 10  # of a file with bad records; all are counted
+LISTED_RECORDS = 10  # bad ones, whose lines a report lists
 
 
 @dataclass(slots=True)
@@ -43,7 +43,8 @@ class Findings:
 def lines_of(file: BinaryIO, start: int) -> Iterator[Iterator[list[str]]]:
     """Give the lines of `file` from byte `start` on, as they are, in lists of a bounded size."""
     file.seek(start)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig" if start == 0 else "utf-8", newline="")
+    # Lines end at LF alone, as everywhere in the preflight: a CR that ends one was made an LF before.
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
     try:
         yield iter(lambda: text.readlines(GROUP_CHARS), [])
     finally:
@@ -128,7 +129,7 @@ class _Pass:
 
     def _behind_header(self, rows: list[Row]) -> list[Row]:
         """Take the header off, once it is there."""
-        at = next((place for place, row in enumerate(rows) if row), None)
+        at = next((place for place, row in enumerate(rows) if len(row) > 1 or "".join(row).strip()), None)
         if at is None:
             return rows
         self._wants_header = False
@@ -151,7 +152,8 @@ class _Pass:
             height = _height(row)
             if number in problems:
                 self.found.bad += 1
-                self.found.lines.extend((self._line, self._line + height - 1))
+                if self._route.bad_records == "set_aside" or self.found.bad <= LISTED_RECORDS + 1:
+                    self.found.lines.extend((self._line, self._line + height - 1))
                 for words in problems[number][: SHOWN_PROBLEMS - len(self.found.problems)]:
                     joint = "," if words.startswith("column ") else ":"
                     self.found.problems.append(f"line {self._line}{joint} {words}")
@@ -174,8 +176,10 @@ class _Pass:
 
 def _by_column(text: str, columns: int, delimiter: str) -> list[Sequence[str]]:
     """Return the fields of plain lines column by column; nothing where a line has not so many fields."""
-    # With an element for each line end between them, these stand where they should in every line, or not.
     ended = text if text.endswith("\n") else text + "\n"
+    if ended.count(delimiter) != ended.count("\n") * (columns - 1):
+        return []
+    # With an element for each line end between them, these stand where they should in every line, or not.
     parts = ended.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
     step = columns + 1
     if len(parts) % step != 1 or set(parts[columns::step]) != {"\n"}:
@@ -232,10 +236,7 @@ def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
 
 def _height(row: Row) -> int:
     """Return the number of lines that a record stands on."""
-    text = "".join(row)
-    if "\n" not in text and "\r" not in text:
-        return 1
-    return 1 + sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in row)
+    return 1 + "".join(row).count("\n")
 
 
 def marked_lines(

@@ -84,29 +84,47 @@ def _marker(value: str) -> str:
     return marker
 
 
-def _one_character(value: str) -> str:
-    if len(value) != 1 or not value.isascii() or value in '"\r\n':
-        raise ValueError("must be one character such as ',' or ';'")
-    return value
-
-
 def _delimiter(value: str) -> str:
-    return value if value == "auto" else _one_character(value)
+    one = len(value) == 1 and value.isascii() and not value.isalnum() and value not in '"\r\n \0'
+    if not one and value != "auto":
+        raise ValueError('must be one character such as ",", ";" or "\\t" (in double quotes), or auto')
+    return value
 
 
 def _codec(value: str) -> str:
     try:
-        if not getattr(codecs.lookup(value), "_is_text_encoding", True):  # as open() asks
+        found = codecs.lookup(value)
+        if not getattr(found, "_is_text_encoding", True):  # as open() asks
             raise LookupError
         "a".encode(value)
     except (LookupError, UnicodeError):
         raise ValueError("is no text encoding that Python knows; cp1252, utf-16-le, ... are") from None
+    if found.name in ("utf-16", "utf-32"):
+        raise ValueError(
+            f"needs no setting with a byte order mark; without one, say {value}-le or {value}-be"
+        )
+    if found.name in ("idna", "punycode", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape"):
+        raise ValueError("is no encoding of text files; cp1252, utf-16-le, ... are")
     return value
 
 
 def named(value: object) -> object:
     """Take a bare text for an item that has nothing but a name."""
+    if isinstance(value, int | float):
+        raise ValueError("must be text; put it in quotes")
     return {"name": value} if isinstance(value, str) else value
+
+
+def _name(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _span(value: float) -> float:
+    if value > 36_500 * 86_400:
+        raise ValueError("is more than 100 years; leave it out for no limit")
+    return value
 
 
 def _pattern(value: str) -> str:
@@ -117,8 +135,8 @@ def _pattern(value: str) -> str:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_no_truth)]
 Duration = Annotated[float, BeforeValidator(seconds)]
+Count = Annotated[int, BeforeValidator(_no_truth)]
 Size = Annotated[int, BeforeValidator(byte_count)]
 FolderPath = Annotated[Path, AfterValidator(_absolute)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
@@ -130,6 +148,8 @@ ContentType = Annotated[str, AfterValidator(_content_type)]
 Marker = Annotated[str, AfterValidator(_marker)]
 Delimiter = Annotated[str, AfterValidator(_delimiter)]
 Codec = Annotated[str, AfterValidator(_codec)]
+Name = Annotated[str, AfterValidator(_name)]
+Span = Annotated[Duration, AfterValidator(_span)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 

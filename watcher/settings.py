@@ -22,10 +22,12 @@ from watcher.setting_types import (
     HeaderText,
     Marker,
     Model,
+    Name,
     Pattern,
     Proxy,
     Secret,
     Size,
+    Span,
     UrlPath,
     WebUrl,
     named,
@@ -103,7 +105,7 @@ class Upload(Model):
     max_record: Annotated[Size, Field(gt=0)] = 16 * 2**20
     max_json: Annotated[Size, Field(gt=0)] = 10_000_000
     max_expanded: Annotated[Size, Field(gt=0)] = 4_000_000_000
-    max_ratio: Annotated[float, Field(gt=1)] = 200.0
+    max_ratio: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 200.0
 
 
 class Log(Model):
@@ -119,13 +121,13 @@ class Log(Model):
 class ColumnSettings(Model):
     """One item of a route's `columns`."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Name
     kind: Annotated[Kind | None, Field(alias="is")] = None
     required: bool = False
     one_of: tuple[str, ...] = ()
     pattern: Pattern = ""
-    not_future: Duration | None = None
-    not_older: Duration | None = None
+    not_future: Span | None = None
+    not_older: Span | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -139,6 +141,8 @@ class ColumnSettings(Model):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for key in ("one_of", "pattern"):
+            if key in self.model_fields_set and not getattr(self, key):
+                raise ValueError(f"{key} is empty; fill it in, or remove it")
             if getattr(self, key) and self.kind not in (None, "text", key):
                 raise ValueError(f"{key} and is: {self.kind} contradict each other; remove one")
             if self.kind == key and not getattr(self, key):

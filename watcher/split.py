@@ -50,12 +50,14 @@ def mark_bytes(file: BinaryIO) -> int:
 
 def opening(file: BinaryIO, route: Route, *, skip: int = 0) -> Opening:
     """Read the beginning of `file`: without a BOM and `skip` bytes, the header treated as the route says.
+    Blank lines before a header are left out.
 
     Raises `Unfit` for a header record longer than `route.max_record`.
     """
     start = mark_bytes(file) + skip
     if route.format == "json" or route.header == "none":
         return Opening(start)
+    start += _blank_bytes(file, start)
     header = _record(file, start, b"", route.max_record)
     match route.header:
         case "drop":
@@ -65,6 +67,13 @@ def opening(file: BinaryIO, route: Route, *, skip: int = 0) -> Opening:
             return Opening(start + len(header), header, ended)
         case _:
             return Opening(start, header)
+
+
+def _blank_bytes(file: BinaryIO, start: int) -> int:
+    """Return the length of the blank lines at byte `start`: a header stands behind them."""
+    file.seek(start)
+    head = file.read(READ_BYTES)
+    return head.rfind(NEWLINE, 0, len(head) - len(head.lstrip(b" \t\r\n"))) + 1
 
 
 def cut(
