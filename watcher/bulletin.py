@@ -115,7 +115,7 @@ class Bulletin:
 
     def outcome(self, entry: Entry) -> None:
         """A file came to its end."""
-        if self._boxes and entry.state is FileState.FAILED:
+        if self._boxes and (entry.state is FileState.FAILED or entry.aside is not None):
             try:
                 self._events.put_nowait(entry)
             except queue.Full:

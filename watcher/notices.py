@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from watcher.expect import Expectation, duration
-from watcher.model import Entry
+from watcher.model import Entry, FileState
 from watcher.names import counted, shown
 from watcher.units import utc_text
 
@@ -80,7 +80,7 @@ class Notices:
     _ready: list[Message] = field(default_factory=list)
 
     def failed(self, entry: Entry, tick: float) -> None:
-        """A file came to its end in the failed folder."""
+        """A file, or some of its records, came to the failed folder."""
         if not self.failed_files:
             return
         if not self._failed_count:
@@ -154,7 +154,9 @@ def trial() -> Message:
 
 
 def _failed(entries: list[Entry], count: int) -> Message:
-    subject = f"{shown(entries[0].name)} failed" if count == 1 else f"{counted(count, 'file')} failed"
+    partly = [entry for entry in entries if entry.state is not FileState.FAILED]
+    what = "failed" if not partly else "failed or left records behind" if count > 1 else "left records behind"
+    subject = f"{shown(entries[0].name) if count == 1 else counted(count, 'file')} {what}"
     parts = [
         f"{shown(entry.name)} ({shown(entry.route or 'no route')}): {_cut(entry.reason)}\n"
         f"What to do: {_cut(entry.what_to_do)}"
@@ -162,8 +164,7 @@ def _failed(entries: list[Entry], count: int) -> Message:
     ]
     if count > len(entries):
         parts.append(f"... and {counted(count - len(entries), 'more file')}.")
-    parts.append("They are in the failed folder, each with NAME.error.txt beside it."
-                 if count > 1 else "It is in the failed folder, with NAME.error.txt beside it.")  # fmt: skip
+    parts.append("Look into the failed folder: beside each file or its records is NAME.error.txt.")
     return Message("failure", subject, "\n\n".join(parts))
 
 
