@@ -49,17 +49,24 @@ def raw(serve: Serve) -> Iterator[Raw]:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Read one whole request with a Content-Length."""
+    """Read one whole request with a Content-Length; OSError where the client closes before it is whole."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _received(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     length = next(
         int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
     )
     while len(body) < length:
-        body += connection.recv(65536)
+        body += _received(connection)
     return head + b"\r\n\r\n" + body
+
+
+def _received(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError("the client closed the connection")
+    return data
 
 
 def answers(text: bytes) -> Serve:

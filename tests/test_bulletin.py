@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import World, answer, rows
 from tests.hook import PASSWORD, TOKEN, Hook, hook
@@ -358,3 +360,18 @@ def test_urls_that_others_can_read_and_an_expectation_without_notify_get_a_warni
     del world.settings["notify"]
     world.settings["routes"][0]["expect"] = {"every": "1d"}
     assert [warning for warning in load(world.config, {})[1] if "there is no notify" in warning]
+
+
+def test_the_readmes_sample_of_notify_loads(world: World) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```\n(notify:.*?)```", readme, re.DOTALL)
+    sample = yaml.safe_load(text)
+    world.settings["notify"] = sample["notify"]
+    world.settings["routes"][2] |= sample["routes"][0]
+
+    config, _ = load(world.config, {"NOTIFY_URL": "json://127.0.0.1"})
+    assert config.notify is not None
+    assert config.notify.held_for == 900
+    expect = config.routes[2].expect
+    assert expect is not None
+    assert expect.of("agent-events").words == "every day by 06:30 (Europe/Prague)"

@@ -45,7 +45,9 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     return path
 
 
-def tls(certificate: trustme.LeafCert, *, clients_of: trustme.CA | None = None) -> Serve:
+def tls(
+    certificate: trustme.LeafCert, *, clients_of: trustme.CA | None = None, says: bytes = ANSWER
+) -> Serve:
     """Answer over TLS; with `clients_of` only who shows a certificate of that authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
@@ -59,7 +61,7 @@ def tls(certificate: trustme.LeafCert, *, clients_of: trustme.CA | None = None) 
             try:
                 secured.do_handshake()
                 read_request(secured)
-                secured.sendall(ANSWER)
+                secured.sendall(says)
             except ssl.SSLError:
                 # The alert is on its way; to close with bytes unread would overtake it with a reset.
                 with suppress(OSError):
@@ -302,9 +304,9 @@ def test_nobody_is_asked_for_the_passphrase_of_a_key(certificate: tuple[Path, Pa
         )
     )
     script = (
-        "import sys; from pathlib import Path; from watcher.client import _tls\n"
+        "import sys; from pathlib import Path; from watcher.client import tls_context\n"
         "from watcher.errors import ConfigError\n"
-        "try: _tls(None, Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "try: tls_context(None, Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "except ConfigError: print('config error')\n"
     )
 

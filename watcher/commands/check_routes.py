@@ -62,8 +62,9 @@ def samples(glob: str, stars: Sequence[str]) -> list[str]:
 
 
 def _member(group: str) -> str:
-    """Return a character that a group such as `[a-c]` takes; of `[!a-c]` one that is likely."""
-    return "~" if group.startswith("[!") else group[1]
+    """Return a character that a group such as `[a-c]` or `[!0-9]` takes."""
+    taken = compiled_glob(group)
+    return next((char for char in "z0x1_-a" if taken.fullmatch(char)), group[1])
 
 
 def _fillers(routes: Sequence[RouteSettings]) -> list[str]:
