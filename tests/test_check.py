@@ -229,6 +229,29 @@ def test_free_space_is_told_once_a_file_system(world: World) -> None:
     assert re.fullmatch(r"[\d.,]+ GB free of [\d.,]+ GB", space["finding"])
 
 
+@pytest.mark.usefixtures("may_mount")
+def test_a_disk_that_is_nearly_full_is_a_warning(world: World) -> None:
+    script = 'mount -t tmpfs -o size=1m tmpfs done && dd if=/dev/zero of=done/x bs=1k count=1000 && exec "$@"'
+    line = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        sys.executable,
+        "-m",
+        "watcher",
+        "check",
+        "--offline",
+    ]
+    checked = subprocess.run(
+        [*line, "-c", str(world.config)], cwd=world.root, capture_output=True, text=True, check=False
+    )
+
+    assert re.search(r"warn  space for done: 0\.0 GB free of 0\.0 GB; make room", checked.stdout), checked
+
+
 def on_a_share(world: World, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command that sees the whole world as an NFS share, by a mount table of its own."""
     table = world.path("mountinfo")

@@ -51,8 +51,19 @@ def test_many_failed_files_in_a_minute_are_one_message_with_a_count() -> None:
     assert message.subject == "1,234 files failed"
     assert message.body.count("What to do") == SHOWN_FAILED
     assert "... and 1,224 more files." in message.body
-    notices.failed(failed("next.csv"), 61)
-    assert one(notices.due(121)).subject == "next.csv failed"
+    notices.failed(failed("a day later.csv"), 90_000)
+    assert one(notices.due(90_060)).subject == "a day later.csv failed"
+
+
+def test_while_files_go_on_failing_the_messages_become_rarer() -> None:
+    notices = Notices(gather=60)
+    told = []
+    for tick in range(0, 86_400, 10):
+        notices.failed(failed(), tick)
+        told += [tick for _ in notices.due(tick)]
+
+    assert told[:3] == [60, 190, 440]
+    assert 24 <= len(told) <= 32
 
 
 def test_records_that_a_delivered_file_left_behind_are_told_too() -> None:

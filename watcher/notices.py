@@ -1,8 +1,9 @@
 """Pure: what is worth telling a person, when, and in which words. It sends nothing.
 
 Events go in with the monotonic time (`tick`, seconds) at which they happened; `due` gives the messages that
-are to go out now. Repeats are limited: failed files of a minute are one message, a hold that comes back
-within the hour is not told again before that hour is over, a silence is told once until it ends.
+are to go out now. Repeats are limited: failed files of a minute are one message, of ever longer times while
+they go on failing; a hold that comes back within the hour is not told again before that hour is over; a
+silence is told once until it ends.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from watcher.units import utc_text
 
 SHOWN_FAILED = 10  # failed files named in one message; the others are counted
 HOLD_AGAIN_SECONDS = 3600.0
+LONGEST_GATHER_SECONDS = 3600.0  # while files go on failing, each message gathers twice as long
 LONGEST_REASON = 300  # characters of a reason in a message
 
 
@@ -74,7 +76,8 @@ class Notices:
     silent: dict[str, str] = field(default_factory=dict)  # route: the key of the silence that was told
     _failed: list[Entry] = field(default_factory=list)  # the first ones of those that wait
     _failed_count: int = 0
-    _failed_due: float = 0.0
+    _failed_due: float = 0.0  # tick of the next message, or of the last one
+    _window: float = 0.0  # seconds that the failed files of one message are gathered
     _holds: dict[str, _Told] = field(default_factory=dict)  # by target
     _told_at: dict[str, float] = field(default_factory=dict)  # target: tick of its last message
     _ready: list[Message] = field(default_factory=list)
@@ -84,7 +87,9 @@ class Notices:
         if not self.failed_files:
             return
         if not self._failed_count:
-            self._failed_due = tick + self.gather
+            again = self._window and tick - self._failed_due < 2 * self._window
+            self._window = min(2 * self._window, LONGEST_GATHER_SECONDS) if again else self.gather
+            self._failed_due = tick + self._window
         self._failed_count += 1
         if len(self._failed) < SHOWN_FAILED:
             self._failed.append(entry)

@@ -16,8 +16,9 @@ from watcher.errors import Outside
 from watcher.names import counted, shown
 from watcher.settings import Config
 
-LOW_BYTES = 1_000_000_000
-LOW_PART = 0.05
+# Less than a tenth of the file system, and less than this.
+LOW_PART = 0.1
+LOW_BYTES = 10_000_000_000
 OLD_SECONDS = 86_400.0  # a file that is still being written is younger
 SHOWN_NAMES = 5
 _NAMES = ("drop", "done", "failed", "state")

@@ -34,10 +34,10 @@ def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float)
     wake.listen()
     for warning in warnings:
         log.warn(warning)
-    client = build_client(config)
     changed: list[Callable[[], None]] = [wake]  # whom holds tell: the agent, once it is there
     holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop, on_change=lambda: _tell(changed))
     bulletin = build_bulletin(config, holds)
+    client = build_client(config)
     changed.append(bulletin.changed)
     bulletin.start()
     try:
