@@ -18,11 +18,13 @@ CORE = {
     "settle", "route", "preflight", "split", "upload", "retry", "faults", "order",
     "compressed", "encoding", "dialect", "columns", "rows", "content", "csv_text", "json_text", "json_schema",
     "expect", "notices",
+    "receipt",
 }  # fmt: skip
 EDGES = {
     "disk", "scratch", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth",
     "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
     "notify_settings", "sender",
+    "archive", "housekeeping",
 }  # fmt: skip
 WIRING = {
     "desk",
@@ -37,6 +39,10 @@ WIRING = {
     "wake",
     "crew",
     "recovery",
+    "days",
+    "duplicates",
+    "retention",
+    "reload",
 }
 # What the preflight is made of, each of what stands behind it; and two pairs.
 PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "compressed",
@@ -61,7 +67,7 @@ HOMES = {
     "watchdog": {"detect"},
     "apprise": {"sender"},
     "httpx": {"answers", "auth", "client"},
-    "pydantic": {"setting_types", "notify_settings", "settings", "config"},
+    "pydantic": {"setting_types", "notify_settings", "settings", "housekeeping", "config"},
     "pydantic_core": {"config"},
     "yaml": {"strict_yaml"},
     "loguru": {"log"},

@@ -56,7 +56,8 @@ def places(config: Config, journal: Journal) -> Places:
     """Return the folders, this agent's own part of the work folder among them."""
     folders = config.folders
     work = folders.work_folder / journal.agent_id
-    return Places(folders.drop, work, folders.done, folders.failed, folders.state)
+    by_day = config.done.by == "day"
+    return Places(folders.drop, work, folders.done, folders.failed, folders.state, by_day=by_day)
 
 
 def build_pipeline(

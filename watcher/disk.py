@@ -63,6 +63,17 @@ def make_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def make_subfolder(path: Path) -> None:
+    """Create a folder in one that others use as well; one that is there is fine. Not its parents."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        sync_folder(path.parent)
+
+
 def make_private(path: Path) -> None:
     """Let nobody else into a folder of our own; one that is not ours is left as it is."""
     if os.name != "nt" and path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from watcher.archive import Archive
 from watcher.database import Connection, Database
 from watcher.errors import IllegalStep, Unfit
 from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
@@ -29,6 +30,7 @@ class Journal:
         """Open `folder/journal.db`, made if need be. Raises what `Database` raises."""
         path = folder / "journal.db"
         self._database = Database(path, migrations=MIGRATIONS, readonly=readonly)
+        self.archive = Archive(self._database)
         self.agent_id = self._agent_id(readonly)
 
     def close(self) -> None:
@@ -120,6 +122,7 @@ class Journal:
             entry,
             FileState.READY,
             push_token=push_token,
+            earlier_tokens=" ".join(filter(None, (entry.earlier_tokens, entry.push_token))),
             destination=None,
             position=0,
             chunks=0,
@@ -137,6 +140,9 @@ class Journal:
             sending_to=None,
             finished_at=utc_text(now),
             records=done.records,
+            sha256=done.sha256 or entry.sha256,
+            first_line=done.first_line,
+            last_line=done.last_line,
             reason=done.reason,
             what_to_do=done.what_to_do,
             lines=done.lines,

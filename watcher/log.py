@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import traceback
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -184,6 +184,18 @@ def notify_lost(number: int) -> None:
     """More files failed than there was room to remember while a message was being sent."""
     _say("WARNING", "notify_lost", "{counted} failed and were not told: too many at once; `watcher history"
          " --failed` shows all", counted=counted(number, "file"))  # fmt: skip
+
+
+def removed(entry: Entry) -> None:
+    """Kept long enough: `retention`."""
+    _say("INFO", "removed", "{name}: {state} since {since}, kept long enough: removed {target}",
+         **_of(entry), state=str(entry.state), since=entry.finished_at, target=entry.target)  # fmt: skip
+
+
+def history_removed(number: int, *, before: datetime) -> None:
+    """Rows of the journal, too."""
+    _say("INFO", "history_removed", "removed {counted} from the history: they ended before {before}",
+         counted=counted(number, "row"), before=utc_text(before))  # fmt: skip
 
 
 def crashed(where: str) -> None:

@@ -106,6 +106,7 @@ class Route:
     encoding: str | None = None  # a codec of Python; None: UTF-8, or by byte order mark
     delimiter: str = ","  # or "auto"; anything else is rewritten to a comma
     schema: str | None = None  # JSON Schema, as text
+    duplicates: Literal["upload", "skip", "fail"] = "upload"  # a content that was delivered before
     split: int | None = None  # elements of a JSON array in one chunk; None: the document goes as a whole
     max_expanded: int = 4_000_000_000  # bytes that a compressed file may expand to
     max_ratio: float = 200.0  # ... and how many times its own size
@@ -135,6 +136,9 @@ class Delivered:
     what_to_do: str | None = None
     lines: str | None = None  # that they are on
     problems: tuple[str, ...] = ()
+    sha256: str | None = None  # of the dropped file, where nothing was sent of it
+    first_line: str | None = None  # SHA-256 of its first line, in hex
+    last_line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +172,7 @@ class Entry:
     aside: str | None = None  # absolute path of the faulty records in failed; chosen before they are moved
     records: int | None = None  # that are sent: of CSV without the header, or elements of a JSON array
     total: int | None = None  # bytes of the content that is sent, which `position` counts in
+    first_line: str | None = None  # SHA-256 of the first line, with its line end, of a delivered file
+    last_line: str | None = None
+    earlier_tokens: str | None = None  # push tokens it was begun under before, with a blank between them
+    removed_at: str | None = None  # when retention removed the file; UTC, ISO 8601

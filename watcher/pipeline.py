@@ -15,17 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher import disk, log, outcome
+from watcher import days, disk, log, outcome
 from watcher.claim import claim, open_claimed, open_still, unchanged
 from watcher.compressed import member_name
 from watcher.content import Content
 from watcher.deliver import Delivery
 from watcher.desk import Desk
+from watcher.duplicates import left_out
 from watcher.errors import Gone, NotWhole, Outside, Unfit
 from watcher.model import FINAL, Delivered, Entry, FileState, Route
-from watcher.names import inner_name, is_zip, shown
+from watcher.names import inner_name, is_compressed, is_zip, shown
 from watcher.order import Waiting
 from watcher.preflight import prepare, refuse_empty
+from watcher.receipt import line_digests
 from watcher.recovery import Places, recover
 from watcher.route import marker_of
 from watcher.scratch import scratch_file
@@ -163,9 +165,14 @@ class Pipeline:
                     return Delivered(0, "empty: nothing was sent")
                 if entry.sha256 not in (None, content.source_sha256):
                     raise NotWhole
+                if same := left_out(self._desk.journal.archive, entry, route, content.source_sha256):
+                    if not unchanged(Path(entry.source), file, opened):
+                        raise NotWhole
+                    return same
+                first, last = line_digests(content.file if is_compressed(entry.name) else file)
                 self._keep_aside(entry, content)
                 delivery = Delivery(self._desk, entry, route, file, opened=opened, content=content)
-                return delivery.send()
+                return replace(delivery.send(), first_line=first, last_line=last)
             except Unfit:
                 if not unchanged(Path(entry.source), file, opened):
                     raise NotWhole from None  # what was found may be half of what is being written
@@ -226,7 +233,7 @@ class Pipeline:
             if entry.target is None:
                 entry = self._desk.holds.insist(lambda: self._planned(entry))  # noqa: B023 - called at once
             try:
-                if self._desk.holds.insist(lambda: outcome.finish(entry)):  # noqa: B023 - called at once
+                if self._desk.holds.insist(lambda: days.finish(self._places, entry)):  # noqa: B023 - called at once
                     break
             except Gone:
                 return self._vanished(entry)
@@ -235,11 +242,10 @@ class Pipeline:
 
     def _planned(self, entry: Entry) -> Entry:
         """Choose where the file goes, and its bad records, and write it down."""
-        folder = {
-            FileState.DELIVERED: self._places.done,
-            FileState.REJECTED: self._places.failed,
-            FileState.CHANGED: self._places.drop,
-        }[entry.state]
+        if entry.state is FileState.DELIVERED:
+            folder = days.folder_for(self._places, entry)
+        else:
+            folder = self._places.failed if entry.state is FileState.REJECTED else self._places.drop
         with_report = entry.state is FileState.REJECTED
         target = outcome.plan(folder, entry.name, self._now(), with_report=with_report)
         aside = None if entry.aside is None else Path(entry.aside)

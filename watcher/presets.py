@@ -209,6 +209,7 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 max_ratio=config.upload.max_ratio,
                 marker=route.marker,
                 empty=route.empty,
+                duplicates=route.duplicates or config.duplicates,
             )
         )
     return tuple(built)

@@ -28,6 +28,7 @@ class Places:
     done: Path
     failed: Path
     state: Path  # for scratch files
+    by_day: bool = False  # done has a folder for each UTC day
 
 
 def recover(journal: Journal, places: Places, routes: Mapping[str, Route], now: datetime) -> list[Entry]:
@@ -59,7 +60,8 @@ def _located(journal: Journal, places: Places, entry: Entry) -> Entry:
     old = Path(entry.source)
     source = places.work / old.parent.name / entry.name
     target = Path(entry.target) if entry.target else None
-    if target is not None and target.parent not in (places.done, places.failed, places.drop):
+    ours = (places.done, places.failed, places.drop)
+    if target is not None and target.parent not in ours and target.parent.parent != places.done:
         # Only a file that is already there belongs to a folder that the settings do not name any more.
         target = target if os.path.lexists(target) else None
     aside = Path(entry.aside) if entry.aside else None

@@ -33,6 +33,14 @@ MIGRATIONS = (
     ALTER TABLE files ADD COLUMN records INTEGER;
     ALTER TABLE files ADD COLUMN total INTEGER
     """,
+    """
+    ALTER TABLE files ADD COLUMN first_line TEXT;
+    ALTER TABLE files ADD COLUMN last_line TEXT;
+    ALTER TABLE files ADD COLUMN earlier_tokens TEXT;
+    ALTER TABLE files ADD COLUMN removed_at TEXT;
+    CREATE INDEX files_by_content ON files (sha256, route) WHERE sha256 IS NOT NULL;
+    CREATE INDEX files_by_finish ON files (state, finished_at)
+    """,
 )
 _PLAIN = tuple(
     field.name

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from watcher.errors import ConfigError
 from watcher.notify_settings import Expect, Notify
+from watcher.housekeeping import Done, Duplicates, OrNothing, Retention
 from watcher.setting_types import (
     Codec,
     ContentType,
@@ -189,6 +190,7 @@ class RouteSettings(Model):
     marker: Marker | None = None
     empty: Literal["fail", "done"] = "fail"
     expect: Expect | None = None
+    duplicates: Duplicates | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -213,6 +215,9 @@ class Config(Model):
     observe: Literal["auto", "native", "polling"] = "auto"
     rescan: Annotated[Duration, Field(gt=0)] = 30.0
     unmatched: Literal["fail", "ignore"] = "fail"
+    duplicates: Duplicates = "upload"
+    done: Done = Done()
+    retention: OrNothing[Retention] = Retention()
     upload: Upload = Upload()
     log: Log = Log()
     notify: Notify | None = None

@@ -60,10 +60,14 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "route": entry.route,
         "acd_type": entry.acd_type,
         "push_token": entry.push_token,
+        "earlier_tokens": entry.earlier_tokens.split() if entry.earlier_tokens else [],
         "state": str(entry.state),
         "bytes": entry.fingerprint.size,
         "chunks": entry.chunks,
+        "records": entry.records,
         "sha256": entry.sha256,
+        "first_line_sha256": entry.first_line,
+        "last_line_sha256": entry.last_line,
         "started_at": entry.started_at,
         "finished_at": entry.finished_at,
         "reason": entry.reason,
@@ -77,6 +81,7 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "set_aside": shown(entry.aside) if entry.aside else None,
         "origin": entry.origin,
         "where": shown(entry.target or entry.source),
+        "removed_at": entry.removed_at,
     }
 
 
