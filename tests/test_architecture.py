@@ -43,6 +43,7 @@ WIRING = {
     "duplicates",
     "retention",
     "reload",
+    "hooks",
 }
 # What the preflight is made of, each of what stands behind it; and two pairs.
 PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "compressed",

@@ -21,6 +21,7 @@ from watcher.detect import trial_open
 from watcher.disk import folder_target
 from watcher.errors import NotWhole, Outside
 from watcher.holds import Holds
+from watcher.hooks import Hooks
 from watcher.lookout import Lookout
 from watcher.model import Entry, FileState, Route
 from watcher.order import Waiting, blocked, queues, route_name
@@ -33,7 +34,8 @@ from watcher.wake import LONGEST_WAIT_SECONDS, Wake
 STRANGERS_TOLD = 20  # files of other agents named in the log at the start
 PUBLISH_SECONDS = 0.25  # `status` is at most this far behind
 
-STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD = 0, 1, 3, 4  # exit codes
+# Exit codes; with RELIEVED another agent goes on in this process, under new settings.
+STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD, RELIEVED = 0, 1, 3, 4, -1
 
 
 class Agent:
@@ -51,13 +53,12 @@ class Agent:
         state: Path,
         servers: tuple[str, ...],
         once_patience: float | None = None,
-        on_outcome: Callable[[Entry], None] = lambda _entry: None,
+        hooks: Hooks = Hooks(),  # noqa: B008 - frozen
         clock: Callable[[], float] = time.monotonic,
         spawn: Callable[[Callable[[], None], str], Join] = in_thread,
     ) -> None:
         """`servers`: the targets of all routes, token endpoint included. `once_patience`: with `--once`,
-        the seconds without any progress after which it gives up. `on_outcome` is told of each file that
-        came to its end, in the main thread; it must not wait."""
+        the seconds without any progress after which it gives up."""
         self._pipeline = pipeline
         self._crew = Crew(pipeline.carry, holds, wake=wake, spawn=spawn)
         self._lookout = lookout
@@ -71,7 +72,7 @@ class Agent:
         self._folder_targets = (*self._claim_targets, *map(folder_target, (places.done, places.failed)))
         self._servers = servers
         self._patience = once_patience
-        self._on_outcome = on_outcome
+        self._hooks = hooks
         self._clock = clock
         self._started_at = utc_text(datetime.now(UTC))
         self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
@@ -95,11 +96,14 @@ class Agent:
         self._wake()
 
     def run(self) -> int:
-        """Run until a signal, or with `--once` until nothing is left to do."""
+        """Run until a signal, until it is relieved, or with `--once` until nothing is left to do."""
         code = STOPPED
         try:
             while not self._wake.told_to_stop and not self._stop.is_set():
                 self._collect()
+                self._hooks.turn()
+                if self._hooks.relieved() and self._crew.at_rest:
+                    return RELIEVED
                 self._resume()
                 if self._resumed:
                     self._look()
@@ -196,6 +200,8 @@ class Agent:
 
     def _reason(self, route: Route | None, present: Counter[str | None]) -> str | None:
         """Say why no file of this route may be claimed now, or None."""
+        if self._hooks.relieved():
+            return "the new settings wait for the uploads under way"
         if route is None:
             why = "behind another file" if self._crew.under_way[None] else None
             targets = self._folder_targets
@@ -216,7 +222,7 @@ class Agent:
             self._failed = self._failed or (last is not None and last.state is FileState.FAILED)
             self._stale = self._changed = True
             if last is not None:
-                self._on_outcome(last)
+                self._hooks.outcome(last)
             self.progress()
 
     def _over(self) -> int | None:
@@ -226,12 +232,8 @@ class Agent:
                 return FILE_FAILED if self._failed else STOPPED
             if not self._holds.held(self._claim_targets):
                 self._lookout.due_at = self._clock()  # one more look: a file may have come meanwhile
-        if (
-            self._patience is not None
-            and self._clock() - self._progress_at > self._patience + self._settling()
-        ):
-            return STILL_HELD
-        return None
+        patience = float("inf") if self._patience is None else self._patience + self._settling()
+        return STILL_HELD if self._clock() - self._progress_at > patience else None
 
     def _settling(self) -> float:
         """Return the seconds that must pass on top of our patience while nothing is held: what is read, tried
@@ -291,5 +293,6 @@ class Agent:
         self._crew.join()
         self._lookout.stop()
         self._pipeline.tidy()
-        asked = "asked to" if self._wake.told_to_stop else "nothing left to do"
-        log.stopped("a fault of ours" if self._crew.faulty else asked)
+        why = "new settings take effect" if self._hooks.relieved() else "nothing left to do"
+        why = "asked to" if self._wake.told_to_stop else why
+        log.stopped("a fault of ours" if self._crew.faulty else why)

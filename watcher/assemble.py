@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watcher import disk, log
@@ -13,11 +13,13 @@ from watcher.auth import ClientCredentials
 from watcher.bulletin import Bulletin
 from watcher.client import Client
 from watcher.config import is_loopback
+from watcher.days import is_day
 from watcher.desk import Desk
 from watcher.detect import Drop, network_cache_seconds
 from watcher.errors import ConfigError
 from watcher.expect import Expectation
 from watcher.holds import Holds
+from watcher.hooks import Hooks
 from watcher.journal import Journal
 from watcher.lock import Lock
 from watcher.lookout import Lookout
@@ -27,6 +29,7 @@ from watcher.notices import Notices
 from watcher.pipeline import Pipeline
 from watcher.presets import build_routes
 from watcher.recovery import Places
+from watcher.retention import Housekeeper
 from watcher.sender import channels
 from watcher.settings import Config
 from watcher.wake import Wake
@@ -119,9 +122,9 @@ def build_agent(
     stop: threading.Event,
     *,
     once_patience: float | None,
-    on_outcome: Callable[[Entry], None] = lambda _entry: None,
+    hooks: Hooks = Hooks(),  # noqa: B008 - frozen
 ) -> Agent:
-    """Return the agent. `once_patience`: for `--once`, in seconds; `on_outcome`: see `Agent`."""
+    """Return the agent. `once_patience`: for `--once`, in seconds."""
     routes: tuple[Route, ...] = build_routes(config)
     how = watching(config)
     lookout = Lookout(
@@ -133,6 +136,12 @@ def build_agent(
         events=how.events,
         wake=wake,
     )
+    housekeeper = Housekeeper(journal.archive, places(config, journal), config.retention)
+
+    def turn() -> None:
+        hooks.turn()
+        housekeeper.step()
+
     agent: Agent
     pipeline = build_pipeline(config, journal, client, holds, on_chunk=lambda _entry, _at: agent.progress())
     agent = Agent(
@@ -145,7 +154,7 @@ def build_agent(
         state=config.folders.state,
         servers=(client.token_url, client.server),
         once_patience=once_patience,
-        on_outcome=on_outcome,
+        hooks=replace(hooks, turn=turn),
     )
     return agent
 
@@ -207,6 +216,12 @@ def check_distinct(config: Config) -> None:
                 raise ConfigError(
                     f"folders.{key} and folders.{other} are the same folder; each needs its own"
                 )
+    for key in ("drop", "failed", "state", "work_folder") if config.done.by == "day" else ():
+        folder = getattr(config.folders, key)
+        if folder.parent == config.folders.done and is_day(folder.name):
+            raise ConfigError(
+                f"folders.{key.removesuffix('_folder')} is where `done.by: day` puts files; choose another"
+            )
 
 
 def create_folders(config: Config) -> None:

@@ -72,15 +72,26 @@ def run(
     from watcher import log
     from watcher.commands.run import run as command
 
+    def set_up_log(settings: Config) -> None:
+        log.setup(
+            "debug" if verbose else settings.log.level,
+            style=log_format or settings.log.format,
+            file=settings.log.file,
+            rotate_bytes=settings.log.rotate,
+            keep=settings.log.keep,
+        )
+
     settings, warnings = _loaded(config)
-    log.setup(
-        "debug" if verbose else settings.log.level,
-        style=log_format or settings.log.format,
-        file=settings.log.file,
-        rotate_bytes=settings.log.rotate,
-        keep=settings.log.keep,
+    set_up_log(settings)
+    code = command(
+        settings,
+        warnings,
+        once=once,
+        patience=patience,
+        load=lambda: _loaded(config),
+        set_up_log=set_up_log,
     )
-    raise typer.Exit(command(settings, warnings, once=once, patience=patience))
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -55,6 +55,11 @@ class Crew:
         """Whether no file is under way."""
         return not self._joins
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no file moves: every one that is under way waits for the end of a hold."""
+        return len(self._joins) <= self._holds.waiting()
+
     def set_off(self, entry: Entry) -> None:
         """Give a file its thread."""
         self.under_way[entry.route] += 1

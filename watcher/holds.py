@@ -168,6 +168,11 @@ class Holds:
         with self._changed:
             return hold.next_at <= self._clock() and hold.prober is None and not hold.waiters
 
+    def waiting(self) -> int:
+        """Return how many threads wait for the end of a hold."""
+        with self._changed:
+            return sum(hold.waiters for hold in self._holds.values())
+
     def active(self) -> list[Hold]:
         """Return all holds, oldest first."""
         with self._changed:

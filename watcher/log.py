@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -75,6 +76,18 @@ def started(*, drop: Path, server: str, version: str, routes: int, observe: str)
 def stopped(reason: str) -> None:
     """The agent ends."""
     _say("INFO", "stopped", "stopped: {reason}", reason=reason)
+
+
+def reload_accepted() -> None:
+    """SIGHUP, and the settings are sound."""
+    _say("INFO", "reload_accepted", "the settings were read again: they take effect when the uploads"
+         " under way are at their end, or held")  # fmt: skip
+
+
+def reload_refused(problems: Sequence[str]) -> None:
+    """SIGHUP, and they are not."""
+    _say("ERROR", "reload_refused", "the settings were read again and refused; the old ones stay in force:"
+         " {problems}", problems="; ".join(problems))  # fmt: skip
 
 
 def warn(sentence: str) -> None:

@@ -1,8 +1,8 @@
 """Removes files and rows that have been kept long enough, a few at a time; the main loop calls it.
 
-Only files that the journal knows: at the place where they were put, with the size and time that they had, and
-put there by no later row. Whatever is not there, or is another file, is left alone, and so is everything while
-a folder is away.
+Only files that the journal knows: at the place where they were put, with the size and time that they had,
+and put there by no later row. Whatever is not there, or is another file, is left alone, and so is everything
+while a folder is away.
 """
 
 from __future__ import annotations

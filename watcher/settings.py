@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from watcher.errors import ConfigError
-from watcher.notify_settings import Expect, Notify
 from watcher.housekeeping import Done, Duplicates, OrNothing, Retention
+from watcher.notify_settings import Expect, Notify
 from watcher.setting_types import (
     Codec,
     ContentType,

@@ -77,7 +77,6 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "status": entry.status,
         "server_said": shown(entry.server_said) if entry.server_said else entry.server_said,
         "note": entry.note,
-        "records": entry.records,
         "set_aside": shown(entry.aside) if entry.aside else None,
         "origin": entry.origin,
         "where": shown(entry.target or entry.source),

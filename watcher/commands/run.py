@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from watcher import __version__, log
-from watcher.agent import STILL_HELD, STOPPED
+from watcher.agent import RELIEVED, STILL_HELD, STOPPED
 from watcher.assemble import (
     AGENT_LOCK,
     build_agent,
@@ -18,67 +18,120 @@ from watcher.assemble import (
     open_state,
     watching,
 )
-from watcher.bulletin import Bulletin
 from watcher.errors import Outside
 from watcher.holds import Holds
+from watcher.hooks import Hooks
 from watcher.journal import Journal
 from watcher.lock import Lock
+from watcher.reload import Reload
 from watcher.settings import Config
 from watcher.wake import Wake
 
 
-def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float) -> int:
+def run(
+    config: Config,
+    warnings: Sequence[str],
+    *,
+    once: bool,
+    patience: float,
+    load: Callable[[], tuple[Config, list[str]]] | None = None,
+    set_up_log: Callable[[Config], None] = lambda _config: None,
+) -> int:
     """Run the agent; with `once` until every file is done or failed, or for `patience` seconds nothing
-    moved. Raises `ConfigError` where it cannot start at all."""
-    stop, wake = threading.Event(), Wake()
-    wake.listen()
+    moved. `load` and `set_up_log` are for SIGHUP: read the settings again, and make the log as they say.
+
+    Raises `ConfigError` where it cannot start at all.
+    """
+    wake = Wake()
+    wake.listen(reload=load is not None)
     for warning in warnings:
         log.warn(warning)
-    changed: list[Callable[[], None]] = [wake]  # whom holds tell: the agent, once it is there
-    holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop, on_change=lambda: _tell(changed))
-    bulletin = build_bulletin(config, holds)
-    client = build_client(config)
-    changed.append(bulletin.changed)
-    bulletin.start()
+    reload = Reload(
+        config,
+        asked=wake.asked_to_reload,
+        load=load or (lambda: (config, [])),
+        set_up_log=set_up_log,
+        try_out=lambda fresh: _Shift(fresh, wake).end(finished=False),
+    )
+    once_patience = patience if once else None
+    first = _Shift(config, wake)
+    first.begin()
     try:
-        opened = _opened(config, holds, wake, patience=patience if once else None)
+        opened = _opened(config, first.holds, wake, patience=once_patience)
         if opened is None:
             return STOPPED if wake.told_to_stop else STILL_HELD
         lock, journal = opened
         with lock:
             try:
                 check_distinct(config)
-                agent = build_agent(
-                    config, journal, client, holds, wake, stop,
-                    once_patience=patience if once else None, on_outcome=bulletin.outcome,
-                )  # fmt: skip
-                bulletin.expect(expectations(config), journal, config.folders.state)
-                changed[0] = agent.changed
-                log.started(
-                    drop=config.folders.drop,
-                    server=config.wfm.api,
-                    version=__version__,
-                    routes=len(config.routes),
-                    observe=watching(config).words,
-                )
-                return agent.run()
+                code = first.work(journal, reload, once_patience=once_patience)
+                while code == RELIEVED:
+                    shift = _Shift(reload.take(), wake)
+                    shift.begin()
+                    code = shift.work(journal, reload, once_patience=once_patience)
+                return code
             finally:
-                _last_words(config, bulletin, finished=once and not wake.told_to_stop)
                 journal.close()
     finally:
-        _last_words(config, bulletin, finished=False)
-        client.close()
+        first.end(finished=False)
 
 
-def _tell(changed: Sequence[Callable[[], None]]) -> None:
-    for tell in changed:
-        tell()
+class _Shift:
+    """One agent with its client, its holds and who tells of them: from one set of settings to the next."""
 
+    def __init__(self, config: Config, wake: Wake) -> None:
+        """Raises `ConfigError` for certificates that do not load."""
+        self._config = config
+        self._wake = wake
+        self._stop = threading.Event()
+        self._tell: Callable[[], None] = wake  # whom holds tell: the agent, once it is there
+        self.holds = Holds(cap_seconds=config.upload.retry_cap, stop=self._stop, on_change=self._changed)
+        self._bulletin = build_bulletin(config, self.holds)
+        self._client = build_client(config)
 
-def _last_words(config: Config, bulletin: Bulletin, *, finished: bool) -> None:
-    """Let the bulletin end; a service that does not answer delays our own end by little."""
-    if config.notify is not None:
-        bulletin.close(finished=finished, patience_seconds=config.notify.timeout + 1)
+    def begin(self) -> None:
+        """Begin to tell people."""
+        self._bulletin.start()
+
+    def work(self, journal: Journal, reload: Reload, *, once_patience: float | None) -> int:
+        """Run an agent to its end; returns its code."""
+        config, code = self._config, RELIEVED
+        try:
+            agent = build_agent(
+                config,
+                journal,
+                self._client,
+                self.holds,
+                self._wake,
+                self._stop,
+                once_patience=once_patience,
+                hooks=Hooks(outcome=self._bulletin.outcome, turn=reload.look, relieved=lambda: reload.waits),
+            )
+            self._bulletin.expect(expectations(config), journal, config.folders.state)
+            self._tell = agent.changed
+            log.started(
+                drop=config.folders.drop,
+                server=config.wfm.api,
+                version=__version__,
+                routes=len(config.routes),
+                observe=watching(config).words,
+            )
+            code = agent.run()
+            return code
+        finally:
+            over = once_patience is not None and not self._wake.told_to_stop and code != RELIEVED
+            self.end(finished=over)
+
+    def end(self, *, finished: bool) -> None:
+        """Say the last words, and close the connections; may be repeated. `finished`: no file is left."""
+        if self._config.notify is not None:
+            # A service that does not answer delays our own end by little.
+            self._bulletin.close(finished=finished, patience_seconds=self._config.notify.timeout + 1)
+        self._client.close()
+
+    def _changed(self) -> None:
+        self._tell()
+        self._bulletin.changed()
 
 
 def _opened(
