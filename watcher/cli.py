@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -69,28 +70,13 @@ def run(
     """
     if log_format not in (None, "text", "json"):
         raise typer.BadParameter("must be text or json", param_hint="--log-format")
-    from watcher import log
-    from watcher.commands.run import run as command
-
-    def set_up_log(settings: Config) -> None:
-        log.setup(
-            "debug" if verbose else settings.log.level,
-            style=log_format or settings.log.format,
-            file=settings.log.file,
-            rotate_bytes=settings.log.rotate,
-            keep=settings.log.keep,
-        )
+    from watcher.commands import run as command
 
     settings, warnings = _loaded(config)
+    set_up_log = partial(command.set_up_log, style=log_format, verbose=verbose)
     set_up_log(settings)
-    code = command(
-        settings,
-        warnings,
-        once=once,
-        patience=patience,
-        load=lambda: _loaded(config),
-        set_up_log=set_up_log,
-    )
+    again = partial(_loaded, config)
+    code = command.run(settings, warnings, once=once, patience=patience, load=again, set_up_log=set_up_log)
     raise typer.Exit(code)
 
 
@@ -202,6 +188,27 @@ def retry(
     from watcher.commands.retry import retry as command
 
     raise typer.Exit(command(_loaded(config)[0], names or [], typer.echo, everything=everything))
+
+
+@app.command()
+def service(
+    kind: Annotated[
+        Literal["systemd", "windows"], typer.Argument(metavar="systemd|windows", help="What is to run it.")
+    ],
+    config: ConfigOption = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="NAME", help="systemd: a user of yours, not a dynamic one."),
+    ] = None,
+) -> None:
+    """Print the systemd unit, or the steps on Windows, that make a service of it; change nothing.
+
+    Example: watcher service systemd -c /etc/watcher/config.yaml
+    """
+    from watcher.commands.service import service as command
+    from watcher.config import find
+
+    raise typer.Exit(command(kind, find(config), typer.echo, user=user))
 
 
 @app.command()

@@ -100,7 +100,9 @@ def _read_secret(data: dict[str, Any], base: Path, environ: Mapping[str, str]) -
     at: Location = ("wfm", "client_secret_file")
     # systemd's LoadCredential= puts secrets into this folder.
     folders = [Path(environ["CREDENTIALS_DIRECTORY"])] if environ.get("CREDENTIALS_DIRECTORY") else []
-    candidates = [folder / wfm["client_secret_file"] for folder in (*folders, base)]
+    # ... under the file's name alone: the path is that of the original, which the service cannot read.
+    named = Path(wfm["client_secret_file"])
+    candidates = [*(folder / named.name for folder in folders), base / named]
     found = next((candidate for candidate in candidates if candidate.is_file()), candidates[-1])
     try:
         secret = found.read_text(encoding="utf-8-sig").removesuffix("\n").removesuffix("\r")

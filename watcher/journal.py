@@ -140,7 +140,6 @@ class Journal:
             sending_to=None,
             finished_at=utc_text(now),
             records=done.records,
-            sha256=done.sha256 or entry.sha256,
             first_line=done.first_line,
             last_line=done.last_line,
             reason=done.reason,
@@ -148,6 +147,7 @@ class Journal:
             lines=done.lines,
             problems="\n".join(done.problems) or None,
             note="; ".join(filter(None, (entry.note, done.note))) or None,
+            **({"sha256": done.sha256} if done.sha256 else {}),
         )
 
     def rejected(self, entry: Entry, fault: Unfit, *, now: datetime) -> Entry:

@@ -76,6 +76,17 @@ def run(
         first.end(finished=False)
 
 
+def set_up_log(config: Config, *, style: str | None, verbose: bool) -> None:
+    """Make the log as the settings and the command line say. Raises `ConfigError`."""
+    log.setup(
+        "debug" if verbose else config.log.level,
+        style=style or config.log.format,
+        file=config.log.file,
+        rotate_bytes=config.log.rotate,
+        keep=config.log.keep,
+    )
+
+
 class _Shift:
     """One agent with its client, its holds and who tells of them: from one set of settings to the next."""
 
