@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from watcher.config import load
+from watcher.housekeeping import Done, Retention
 from watcher.notify_settings import Notify
 from watcher.presets import build_routes
 from watcher.settings import Config, Folders, Log, RouteSettings, Settle, Upload, Wfm
@@ -24,6 +25,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "upload": Upload,
     "log": Log,
     "notify": Notify,
+    "done": Done,
+    "retention": Retention,
 }
 
 
@@ -68,5 +71,15 @@ def test_the_example_shows_the_defaults_of_keys_that_have_one(section: str) -> N
 def test_the_example_shows_the_defaults_of_single_keys() -> None:
     config, _ = load(EXAMPLE, ENVIRON)
 
-    for key in ("observe", "rescan", "unmatched", "settle", "upload", "log"):
+    for key in (
+        "observe",
+        "rescan",
+        "unmatched",
+        "settle",
+        "upload",
+        "log",
+        "duplicates",
+        "done",
+        "retention",
+    ):
         assert getattr(config, key) == Config.model_fields[key].default
