@@ -208,7 +208,13 @@ class Simulation:
     """One agent's world; `run` is one life of its process."""
 
     def __init__(
-        self, root: Path, *, done: Path | None = None, lost_answer: str = "resend", marker: str = ""
+        self,
+        root: Path,
+        *,
+        done: Path | None = None,
+        lost_answer: str = "resend",
+        marker: str = "",
+        more: str = "",
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
@@ -216,7 +222,7 @@ class Simulation:
         self.now = 1000.0  # monotonic seconds
         self.wall = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)  # may jump
         text = SETTINGS.format(server=SERVER, done=self.done, lost_answer=lost_answer, marker=marker)
-        (root / "config.yaml").write_text(text)
+        (root / "config.yaml").write_text(text + more)
         (root / "config.yaml").chmod(0o600)
         self.config, _ = load(root / "config.yaml", {})
         self.effects = Effects((root, self.done))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import World, answer, lose_answer, rows, works
+from tests.simulation import Simulation
+from watcher import log
 from watcher.assemble import places
 from watcher.config import load
 from watcher.days import is_day
@@ -274,6 +277,29 @@ def test_a_day_folder_that_is_taken_away_before_the_move_is_made_again(world: Wo
 
     assert target.read_text() == rows(2)
     assert len(world.completed()) == 1
+
+
+def test_a_crash_at_any_point_of_the_way_into_a_day_folder_loses_nothing(tmp_path: Path) -> None:
+    content = b"".join(b"agent-%02d,ready,1\n" % number for number in range(8))
+    log.setup("critical")
+    crashed, at = True, 0
+    while crashed:
+        root = tmp_path / str(at)
+        simulation = Simulation(root, more="done: {by: day}\nduplicates: skip\n")
+        for name in ("drop", "done", "failed", "done/2026-11-23"):
+            (root / name).mkdir()
+        older = root / "done" / "2026-11-23" / "agent_events.csv"
+        older.write_bytes(b"an older one")
+        simulation.drop("agent_events.csv", content)
+        crashed = simulation.run(crash_at=at) is None
+        if crashed:
+            assert simulation.run() == 0
+        (place,) = simulation.places_of(content)
+        assert re.fullmatch(r"done/2026-11-23/agent_events\.\w+\.csv", place), place
+        assert older.read_bytes() == b"an older one"
+        assert len([item for item in simulation.wire.operations() if item.completed]) == 1
+        at += 4
+    assert at > 60
 
 
 def test_an_empty_day_folder_goes_with_its_last_file(world: World) -> None:

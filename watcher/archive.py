@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from pathlib import Path
 
 from watcher.database import Database
 from watcher.model import FINAL, Entry, FileState
@@ -27,6 +28,14 @@ class Archive:
             "SELECT * FROM files WHERE sha256 = ? AND route IS ? AND acd_type IS ? AND id != ?"
             " AND chunks > 0 AND state IN (?, ?) ORDER BY id DESC LIMIT 1",
             (sha256, entry.route, entry.acd_type, entry.id, FileState.DELIVERED, FileState.DONE),
+        )
+        return entry_of(rows[0]) if rows else None
+
+    def failed_at(self, target: Path) -> Entry | None:
+        """Return the newest row of a file that was moved to `target` in the failed folder."""
+        rows = self._database.query(
+            "SELECT * FROM files WHERE state = ? AND target = ? ORDER BY id DESC LIMIT 1",
+            (FileState.FAILED, os.fsencode(target)),
         )
         return entry_of(rows[0]) if rows else None
 

@@ -248,14 +248,6 @@ class Journal:
             (route, FileState.DELIVERED, FileState.DONE, limit),
         )
 
-    def failed_at(self, target: Path) -> Entry | None:
-        """Return the newest row of a file that was moved to `target` in the failed folder."""
-        rows = self._query(
-            "SELECT * FROM files WHERE state = ? AND target = ? ORDER BY id DESC LIMIT 1",
-            (FileState.FAILED, os.fsencode(target)),
-        )
-        return rows[0] if rows else None
-
     # -- inside ------------------------------------------------------------------------------------
 
     def _step(self, entry: Entry, state: FileState, **changes: Any) -> Entry:

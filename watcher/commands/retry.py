@@ -61,7 +61,7 @@ def _original_names(config: Config, files: Sequence[Path]) -> dict[Path, str]:
     if journal is None:
         return {path: path.name for path in files}
     try:
-        rows = {path: journal.failed_at(path) for path in files}
+        rows = {path: journal.archive.failed_at(path) for path in files}
     finally:
         journal.close()
     return {path: row.name if row else path.name for path, row in rows.items()}
