@@ -14,6 +14,7 @@ import yaml
 
 from tests.conftest import World, answer, rows
 from tests.test_agent import agent, log_of, until, watcher
+from tests.test_readme import blocks, is_sample, normal
 
 
 def test_a_wrong_config_is_exit_1_with_every_problem_and_no_traceback(world: World) -> None:
@@ -284,3 +285,4 @@ def test_the_demo_runs_the_real_agent_and_leaves_nothing_behind(tmp_path: Path, 
     folder = re.search(r"all files are in (\S+)\.", found.stdout)
     assert folder is not None
     assert not Path(folder[1]).exists()
+    assert is_sample(normal(blocks()["demo"]), normal(found.stdout)), "the README's sample is of another day"

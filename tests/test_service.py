@@ -9,12 +9,15 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from tests.conftest import SECRET, World
 from tests.test_agent import watcher
+from watcher.commands.service import service
 from watcher.config import load
+from watcher.errors import ConfigError
 
 systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 ODD = "odd 100% $HOME"
@@ -29,12 +32,17 @@ def analyze(unit: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+def printed(world: World, kind: Literal["systemd", "windows"], *, user: str | None = None) -> str:
+    """What the command prints. Raises what it raises."""
+    lines: list[str] = []
+    assert service(kind, world.config, lines.append, user=user) == 0
+    return "\n".join(lines)
+
+
 def unit_of(world: World, *arguments: str) -> Path:
     """The unit that the command prints, as a file."""
-    told = watcher(world, "service", "systemd", *arguments)
-    assert told.returncode == 0, told.stderr
     path = world.path("watcher.service")
-    path.write_text(told.stdout)
+    path.write_text(printed(world, "systemd", user=arguments[1] if arguments else None))
     return path
 
 
@@ -153,10 +161,9 @@ def test_a_variable_of_the_settings_need_not_be_set_to_print_the_unit(world: Wor
 
 def test_a_path_that_a_unit_cannot_hold_is_an_error(world: World) -> None:
     world.settings["folders"]["done"] = 'it\'s "so"'
-    told = watcher(world, "service", "systemd")
 
-    assert told.returncode == 1
-    assert "rename it" in told.stderr
+    with pytest.raises(ConfigError, match="rename it"):
+        printed(world, "systemd")
 
 
 def test_wrong_settings_are_an_error_and_no_unit_is_printed(world: World) -> None:
@@ -168,9 +175,8 @@ def test_wrong_settings_are_an_error_and_no_unit_is_printed(world: World) -> Non
 
 
 def test_a_user_that_cannot_be_is_refused(world: World) -> None:
-    told = watcher(world, "service", "systemd", "--user", "x\nExecStartPre=/bin/evil")
-
-    assert (told.returncode, told.stdout) == (1, "")
+    with pytest.raises(ConfigError, match="no name that a system user can have"):
+        printed(world, "systemd", user="x\nExecStartPre=/bin/evil")
 
 
 def test_the_windows_steps_hold_a_sound_xml_file_for_this_installation(world: World) -> None:
