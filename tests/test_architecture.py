@@ -22,7 +22,7 @@ CORE = {
 EDGES = {
     "disk", "scratch", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth",
     "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
-    "notify_settings", "sender",
+    "notify_settings", "sender", "status_settings", "systemd", "timeline",
 }  # fmt: skip
 WIRING = {
     "desk",
@@ -37,6 +37,8 @@ WIRING = {
     "wake",
     "crew",
     "recovery",
+    "diary",
+    "vitals",
 }
 # What the preflight is made of, each of what stands behind it; and two pairs.
 PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "compressed",
@@ -61,11 +63,14 @@ HOMES = {
     "watchdog": {"detect"},
     "apprise": {"sender"},
     "httpx": {"answers", "auth", "client"},
-    "pydantic": {"setting_types", "notify_settings", "settings", "config"},
+    "pydantic": {"setting_types", "notify_settings", "status_settings", "settings", "config"},
     "pydantic_core": {"config"},
     "yaml": {"strict_yaml"},
     "loguru": {"log"},
     "sqlite3": {"database"},
+    "starlette": {"web.access", "web.app"},
+    "uvicorn": {"web.server"},
+    "prometheus_client": {"web.metrics"},
 }
 CHANGES_DISK = {
     "os.rename", "os.replace", "os.link", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",
@@ -158,7 +163,7 @@ def test_every_module_has_its_layer() -> None:
     top = {
         name
         for name in MODULES
-        if name.split(".")[0] in ("commands", "sandbox", "cli", "__init__", "__main__")
+        if name.split(".")[0] in ("commands", "sandbox", "web", "cli", "__init__", "__main__")
     }
 
     assert set(MODULES) == known | top

@@ -12,6 +12,7 @@ from watcher.config import load
 from watcher.notify_settings import Notify
 from watcher.presets import build_routes
 from watcher.settings import Config, Folders, Log, RouteSettings, Settle, Upload, Wfm
+from watcher.status_settings import Status
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.yaml"
 ENVIRON = {"WFM_CLIENT_SECRET": "secret"}
@@ -24,6 +25,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "upload": Upload,
     "log": Log,
     "notify": Notify,
+    "status": Status,
 }
 
 

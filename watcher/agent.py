@@ -28,6 +28,7 @@ from watcher.pipeline import Pipeline
 from watcher.recovery import Places, strangers
 from watcher.settle import Wait
 from watcher.units import utc_text
+from watcher.vitals import Vitals
 from watcher.wake import LONGEST_WAIT_SECONDS, Wake
 
 STRANGERS_TOLD = 20  # files of other agents named in the log at the start
@@ -75,6 +76,7 @@ class Agent:
         self._clock = clock
         self._started_at = utc_text(datetime.now(UTC))
         self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
+        self.vitals = Vitals(lookout, self._crew, waiting=lambda: list(self._waiting), clock=clock)
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
         self._progress_at = clock()  # written by any thread
         self._resumed = False
@@ -99,6 +101,7 @@ class Agent:
         code = STOPPED
         try:
             while not self._wake.told_to_stop and not self._stop.is_set():
+                self.vitals.beat()
                 self._collect()
                 self._resume()
                 if self._resumed:
@@ -287,6 +290,7 @@ class Agent:
 
     def _shut_down(self) -> None:
         self._stop.set()
+        self.vitals.end()
         self._holds.wake()
         self._crew.join()
         self._lookout.stop()

@@ -17,6 +17,7 @@ from watcher.database import Connection, Database
 from watcher.errors import IllegalStep, Unfit
 from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
 from watcher.schema import MIGRATIONS, entry_of
+from watcher.timeline import Timeline
 from watcher.units import utc_text
 
 _OPEN = tuple(state for state in FileState if state not in FINAL)
@@ -29,6 +30,7 @@ class Journal:
         """Open `folder/journal.db`, made if need be. Raises what `Database` raises."""
         path = folder / "journal.db"
         self._database = Database(path, migrations=MIGRATIONS, readonly=readonly)
+        self.timeline = Timeline(self._database)
         self.agent_id = self._agent_id(readonly)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # syslog priorities, which journald reads from the head of a line: man sd-daemon(3)
 _PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+_listeners: list[Listener] = []
 
 
 def setup(
@@ -65,11 +69,25 @@ def setup(
     logging.basicConfig(handlers=[_FromStandardLogging()], level=logging.WARNING, force=True)
 
 
+def listen(hear: Listener) -> Callable[[], None]:
+    """Tell `hear` of every event, by name and fields, whatever the level of the log; returns what ends that.
+
+    It is called in the thread of the event and must not wait. A fault in it is logged, and stops nothing.
+    """
+    _listeners.append(hear)
+    return lambda: _listeners.remove(hear)
+
+
 def started(*, drop: Path, server: str, version: str, routes: int, observe: str) -> None:
     """The agent runs."""
     _say("INFO", "started", "watcher {version} watches {drop} ({observe}) for {server}, {routes}",
          version=version, drop=str(drop), observe=observe, server=server,
          routes=counted(routes, "route"))  # fmt: skip
+
+
+def status_page(url: str) -> None:
+    """The status page is there."""
+    _say("INFO", "status_page", "the status page is at {url}", url=url)
 
 
 def stopped(reason: str) -> None:
@@ -207,6 +225,11 @@ def _say(level: str, event: str, wording: str, **fields: Any) -> None:
     # Values go in by name and never become part of a format string: a file may be called {0}.csv.
     safe = {key: shown(value) if isinstance(value, str) else value for key, value in fields.items()}
     logger.bind(event=event, fields=safe).log(level, "{}", wording.format(**safe))
+    for hear in tuple(_listeners):
+        try:
+            hear(event, safe)
+        except Exception:  # counting is none of the event's business: a file must not be held by it
+            logger.opt(exception=True).bind(event="deaf", fields={}).error("a listener failed on {}", event)
 
 
 def _format(render: Any) -> Any:

@@ -33,6 +33,14 @@ MIGRATIONS = (
     ALTER TABLE files ADD COLUMN records INTEGER;
     ALTER TABLE files ADD COLUMN total INTEGER
     """,
+    """
+    CREATE TABLE holds (
+        id INTEGER PRIMARY KEY, target TEXT NOT NULL, reason TEXT NOT NULL,
+        began_at TEXT NOT NULL, ended_at TEXT NOT NULL
+    );
+    CREATE INDEX holds_by_end ON holds (ended_at);
+    CREATE INDEX files_by_end ON files (finished_at)
+    """,
 )
 _PLAIN = tuple(
     field.name

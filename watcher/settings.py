@@ -32,6 +32,7 @@ from watcher.setting_types import (
     WebUrl,
     named,
 )
+from watcher.status_settings import Status
 
 Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
 
@@ -216,6 +217,7 @@ class Config(Model):
     upload: Upload = Upload()
     log: Log = Log()
     notify: Notify | None = None
+    status: Status | None = None
 
     @property
     def secret(self) -> str:
