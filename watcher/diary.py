@@ -18,9 +18,7 @@ from watcher.timeline import Timeline
 class Diary:
     """The holds of this process, from their beginning to their end."""
 
-    def __init__(
-        self, timeline: Timeline, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, timeline: Timeline, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._timeline = timeline
         self._now = now
         self._open: dict[str, tuple[str, datetime]] = {}  # by target; each access is one step

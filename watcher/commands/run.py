@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from watcher import __version__, log
+from watcher import __version__, diary, log
 from watcher.agent import STILL_HELD, STOPPED
 from watcher.assemble import (
     AGENT_LOCK,
@@ -19,12 +21,18 @@ from watcher.assemble import (
     watching,
 )
 from watcher.bulletin import Bulletin
-from watcher.errors import Outside
+from watcher.client import Client
+from watcher.errors import ConfigError, Outside
 from watcher.holds import Holds
 from watcher.journal import Journal
 from watcher.lock import Lock
 from watcher.settings import Config
-from watcher.wake import Wake
+from watcher.systemd import Supervisor
+from watcher.vitals import Vitals
+from watcher.wake import LONGEST_WAIT_SECONDS, Wake
+
+# What the extra `web` brings.
+_WEB_PACKAGES = ("starlette", "uvicorn", "prometheus_client")
 
 
 def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float) -> int:
@@ -40,8 +48,9 @@ def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float)
     bulletin = build_bulletin(config, holds)
     changed.append(bulletin.changed)
     bulletin.start()
+    supervisor = _supervisor()
     try:
-        opened = _opened(config, holds, wake, patience=patience if once else None)
+        opened = _opened(config, holds, wake, supervisor, patience=patience if once else None)
         if opened is None:
             return STOPPED if wake.told_to_stop else STILL_HELD
         lock, journal = opened
@@ -54,14 +63,16 @@ def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float)
                 )  # fmt: skip
                 bulletin.expect(expectations(config), journal, config.folders.state)
                 changed[0] = agent.changed
-                log.started(
-                    drop=config.folders.drop,
-                    server=config.wfm.api,
-                    version=__version__,
-                    routes=len(config.routes),
-                    observe=watching(config).words,
-                )
-                return agent.run()
+                agent.vitals.on_beat, agent.vitals.on_end = supervisor.alive, supervisor.stopping
+                with diary.kept(journal.timeline), _status_page(config, agent.vitals, holds, client):
+                    log.started(
+                        drop=config.folders.drop,
+                        server=config.wfm.api,
+                        version=__version__,
+                        routes=len(config.routes),
+                        observe=watching(config).words,
+                    )
+                    return agent.run()
             finally:
                 _last_words(config, bulletin, finished=once and not wake.told_to_stop)
                 journal.close()
@@ -81,8 +92,41 @@ def _last_words(config: Config, bulletin: Bulletin, *, finished: bool) -> None:
         bulletin.close(finished=finished, patience_seconds=config.notify.timeout + 1)
 
 
+def _supervisor() -> Supervisor:
+    supervisor = Supervisor()
+    seconds = supervisor.watchdog_seconds
+    if seconds is not None and seconds < 2 * LONGEST_WAIT_SECONDS:
+        log.warn(
+            f"WatchdogSec={seconds:g} is too short: the agent tells that it lives every"
+            f" {LONGEST_WAIT_SECONDS:g} s; 60 is a good value"
+        )
+    return supervisor
+
+
+@contextmanager
+def _status_page(config: Config, vitals: Vitals, holds: Holds, client: Client) -> Iterator[None]:
+    """Serve the status page, if the settings ask for it, as long as the block lasts."""
+    if config.status is None:
+        yield
+        return
+    try:
+        from watcher.web.server import served
+    except ImportError as missing:
+        if (missing.name or "").partition(".")[0] not in _WEB_PACKAGES:
+            raise
+        raise ConfigError(
+            f"status: the status page needs packages that are not installed ({missing.name}); run"
+            f" {sys.executable} -m pip install '.[web]' in watcher's folder, or remove `status`"
+        ) from missing
+    with served(
+        config, config.status, vitals=vitals, holds=holds, token_renewals=lambda: client.token_renewals
+    ) as url:
+        log.status_page(url)
+        yield
+
+
 def _opened(
-    config: Config, holds: Holds, wake: Wake, *, patience: float | None
+    config: Config, holds: Holds, wake: Wake, supervisor: Supervisor, *, patience: float | None
 ) -> tuple[Lock, Journal] | None:
     """Open the state folder, however long it takes; None: told to stop, or out of patience."""
     waited = 0.0
@@ -93,6 +137,7 @@ def _opened(
             holds.failed(fault)
             pause = holds.next_probe() or 0.0
             waited += pause
+            supervisor.alive()  # a hold is work too: a start that systemd gives up on helps nobody
             wake.wait(pause)
             continue
         for hold in holds.active():
