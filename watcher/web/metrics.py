@@ -45,7 +45,8 @@ class Metrics:
         kind_of: Callable[[str], str],
     ) -> None:
         """`holds` gives those that last, `kind_of` what kind of thing a hold's target is: one of `KINDS`."""
-        disable_created_metrics()  # a second series for each one, which nobody asks for
+        # Otherwise each series gets a second one, with its birth, that nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._routes = frozenset(routes) | {NO_ROUTE}
         self._kind_of = kind_of
         self._registry = CollectorRegistry()

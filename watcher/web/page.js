@@ -121,7 +121,7 @@ function showWaiting({ rows, number }) {
     return;
   }
   const lines = rows.map((row) => make('tr', {}, cell(row.name, undefined, 'name'),
-    cell(row.route ?? '–', 'route'), cell(row.why, 'waits because')));
+    cell(row.route ?? '–', 'route'), cell(row.why, 'waits because', 'wide')));
   const parts = [table([['file'], ['route'], ['why it waits']], lines, 'Waiting files')];
   if (number > rows.length) parts.push(make('p', { class: 'quiet', text: `… and ${(number - rows.length).toLocaleString('en')} more` }));
   $('waiting').replaceChildren(...parts);
@@ -140,7 +140,7 @@ function showLast(rows) {
   for (const token of reports.keys()) if (!rows.some((row) => row.push_token === token)) reports.delete(token);
   let body = $('last').querySelector('tbody');
   if (!body) {
-    $('last').replaceChildren(table([['ended'], ['file'], ['outcome'], ['size', 'number'], ['why'], ['']], [], 'Last outcomes'));
+    $('last').replaceChildren(table([['ended'], ['file'], ['outcome'], ['size', 'number'], ['why'], ['', 'button']], [], 'Last outcomes'));
     body = $('last').querySelector('tbody');
   }
   for (const old of [...body.children]) if (!wanted.includes(old)) old.remove();
@@ -152,14 +152,14 @@ function outcome(row) {
   if (row.reason) why.append(make('div', { text: row.reason }));
   if (row.note) why.append(make('div', { class: 'quiet', text: row.note }));
   if (row.server_said) why.append(make('div', { class: 'quiet', text: `The server said: ${row.server_said}` }));
-  const last = cell(null, undefined);
+  const last = cell(null, undefined, 'button');
   if (row.state === 'failed') last.append(reportButton(row, why));
   return make('tr', {},
     cell(moment(row.finished_at ?? row.started_at), 'ended', 'time'),
     cell(row.name, undefined, 'name'),
     cell(make('span', { class: `outcome ${KIND[row.state] ?? 'warn'}`, text: row.state }), 'outcome'),
     cell(bytes(row.bytes), 'size', 'number'),
-    cell(why.childNodes.length ? why : null, undefined),
+    cell(why.childNodes.length ? why : null, undefined, 'wide'),
     last);
 }
 

@@ -21,11 +21,11 @@ function draw() {
   const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
   $('sums').textContent = `${days ? 'Last 30 days' : 'Last 24 hours'}: ${counted(sum('done'), 'file')} delivered`
     + ` (${bytes(sum('bytes'))}), ${counted(sum('failed'), 'file')} failed, held for ${duration(sum('held'))}.`;
-  $('plots').replaceChildren(
-    plot('Files', rows, [['done', 'done'], ['failed', 'failed']], (value) => value.toLocaleString('en'), true),
-    plot('Bytes delivered', rows, [['bytes', 'done']], bytes),
-    plot('Time held', rows, [['held', 'held']], duration),
-  );
+  const figures = [0, 1, 2].map(() => make('figure'));
+  $('plots').replaceChildren(...figures); // first: their width is the plots' width
+  plot(figures[0], 'Files', rows, [['done', 'done'], ['failed', 'failed']], (value) => value.toLocaleString('en'));
+  plot(figures[1], 'Bytes delivered', rows, [['bytes', 'done']], bytes);
+  plot(figures[2], 'Time held', rows, [['held', 'held']], duration);
   const columns = [[days ? 'day' : 'hour'], ['files delivered', 'number'], ['files failed', 'number'], ['bytes delivered', 'number'], ['time held', 'number']];
   const lines = rows.filter((row) => row.done || row.failed || row.held).map((row) => make('tr', {},
     make('th', { scope: 'row', text: row.label }),
@@ -65,8 +65,9 @@ function byDay() {
   return [...rows.values()];
 }
 
-function plot(title, rows, parts, words, legend = false) {
-  const width = Math.max(240, Math.round($('plots').clientWidth / (columns() || 1) - 32));
+/** Draw one plot: stacked bars of `parts`, each a key of the rows and the class of its colour. */
+function plot(figure, title, rows, parts, words) {
+  const width = Math.max(200, figure.clientWidth);
   const most = Math.max(...rows.map((row) => parts.reduce((sum, [key]) => sum + row[key], 0)));
   const picture = svg('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': `${title}, ${days ? 'by day' : 'by hour'}: at most ${words(most)}. The table below has the numbers.` });
   const ground = HEIGHT - BOTTOM;
@@ -84,17 +85,16 @@ function plot(title, rows, parts, words, legend = false) {
     picture.append(bar);
   }
   picture.append(svg('line', { class: 'axis', x1: 0, x2: width, y1: ground + 0.5, y2: ground + 0.5 }));
-  if (most) picture.append(svg('text', { x: 0, y: 11 }, words(most)));
+  picture.append(most ? svg('text', { x: 0, y: 11 }, words(most))
+    : svg('text', { x: width / 2, y: ground - 8, 'text-anchor': 'middle' }, 'none'));
   const middle = Math.floor(rows.length / 2);
   picture.append(svg('text', { x: 0, y: HEIGHT - 4 }, rows[0].short),
     svg('text', { x: (middle + 0.5) * step, y: HEIGHT - 4, 'text-anchor': 'middle' }, rows[middle].short),
     svg('text', { x: width, y: HEIGHT - 4, 'text-anchor': 'end' }, days ? 'today' : 'now'));
   const heading = make('h3', { text: title });
-  if (legend) for (const [key, kind] of parts) heading.append(make('span', { class: 'key' }, make('i', { class: kind }), key));
-  return make('figure', {}, heading, picture);
+  if (parts.length > 1) for (const [key, kind] of parts) heading.append(make('span', { class: 'key' }, make('i', { class: kind }), key));
+  figure.append(heading, picture);
 }
-
-const columns = () => getComputedStyle($('plots')).gridTemplateColumns.split(' ').length;
 
 function svg(tag, attributes, ...children) {
   const element = document.createElementNS(SVG, tag);

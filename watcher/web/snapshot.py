@@ -36,6 +36,7 @@ def now(
     except Outside as fault:
         found, trouble = {"waiting": [], "waiting_count": 0, "under_way": [], "last": []}, str(fault)
     return found | {
+        "running": True,  # it is the agent that answers, wherever its lock may be
         "version": __version__,
         "server": config.wfm.api,
         "drop": shown(str(config.folders.drop)),
