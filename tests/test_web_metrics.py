@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -219,3 +220,18 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
     assert first.healthy
     assert later.reasons == ("the thread upload-7 has died", "the thread observer has died")
     assert mended.reasons == ("the thread upload-7 has died",)
+
+
+def test_the_readme_lists_the_metrics_that_there_are_with_their_labels(world: World) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    listed = dict(re.findall(r"^\| `(watcher_\w+)(?:\{(.*?)\})?` \|", readme, re.MULTILINE))
+
+    with page(world) as served:
+        served.holds.failed(Outside("folder /x", "x"))
+        families = list(parsed(served.get("/metrics").text))
+
+    found = {}
+    for family in families:
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        found[family.name + ("_total" if family.type == "counter" else "")] = labels
+    assert {name: set(labels.split(", ")) - {""} for name, labels in listed.items()} == found
