@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -15,9 +16,10 @@ from tests.test_agent import Gate, until
 from tests.web import page, running
 from watcher.errors import Outside
 from watcher.journal import Journal
+from watcher.lock import Lock
 from watcher.model import FileState
 from watcher.timeline import Ended
-from watcher.web import feed
+from watcher.web import feed, reader
 from watcher.web.history import by_hour
 
 # What a file system takes: everything but a slash.
@@ -220,3 +222,26 @@ def test_hours_hold_what_happened_in_them_and_two_holds_at_once_count_once() -> 
         "2026-11-23T10": {"done": 0, "failed": 0, "bytes": 0, "held": 3600},
         "2026-11-23T11": {"done": 0, "failed": 0, "bytes": 0, "held": 660},
     }
+
+
+def test_a_disk_that_hangs_is_told_and_costs_one_thread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PATIENCE_SECONDS", 0.2)
+    # A pipe that nobody writes to: opening it for reading never returns, as on a share that hangs.
+    os.mkfifo(world.path("state") / "live.json")
+    os.close(os.open(world.path("state") / "agent.lock", os.O_RDWR | os.O_CREAT))
+    holder = Lock(world.path("state"), "agent.lock", holder="the test")
+    before = threading.active_count()
+    with page(world) as served:
+        answers = [served.get("/api/now") for _ in range(3)]
+        health = served.get("/health")
+        threads = threading.active_count() - before
+    holder.release()
+    # Let the thread go.
+    os.close(os.open(world.path("state") / "live.json", os.O_WRONLY | os.O_NONBLOCK))
+
+    assert {found.status for found in answers} == {503}
+    assert json.loads(answers[0].text) == {"trouble": "the disk does not answer"}
+    assert health.status == 200
+    assert threads == 2  # the server's and the reader's

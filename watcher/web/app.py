@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from watcher.errors import Outside
+from watcher.errors import ConfigError, Outside
 from watcher.web import metrics
 from watcher.web.feed import Feed
 from watcher.web.health import Verdict
@@ -76,7 +76,7 @@ def build(sources: Sources) -> Starlette:
             Route("/metrics", told),
             Route("/health", health),
         ],
-        exception_handlers={Slow: _slow, Outside: _outside},
+        exception_handlers={Slow: _slow, Outside: _outside, ConfigError: _outside},
     )
 
 

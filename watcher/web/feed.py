@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from watcher.web.reader import Slow
+
 LOOK_SECONDS = 1.0
 # A look at a huge drop folder on a slow share takes long: looks take a tenth of the time at most.
 REST_PER_LOOK = 9.0
@@ -57,7 +59,10 @@ class Feed:
             yield f"retry: {RETRY_MS}\n\n"
             told, told_at = "", loop.time()
             while not self._ended.is_set():
-                text = await self.now()
+                try:
+                    text = await self.now()
+                except Slow:
+                    text = told  # the page shows what was last known, and its clocks go on
                 if text != told:
                     told, told_at = text, loop.time()
                     yield f"event: now\ndata: {text}\n\n"  # JSON has no line breaks of its own

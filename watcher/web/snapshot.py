@@ -12,7 +12,7 @@ from typing import Any
 from watcher import __version__
 from watcher.commands.history import opened
 from watcher.commands.status import collect
-from watcher.errors import Outside
+from watcher.errors import ConfigError, Outside
 from watcher.holds import Hold
 from watcher.names import shown
 from watcher.outcome import report_text
@@ -33,7 +33,7 @@ def now(
     """Return the state of this moment; what cannot be read is told in `trouble`."""
     try:
         found, trouble = collect(config, last=OUTCOMES), None
-    except Outside as fault:
+    except (Outside, ConfigError) as fault:  # away, or a journal that was damaged meanwhile
         found, trouble = {"waiting": [], "waiting_count": 0, "under_way": [], "last": []}, str(fault)
     return found | {
         "running": True,  # it is the agent that answers, wherever its lock may be
