@@ -136,7 +136,7 @@ def test_it_shows_what_happens_without_a_reload_and_keeps_an_open_report_open(
     assert world.run_once() == 1
     with page(world) as served:
         tab = opened(served.url)
-        assert tab.locator("#state").inner_text() == "running"
+        tab.locator("#state.good", has_text="running").wait_for()
         tab.get_by_role("button", name="Error report of agent_events_1.csv").click()
         tab.wait_for_selector("pre:visible")
         world.drop("agent_events_2.csv", rows(2))

@@ -231,10 +231,8 @@ class Journal:
 
     def last_of(self, route: str) -> Entry | None:
         """Return the newest finished row of a route, for the note that a file it needs has failed."""
-        rows = self._query(
-            "SELECT * FROM files WHERE route = ? AND state IN (?, ?) ORDER BY id DESC LIMIT 1",
-            (route, FileState.DONE, FileState.FAILED),
-        )
+        newest = "SELECT * FROM files WHERE route = ? AND state IN (?, ?) ORDER BY id DESC LIMIT 1"
+        rows = self._query(newest, (route, FileState.DONE, FileState.FAILED))
         return rows[0] if rows else None
 
     def deliveries(self, route: str, limit: int) -> list[Entry]:
@@ -246,10 +244,8 @@ class Journal:
 
     def failed_at(self, target: Path) -> Entry | None:
         """Return the newest row of a file that was moved to `target` in the failed folder."""
-        rows = self._query(
-            "SELECT * FROM files WHERE state = ? AND target = ? ORDER BY id DESC LIMIT 1",
-            (FileState.FAILED, os.fsencode(target)),
-        )
+        newest = "SELECT * FROM files WHERE state = ? AND target = ? ORDER BY id DESC LIMIT 1"
+        rows = self._query(newest, (FileState.FAILED, os.fsencode(target)))
         return rows[0] if rows else None
 
     # -- inside ------------------------------------------------------------------------------------
