@@ -215,17 +215,19 @@ def test_a_port_that_is_taken_is_a_clear_error_of_the_start(world: World) -> Non
     )
 
 
-def test_without_the_extra_the_start_says_which_command_installs_it(world: World) -> None:
+def test_without_the_extra_check_and_the_start_say_which_command_installs_it(world: World) -> None:
     world.settings["status"] = {"listen": "127.0.0.1:0"}
     # None in sys.modules is how Python itself says "not there".
     code = "import sys; sys.modules['starlette'] = None; from watcher.cli import main; main()"
-    command = [sys.executable, "-c", code, "run", "--once", "-c", str(world.config)]
+    for arguments in (["run", "--once"], ["check", "--offline"]):
+        command = [sys.executable, "-c", code, *arguments, "-c", str(world.config)]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
-    found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-
-    assert found.returncode == 1
-    assert f"{sys.executable} -m pip install '.[web]'" in found.stderr
-    assert "Traceback" not in found.stderr
+        assert found.returncode == 1
+        assert f"(starlette); run {sys.executable} -m pip install '.[web]'" in re.sub(
+            r"\s+", " ", found.stderr + found.stdout
+        )
+        assert "Traceback" not in found.stderr
 
 
 def test_without_status_nothing_of_the_extra_is_imported(world: World) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from watcher import __version__, diary, log
+from watcher import __version__, diary, log, web
 from watcher.agent import STILL_HELD, STOPPED
 from watcher.assemble import (
     AGENT_LOCK,
@@ -30,9 +29,6 @@ from watcher.settings import Config
 from watcher.systemd import Supervisor
 from watcher.vitals import Vitals
 from watcher.wake import LONGEST_WAIT_SECONDS, Wake
-
-# What the extra `web` brings.
-_WEB_PACKAGES = ("starlette", "uvicorn", "prometheus_client")
 
 
 def run(config: Config, warnings: Sequence[str], *, once: bool, patience: float) -> int:
@@ -109,15 +105,10 @@ def _status_page(config: Config, vitals: Vitals, holds: Holds, client: Client) -
     if config.status is None:
         yield
         return
-    try:
-        from watcher.web.server import served
-    except ImportError as missing:
-        if (missing.name or "").partition(".")[0] not in _WEB_PACKAGES:
-            raise
-        raise ConfigError(
-            f"status: the status page needs packages that are not installed ({missing.name}); run"
-            f" {sys.executable} -m pip install '.[web]' in watcher's folder, or remove `status`"
-        ) from missing
+    if problem := web.missing():
+        raise ConfigError(problem)
+    from watcher.web.server import served  # only here: the packages of the extra are not always there
+
     with served(
         config, config.status, vitals=vitals, holds=holds, token_renewals=lambda: client.token_renewals
     ) as url:
