@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import World, answer, rows
-from tests.web import page
+from tests.conftest import World, answer, rows, works
+from tests.test_agent import Gate
+from tests.web import page, running
 from watcher.errors import Outside
 from watcher.web import feed
 
@@ -215,3 +216,21 @@ def test_without_events_it_asks_now_and_then_and_an_agent_that_is_gone_is_told(
     tab.wait_for_selector("#state.bad")
     assert tab.locator("#state").inner_text() == "no answer from the agent"
     tab.close()
+
+
+def test_an_upload_under_way_has_a_bar_with_its_share_and_says_what_is_left(
+    world: World, opened: Open
+) -> None:
+    gate = Gate()
+    world.server.script.extend([works, gate])
+    world.drop("agent_events.csv", rows(12))
+    with running(world) as url:
+        tab = opened(url, expected="Failed to load resource")
+        assert gate.reached.wait(20)
+        tab.locator("#way", has_text="41 %, 100 B of 240 B, 1 chunk").wait_for()
+        assert tab.locator("progress").get_attribute("aria-label") == "agent_events.csv: 41 %"
+        tab.locator("#way", has_text="left").wait_for()
+        gate.open.set()
+        tab.locator("#last .outcome.good", has_text="done").wait_for()
+        assert tab.locator("#way").inner_text() == "Nothing is being uploaded."
+        tab.close()

@@ -89,14 +89,14 @@ function showWay(rows) {
 }
 
 function upload(row) {
-  const share = row.bytes ? Math.floor((100 * row.delivered_bytes) / row.bytes) : 0;
+  const share = Math.min(100, Math.floor((100 * row.delivered_bytes) / (row.total_bytes || 1)));
   return make('div', { class: 'upload' },
     make('div', { class: 'line' },
       make('span', { class: 'name', text: row.name }),
       make('span', { class: 'quiet', text: row.route ?? 'no route' })),
     make('progress', { max: 100, value: share, 'aria-label': `${row.name}: ${share} %` }),
     make('div', { class: 'line quiet' },
-      make('span', { text: `${share} %, ${bytes(row.delivered_bytes)} of ${bytes(row.bytes)}, ${counted(row.chunks, 'chunk')}` }),
+      make('span', { text: `${share} %, ${bytes(row.delivered_bytes)} of ${bytes(row.total_bytes)}, ${counted(row.chunks, 'chunk')}` }),
       make('span', { text: left(row) })));
 }
 
@@ -109,9 +109,9 @@ function left(row) {
   if (first && at.bytes > first.bytes && at.time - first.time > 2000) {
     speed = (at.bytes - first.bytes) / ((at.time - first.time) / 1000);
   }
-  if (row.delivered_bytes === 0 || !(speed > 0)) return row.state === 'ready' ? 'being inspected' : 'no answer yet';
   if (told.isHeld) return 'waits: something is held';
-  return `about ${duration((row.bytes - row.delivered_bytes) / speed)} left, ${bytes(Math.round(speed))}/s`;
+  if (row.delivered_bytes === 0 || !(speed > 0)) return row.state === 'ready' ? 'being inspected' : 'no answer yet';
+  return `about ${duration((row.total_bytes - row.delivered_bytes) / speed)} left, ${bytes(Math.round(speed))}/s`;
 }
 
 function showWaiting({ rows, number }) {
@@ -150,6 +150,7 @@ function showLast(rows) {
 function outcome(row) {
   const why = make('div', {});
   if (row.reason) why.append(make('div', { text: row.reason }));
+  if (row.set_aside) why.append(make('div', { class: 'quiet', text: `The rest is in ${row.set_aside}` }));
   if (row.note) why.append(make('div', { class: 'quiet', text: row.note }));
   if (row.server_said) why.append(make('div', { class: 'quiet', text: `The server said: ${row.server_said}` }));
   const last = cell(null, undefined, 'button');
