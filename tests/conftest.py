@@ -45,7 +45,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the developer's shell has set does not reach the tests."""
-    for name in ("WATCHER_CONFIG", "WFM_CLIENT_SECRET", "JOURNAL_STREAM", "CREDENTIALS_DIRECTORY"):
+    for name in (
+        "WATCHER_CONFIG", "WFM_CLIENT_SECRET", "JOURNAL_STREAM", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+    ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 

@@ -22,9 +22,8 @@ CORE = {
 }  # fmt: skip
 EDGES = {
     "disk", "scratch", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth",
-    "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "schema",
-    "notify_settings", "sender",
-    "archive", "housekeeping",
+    "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "log_lines", "schema",
+    "notify_settings", "sender", "status_settings", "systemd", "timeline", "archive", "housekeeping",
 }  # fmt: skip
 WIRING = {
     "desk",
@@ -44,6 +43,8 @@ WIRING = {
     "retention",
     "reload",
     "hooks",
+    "diary",
+    "vitals",
 }
 # What the preflight is made of, each of what stands behind it; and two pairs.
 PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "compressed",
@@ -68,11 +69,21 @@ HOMES = {
     "watchdog": {"detect"},
     "apprise": {"sender"},
     "httpx": {"answers", "auth", "client"},
-    "pydantic": {"setting_types", "notify_settings", "settings", "housekeeping", "config"},
+    "pydantic": {
+        "setting_types",
+        "notify_settings",
+        "status_settings",
+        "settings",
+        "housekeeping",
+        "config",
+    },
     "pydantic_core": {"config"},
     "yaml": {"strict_yaml"},
-    "loguru": {"log"},
+    "loguru": {"log", "log_lines"},
     "sqlite3": {"database"},
+    "starlette": {"web.access", "web.app"},
+    "uvicorn": {"web.server"},
+    "prometheus_client": {"web.metrics"},
 }
 CHANGES_DISK = {
     "os.rename", "os.replace", "os.link", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",
@@ -165,7 +176,7 @@ def test_every_module_has_its_layer() -> None:
     top = {
         name
         for name in MODULES
-        if name.split(".")[0] in ("commands", "sandbox", "cli", "__init__", "__main__")
+        if name.split(".")[0] in ("commands", "sandbox", "web", "cli", "__init__", "__main__")
     }
 
     assert set(MODULES) == known | top

@@ -16,6 +16,7 @@ from watcher.cli import app
 from watcher.config import load
 from watcher.outcome import report_text
 from watcher.settings import Settle, Upload
+from watcher.status_settings import Status
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -74,8 +75,8 @@ def test_the_readmes_fault_table_names_every_status_with_a_rule_of_its_own() -> 
 
 
 def test_the_readme_names_only_settings_that_exist() -> None:
-    models = {"settle": Settle, "upload": Upload}
-    for section, key in re.findall(r"`(settle|upload)\.(\w+)`", README):
+    models = {"settle": Settle, "upload": Upload, "status": Status}
+    for section, key in re.findall(r"`(settle|upload|status)\.(\w+)`", README):
         assert key in models[section].model_fields
 
 

@@ -13,6 +13,7 @@ from watcher.housekeeping import Done, Retention
 from watcher.notify_settings import Notify
 from watcher.presets import build_routes
 from watcher.settings import Config, Folders, Log, RouteSettings, Settle, Upload, Wfm
+from watcher.status_settings import Status
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.yaml"
 ENVIRON = {"WFM_CLIENT_SECRET": "secret"}
@@ -27,6 +28,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "notify": Notify,
     "done": Done,
     "retention": Retention,
+    "status": Status,
 }
 
 

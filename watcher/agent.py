@@ -11,28 +11,27 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from watcher import live, log
+from watcher import log
 from watcher.crew import Crew, Join, in_thread
 from watcher.detect import trial_open
 from watcher.disk import folder_target
 from watcher.errors import NotWhole, Outside
 from watcher.holds import Holds
 from watcher.hooks import Hooks
+from watcher.live import Publisher
 from watcher.lookout import Lookout
 from watcher.model import Entry, FileState, Route
 from watcher.order import Waiting, blocked, queues, route_name
 from watcher.pipeline import Pipeline
 from watcher.recovery import Places, strangers
 from watcher.settle import Wait
-from watcher.units import utc_text
+from watcher.vitals import Vitals
 from watcher.wake import LONGEST_WAIT_SECONDS, Wake
 
 STRANGERS_TOLD = 20  # files of other agents named in the log at the start
-PUBLISH_SECONDS = 0.25  # `status` is at most this far behind
 
 # Exit codes; with RELIEVED another agent goes on in this process, under new settings.
 STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD, RELIEVED = 0, 1, 3, 4, -1
@@ -66,7 +65,6 @@ class Agent:
         self._wake = wake
         self._stop = stop
         self._places = places
-        self._state = state
         # A claim tries the first three; the other two are what its file will need.
         self._claim_targets = tuple(map(folder_target, (places.drop, places.work, state)))
         self._folder_targets = (*self._claim_targets, *map(folder_target, (places.done, places.failed)))
@@ -74,17 +72,15 @@ class Agent:
         self._patience = once_patience
         self._hooks = hooks
         self._clock = clock
-        self._started_at = utc_text(datetime.now(UTC))
         self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
+        self.vitals = Vitals(lookout, self._crew, waiting=lambda: list(self._waiting), clock=clock)
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
         self._progress_at = clock()  # written by any thread
         self._resumed = False
         self._blind = False  # the last look met a fault
-        self._mute = False  # the last word to `status` met a fault
         self._failed = False
         self._stale = True  # something ended since the last look
-        self._publish_at = clock()  # not before
-        self._changed = True  # there is news for `status`; written by any thread
+        self._status = Publisher(state, holds, clock=clock)
 
     def progress(self) -> None:
         """Note that something moved; the uploader threads call it after each chunk."""
@@ -92,7 +88,7 @@ class Agent:
 
     def changed(self) -> None:
         """Note that a hold began or ended; any thread calls it."""
-        self._changed = True
+        self._status.has_news = True
         self._wake()
 
     def run(self) -> int:
@@ -100,6 +96,7 @@ class Agent:
         code = STOPPED
         try:
             while not self._wake.told_to_stop and not self._stop.is_set():
+                self.vitals.beat()
                 self._collect()
                 self._hooks.turn()
                 if self._hooks.relieved() and self._crew.at_rest:
@@ -154,7 +151,7 @@ class Agent:
             self._holds.worked(self._claim_targets[0])
             self._blind = False
         self._stale = False
-        self._changed = True
+        self._status.has_news = True
         self._waiting = {file.name: file for file in waiting}
 
     def _start(self) -> None:
@@ -186,7 +183,7 @@ class Agent:
             return None
         self._reached()
         del self._waiting[file.name]
-        self._changed = True
+        self._status.has_news = True
         self.progress()
         return entry
 
@@ -220,7 +217,7 @@ class Agent:
         """Take note of the files that came to their end."""
         for last in self._crew.collect():
             self._failed = self._failed or (last is not None and last.state is FileState.FAILED)
-            self._stale = self._changed = True
+            self._stale = self._status.has_news = True
             if last is not None:
                 self._hooks.outcome(last)
             self.progress()
@@ -250,8 +247,8 @@ class Agent:
     def _pause(self) -> float:
         """Return the seconds until the loop has something to do that no call of `wake` will tell."""
         times = [self._lookout.due_at] if self._resumed else [self._clock() + LONGEST_WAIT_SECONDS]
-        if self._changed:
-            times.append(self._publish_at)
+        if self._status.has_news:
+            times.append(self._status.due_at)
         if (probe := self._holds.next_probe()) is not None:
             times.append(self._clock() + probe)
         now = self._clock()
@@ -260,27 +257,15 @@ class Agent:
         return min(times) - now
 
     def _publish(self) -> None:
-        """Tell `watcher status` what only this process knows, if it is new and not too soon."""
-        if not self._changed or self._clock() < self._publish_at:
+        """Tell `watcher status` what waits, and why."""
+        if not self._status.due:
             return
-        self._changed = False
         present = self._present()
         reasons = {
             route: self._reason(ready[-1].route, present) for route, ready in self._queues.items() if ready
         }
         waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in self._waiting.values()]
-        waiting += [(name, None, why) for name, why in self._lookout.odd]
-        try:
-            live.write(self._state, waiting=waiting, holds=self._holds.active(), started_at=self._started_at)
-        except Outside as fault:
-            # A hold that the journal began is not ours to end.
-            self._mute = self._mute or not self._holds.held([fault.target])
-            self._holds.failed(fault)
-        else:
-            if self._mute:
-                self._holds.worked(folder_target(self._state))
-            self._mute = False
-        self._publish_at = self._clock() + PUBLISH_SECONDS
+        self._status.tell(waiting + [(name, None, why) for name, why in self._lookout.odd])
 
     def _why(self, file: Waiting, reasons: dict[str | None, str | None]) -> str:
         if isinstance(file.verdict, Wait):
@@ -289,6 +274,7 @@ class Agent:
 
     def _shut_down(self) -> None:
         self._stop.set()
+        self.vitals.end()
         self._holds.wake()
         self._crew.join()
         self._lookout.stop()

@@ -63,6 +63,7 @@ class ClientCredentials(httpx.Auth):
         self._good_until = 0.0
         self._life = 0.0  # seconds, as the server said
         self._clock_ahead: float | None = None
+        self.renewals = 0  # tokens got so far; any thread may read it
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send `request` with a token; after a 401 once more with a new one."""
@@ -118,6 +119,7 @@ class ClientCredentials(httpx.Auth):
         served_at = http_date(response.headers.get("date"))
         self._life = life
         self._clock_ahead = (datetime.now(UTC) - served_at).total_seconds() if served_at else None
+        self.renewals += 1
         # The lesser of 60 s before its end or 80 % of its life; of a short life at least a fifth, or
         # every request would need a token of its own.
         self._good_until = asked_at + max(min(life - 60, life * 0.8), life * 0.2)

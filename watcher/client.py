@@ -85,6 +85,11 @@ class Client:
                 trust_env=trust_env and proxy is None,
             )
 
+    @property
+    def token_renewals(self) -> int:
+        """How many access tokens were got so far."""
+        return self._auth.renewals
+
     def close(self) -> None:
         """Close all connections."""
         self._http.close()

@@ -143,6 +143,12 @@ def _warnings(config: Config, document: Document, path: Path) -> list[str]:
         )
     if config.notify is None and any(route.expect for route in config.routes):
         found.append("routes have expect, but there is no notify: nobody will be told when no file comes")
+    for key in ("password", "token"):
+        if ("status", key) in document.literal and open_to_others:
+            found.append(
+                f"{shown(str(path))}: holds status.{key} and others can read it; chmod 600, or use"
+                f" ${{STATUS_{key.upper()}}}"
+            )
     for key, url in (("api_url", config.wfm.api), ("token_url", config.wfm.token)):
         if url.startswith("http://") and not is_loopback(url):
             found.append(f"wfm.{key}: {url} is not encrypted: the token and the data can be read on the way")

@@ -60,10 +60,20 @@ class Crew:
         """Whether no file moves: every one that is under way waits for the end of a hold."""
         return len(self._joins) <= self._holds.waiting()
 
+    @property
+    def number(self) -> int:
+        """How many files are under way. Any thread may ask."""
+        return len(self._joins)
+
+    def lost(self) -> list[str]:
+        """Return the names of threads that are no more, with their files not collected yet."""
+        alive = {thread.name for thread in threading.enumerate()}
+        return [name for row in list(self._joins) if (name := _thread_name(row)) not in alive]
+
     def set_off(self, entry: Entry) -> None:
         """Give a file its thread."""
         self.under_way[entry.route] += 1
-        self._joins[entry.id] = self._spawn(partial(self._work, entry), f"upload-{entry.id}")
+        self._joins[entry.id] = self._spawn(partial(self._work, entry), _thread_name(entry.id))
 
     def collect(self) -> Iterator[Entry | None]:
         """Yield the last row of each file that came to its end, None for one that was stopped."""
@@ -104,3 +114,7 @@ class Crew:
             ) from error
         self.faulty.discard(entry.id)
         return last
+
+
+def _thread_name(row: int) -> str:
+    return f"upload-{row}"

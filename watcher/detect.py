@@ -158,11 +158,11 @@ class Hints:
     def alive(self) -> bool:
         """Say whether events can still come. watchdog goes deaf without a word when the folder is renamed
         or unmounted, and when only its emitter thread dies."""
-        return (
-            self._observer.is_alive()
-            and all(emitter.is_alive() for emitter in self._observer.emitters)
-            and self._identity == _identity(self._folder)
-        )
+        return self.running() and self._identity == _identity(self._folder)
+
+    def running(self) -> bool:
+        """Say whether all threads live; this asks nothing of the folder, which may hang."""
+        return self._observer.is_alive() and all(emitter.is_alive() for emitter in self._observer.emitters)
 
     def doubtful(self) -> bool:
         """Say whether the folder may have been unmounted and mounted again: nothing else tells of that."""

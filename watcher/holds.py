@@ -178,6 +178,14 @@ class Holds:
         with self._changed:
             return sorted(self._holds.values(), key=lambda hold: hold.began)
 
+    def seconds_held(self, hold: Hold) -> float:
+        """Return how long a hold has lasted."""
+        return self._clock() - hold.began
+
+    def seconds_to_probe(self, hold: Hold) -> float:
+        """Return the seconds until the next probe; negative: it is due, or under way."""
+        return hold.next_at - self._clock()
+
     def wake(self) -> None:
         """Make every waiting thread look at the stop event."""
         with self._changed:

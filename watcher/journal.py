@@ -18,6 +18,7 @@ from watcher.database import Connection, Database
 from watcher.errors import IllegalStep, Unfit
 from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
 from watcher.schema import MIGRATIONS, entry_of
+from watcher.timeline import Timeline
 from watcher.units import utc_text
 
 _OPEN = tuple(state for state in FileState if state not in FINAL)
@@ -31,6 +32,7 @@ class Journal:
         path = folder / "journal.db"
         self._database = Database(path, migrations=MIGRATIONS, readonly=readonly)
         self.archive = Archive(self._database)
+        self.timeline = Timeline(self._database)
         self.agent_id = self._agent_id(readonly)
 
     def close(self) -> None:
@@ -235,10 +237,8 @@ class Journal:
 
     def last_of(self, route: str) -> Entry | None:
         """Return the newest finished row of a route, for the note that a file it needs has failed."""
-        rows = self._query(
-            "SELECT * FROM files WHERE route = ? AND state IN (?, ?) ORDER BY id DESC LIMIT 1",
-            (route, FileState.DONE, FileState.FAILED),
-        )
+        newest = "SELECT * FROM files WHERE route = ? AND state IN (?, ?) ORDER BY id DESC LIMIT 1"
+        rows = self._query(newest, (route, FileState.DONE, FileState.FAILED))
         return rows[0] if rows else None
 
     def deliveries(self, route: str, limit: int) -> list[Entry]:

@@ -6,19 +6,18 @@ never show the values of variables (`diagnose=False`): one of them may be the cl
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loguru import logger
 
 from watcher.errors import ConfigError
+from watcher.log_lines import PRIORITY, journald_line, json_line, text_line
 from watcher.model import Entry
 from watcher.names import counted, shown
 from watcher.units import utc_text
@@ -26,8 +25,8 @@ from watcher.units import utc_text
 if TYPE_CHECKING:
     from loguru import Record
 
-# syslog priorities, which journald reads from the head of a line: man sd-daemon(3)
-_PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+Listener = Callable[[str, Mapping[str, Any]], None]
+_listeners: list[Listener] = []
 
 
 def setup(
@@ -47,7 +46,7 @@ def setup(
     logger.configure(extra={"event": "", "fields": {}})
     out = sys.stderr if stream is None else stream
     journald = "JOURNAL_STREAM" in os.environ and stream is None
-    render = _json_line if style == "json" else _journald_line if journald else _text_line
+    render = json_line if style == "json" else journald_line if journald else text_line
     common: dict[str, Any] = {"level": level.upper(), "diagnose": False, "backtrace": False}
 
     def write(message: str) -> None:
@@ -55,7 +54,7 @@ def setup(
 
     logger.add(write, format=_format(render), colorize=False, **common)
     if file is not None:
-        plain = _json_line if style == "json" else _text_line
+        plain = json_line if style == "json" else text_line
         try:
             logger.add(
                 file, format=_format(plain), rotation=rotate_bytes, retention=keep, encoding="utf-8", **common
@@ -66,11 +65,25 @@ def setup(
     logging.basicConfig(handlers=[_FromStandardLogging()], level=logging.WARNING, force=True)
 
 
+def listen(hear: Listener) -> Callable[[], None]:
+    """Tell `hear` of every event, by name and fields, whatever the level of the log; returns what ends that.
+
+    It is called in the thread of the event and must not wait. A fault in it is logged, and stops nothing.
+    """
+    _listeners.append(hear)
+    return lambda: _listeners.remove(hear)
+
+
 def started(*, drop: Path, server: str, version: str, routes: int, observe: str) -> None:
     """The agent runs."""
     _say("INFO", "started", "watcher {version} watches {drop} ({observe}) for {server}, {routes}",
          version=version, drop=str(drop), observe=observe, server=server,
          routes=counted(routes, "route"))  # fmt: skip
+
+
+def status_page(url: str) -> None:
+    """The status page is there."""
+    _say("INFO", "status_page", "the status page is at {url}", url=url)
 
 
 def stopped(reason: str) -> None:
@@ -232,6 +245,11 @@ def _say(level: str, event: str, wording: str, **fields: Any) -> None:
     # Values go in by name and never become part of a format string: a file may be called {0}.csv.
     safe = {key: shown(value) if isinstance(value, str) else value for key, value in fields.items()}
     logger.bind(event=event, fields=safe).log(level, "{}", wording.format(**safe))
+    for hear in tuple(_listeners):
+        try:
+            hear(event, safe)
+        except Exception:  # counting is none of the event's business: a file must not be held by it
+            logger.opt(exception=True).bind(event="deaf", fields={}).error("a listener failed on {}", event)
 
 
 def _format(render: Any) -> Any:
@@ -242,43 +260,12 @@ def _format(render: Any) -> Any:
     return formatted
 
 
-def _text_line(record: Record) -> str:
-    head = f"{record['time']:YYYY-MM-DD HH:mm:ss.SSS} {record['level'].name:<8} "
-    return "\n".join([head + shown(record["message"]), *_traceback(record)])
-
-
-def _journald_line(record: Record) -> str:
-    priority = f"<{_PRIORITY.get(record['level'].name, 6)}>"
-    return "\n".join(priority + line for line in [shown(record["message"]), *_traceback(record)])
-
-
-def _traceback(record: Record) -> list[str]:
-    """Return the lines of the record's exception: Python's own words, which show no values of variables."""
-    if record["exception"] is None:
-        return []
-    text = "".join(traceback.format_exception(record["exception"].value))
-    return [shown(line) for line in text.splitlines()]
-
-
-def _json_line(record: Record) -> str:
-    line = {
-        "time": utc_text(record["time"].astimezone(UTC)),
-        "level": record["level"].name.lower(),
-        "event": record["extra"].get("event", ""),
-        "message": shown(record["message"]),
-        **record["extra"].get("fields", {}),
-    }
-    if record["exception"] is not None:
-        line["exception"] = "\n".join(_traceback(record))
-    return json.dumps(line, ensure_ascii=False, default=str)
-
-
 class _FromStandardLogging(logging.Handler):
     """Brings warnings of httpx and watchdog into this log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            level = record.levelname if record.levelname in _PRIORITY else "WARNING"
+            level = record.levelname if record.levelname in PRIORITY else "WARNING"
             bound = logger.bind(event="library", fields={"logger": record.name})
             bound.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
         except Exception:  # as every handler does: a library's bad message must not end its thread

@@ -89,6 +89,17 @@ class Lookout:
             self._settling[name] = restart(self._settling[name], self._clock())
         self.due_at = min(self.due_at, self._clock() + max(self._quiet, SHORTEST_PAUSE_SECONDS))
 
+    def since(self, name: str) -> float | None:
+        """Return when a waiting file was first seen as it is now, by the clock. Any thread may ask."""
+        known = self._settling.get(name)
+        return known.since if known else None
+
+    @property
+    def deaf(self) -> bool:
+        """Whether a thread of watchdog's died; the next look mends that. Any thread may ask."""
+        hints = self._hints
+        return hints is not None and not hints.running()
+
     def stop(self) -> None:
         """End watchdog's threads."""
         if self._hints is not None:

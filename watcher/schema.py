@@ -41,6 +41,14 @@ MIGRATIONS = (
     CREATE INDEX files_by_content ON files (sha256, route) WHERE sha256 IS NOT NULL;
     CREATE INDEX files_by_finish ON files (state, finished_at)
     """,
+    """
+    CREATE TABLE holds (
+        id INTEGER PRIMARY KEY, target TEXT NOT NULL, reason TEXT NOT NULL,
+        began_at TEXT NOT NULL, ended_at TEXT NOT NULL
+    );
+    CREATE INDEX holds_by_end ON holds (ended_at);
+    CREATE INDEX files_by_end ON files (finished_at)
+    """,
 )
 _PLAIN = tuple(
     field.name

@@ -33,6 +33,7 @@ from watcher.setting_types import (
     WebUrl,
     named,
 )
+from watcher.status_settings import Status
 
 Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
 
@@ -221,6 +222,7 @@ class Config(Model):
     upload: Upload = Upload()
     log: Log = Log()
     notify: Notify | None = None
+    status: Status | None = None
 
     @property
     def secret(self) -> str:

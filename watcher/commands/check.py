@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
+from watcher import web
 from watcher.commands.check_folders import folders
 from watcher.commands.check_routes import patterns
 from watcher.commands.check_server import server
@@ -18,6 +19,7 @@ from watcher.names import counted
 from watcher.notices import trial
 from watcher.sender import channels
 from watcher.settings import Config
+from watcher.status_settings import Status
 
 
 def check(
@@ -58,6 +60,15 @@ def _findings(config: Config, warnings: Sequence[str], *, offline: bool, notify:
     if not offline:
         yield from server(config)
     yield from _notify(config, send=notify)
+    if config.status is not None:
+        yield _status(config.status)
+
+
+def _status(status: Status) -> Finding:
+    problem, _, fix = (web.missing() or "").partition("; ")
+    if problem:
+        return Finding("fault", "status", problem.removeprefix("status: "), fix)
+    return Finding("ok", "status", f"the page will be at {status.address.url}")
 
 
 def _notify(config: Config, *, send: bool) -> Iterator[Finding]:

@@ -28,12 +28,12 @@ def status(config: Config, terminal: Terminal, *, as_data: bool) -> int:
     return 0 if found["running"] and not found["held"] else 1
 
 
-def collect(config: Config) -> dict[str, Any]:
-    """Return everything there is to tell, as plain data."""
+def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
+    """Return everything there is to tell, as plain data; of the outcomes the `last` so many."""
     running = lock.is_held(config.folders.state, AGENT_LOCK)
     told = live.read(config.folders.state) if running else {}
     under_way: list[dict[str, Any]] = []
-    last: list[dict[str, Any]] = []
+    ended: list[dict[str, Any]] = []
     journal = opened(config)
     if journal is not None:
         try:
@@ -42,7 +42,7 @@ def collect(config: Config) -> dict[str, Any]:
                 | {"delivered_bytes": entry.position, "total_bytes": entry.total or entry.fingerprint.size}
                 for entry in journal.unfinished("drop")
             ]
-            last = [as_json(entry) for entry in journal.outcomes(LAST)]
+            ended = [as_json(entry) for entry in journal.outcomes(last)]
         finally:
             journal.close()
     waiting, number = _lying_there(config, told if running else None)
@@ -54,7 +54,7 @@ def collect(config: Config) -> dict[str, Any]:
         "waiting_count": number,
         "waiting": waiting,
         "under_way": under_way,
-        "last": last,
+        "last": ended,
     }
 
 

@@ -1,0 +1,171 @@
+"""What Prometheus gets: counted from the events of the log and read from the agent's signs of life.
+
+Label values come from the settings and from fixed lists, never from a file's name or a server's words:
+their number is bounded. Names: https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from watcher import __version__
+from watcher.holds import Hold
+from watcher.vitals import Vitals
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+OUTCOMES = {"delivered": "done", "failed": "failed", "returned": "returned", "vanished": "vanished"}
+KINDS = ("login", "server", "endpoint", "folder", "file")
+NO_ROUTE = "no route"  # as the log has it
+# Seconds: a small file takes tens of milliseconds, a large one over a slow line an hour.
+DURATIONS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+
+
+class Metrics:
+    """All metrics of one agent, in a registry of their own."""
+
+    def __init__(
+        self,
+        routes: Sequence[str],
+        vitals: Vitals,
+        *,
+        holds: Callable[[], Sequence[Hold]],
+        seconds_held: Callable[[Hold], float],
+        token_renewals: Callable[[], int],
+        kind_of: Callable[[str], str],
+    ) -> None:
+        """`holds` gives those that last, `kind_of` what kind of thing a hold's target is: one of `KINDS`."""
+        # Otherwise each series gets a second one, with its birth, that nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._routes = frozenset(routes) | {NO_ROUTE}
+        self._kind_of = kind_of
+        self._registry = CollectorRegistry()
+        self._files = self._counter("files", "Files that came to their end.", ("route", "outcome"))
+        self._bytes = self._counter("acknowledged_bytes", "Bytes that the server took.", ("route",))
+        self._chunks = self._counter("acknowledged_chunks", "Chunks that the server took.", ("route",))
+        self._retries = self._counter(
+            "chunk_retries", "Server errors (HTTP 5xx) after which a chunk went out again.", ("route",)
+        )
+        self._holds = self._counter("holds", "Holds that began, by the kind of what is held.", ("kind",))
+        self._durations = Histogram(
+            "watcher_upload_duration_seconds",
+            "From the claim of a delivered file to its place in done, holds included.",
+            ("route",),
+            buckets=DURATIONS,
+            registry=self._registry,
+        )
+        self._begin_at_zero(self._routes)
+        self._now = _Now(vitals, holds, seconds_held, token_renewals, kind_of)
+        self._registry.register(self._now)
+
+    def text(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Count an event of the log."""
+        match event:
+            case "delivered":
+                self._durations.labels(self._route(fields)).observe(fields["seconds"])
+            case "chunk":
+                self._bytes.labels(self._route(fields)).inc(fields["end"] - fields["start"])
+                self._chunks.labels(self._route(fields)).inc()
+            case "trying_again":
+                self._retries.labels(self._route(fields)).inc()
+            case "hold_began":
+                self._holds.labels(self._kind_of(fields["target"])).inc()
+            case "hold_ended":
+                self._now.hold_ended(self._kind_of(fields["target"]), fields["seconds"])
+        if event in OUTCOMES:
+            self._files.labels(self._route(fields), OUTCOMES[event]).inc()
+
+    def _route(self, fields: Mapping[str, Any]) -> str:
+        """A file of an earlier start may have a route that the settings do not have any more."""
+        return fields["route"] if fields["route"] in self._routes else NO_ROUTE
+
+    def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
+        return Counter(f"watcher_{name}", text, labels, registry=self._registry)
+
+    def _begin_at_zero(self, routes: Collection[str]) -> None:
+        """A series that appears with its first failure shows no increase: all are there from the start."""
+        for route in routes:
+            for outcome in OUTCOMES.values():
+                self._files.labels(route, outcome)
+            for metric in (self._bytes, self._chunks, self._retries, self._durations):
+                metric.labels(route)
+        for kind in KINDS:
+            self._holds.labels(kind)
+
+
+class _Now:
+    """A collector for what is not counted but read, at the moment of the scrape. It touches no disk."""
+
+    def __init__(
+        self,
+        vitals: Vitals,
+        holds: Callable[[], Sequence[Hold]],
+        seconds_held: Callable[[Hold], float],
+        token_renewals: Callable[[], int],
+        kind_of: Callable[[str], str],
+    ) -> None:
+        self._vitals = vitals
+        self._holds = holds
+        self._seconds_held = seconds_held
+        self._token_renewals = token_renewals
+        self._kind_of = kind_of
+        self._over = dict.fromkeys(KINDS, 0.0)  # seconds of holds that ended
+        self._told = dict.fromkeys(KINDS, 0.0)
+
+    def hold_ended(self, kind: str, seconds: float) -> None:
+        self._over[kind] += seconds
+
+    def describe(self) -> list[Metric]:
+        """Nothing: otherwise the registry would collect at its making."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        held = self._holds()
+        lasting = dict.fromkeys(KINDS, 0.0)
+        number = dict.fromkeys(KINDS, 0)
+        for hold in held:
+            lasting[self._kind_of(hold.target)] += self._seconds_held(hold)
+            number[self._kind_of(hold.target)] += 1
+        seconds = CounterMetricFamily(
+            "watcher_hold_seconds", "Seconds held, the holds that last included.", labels=("kind",)
+        )
+        targets = GaugeMetricFamily("watcher_held_targets", "What is held now.", labels=("kind",))
+        for kind in KINDS:
+            # A scrape in the instant between two notes of a hold's end must not see a counter fall.
+            self._told[kind] = max(self._told[kind], self._over[kind] + lasting[kind])
+            seconds.add_metric((kind,), self._told[kind])
+            targets.add_metric((kind,), number[kind])
+        yield seconds
+        yield targets
+        yield CounterMetricFamily(
+            "watcher_token_renewals", "Access tokens got from the login server.", self._token_renewals()
+        )
+        vitals = self._vitals
+        for name, text, value in (
+            ("waiting_files", "Files in the drop folder, as of the last look.", vitals.waiting()),
+            ("files_under_way", "Files that were claimed and are not finished.", vitals.under_way()),
+            (
+                "oldest_waiting_file_age_seconds",
+                "How long the oldest waiting file has been as it is; 0 if none waits.",
+                vitals.oldest_waiting_seconds(),
+            ),
+            ("heartbeat_age_seconds", "Seconds since the main loop turned.", vitals.heartbeat_age()),
+        ):
+            yield GaugeMetricFamily(f"watcher_{name}", text, value)
+        info = GaugeMetricFamily("watcher_build_info", "The version that runs.", labels=("version",))
+        info.add_metric((__version__,), 1)
+        yield info

@@ -1,0 +1,69 @@
+"""One thread that reads the disk for the page, so that a share that hangs costs this one thread and no more.
+
+It is a daemon: a read that never returns does not keep the agent from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 10.0
+LONGEST_QUEUE = 50
+
+
+class Slow(Exception):
+    """The disk did not answer in time, or too many questions wait for it."""
+
+
+class Reader:
+    """Does work that reads the disk, one piece after the other."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        threading.Thread(target=self._run, name="status-reader", daemon=True).start()
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, or raise what it raises. Raises `Slow`."""
+        if self._queue.qsize() >= LONGEST_QUEUE:
+            raise Slow
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put((work, answer))
+        try:
+            return await asyncio.wait_for(answer, PATIENCE_SECONDS)
+        except TimeoutError:
+            raise Slow from None
+
+    def stop(self) -> None:
+        """End the thread after what it is at."""
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            work, answer = item
+            if answer.cancelled():
+                continue  # whoever asked has gone
+            result: Any = None
+            fault: Exception | None = None
+            try:
+                result = work()
+            except Exception as error:  # goes to whoever asked, and does not end this thread
+                fault = error
+            with suppress(RuntimeError):  # the server has ended meanwhile, and its loop with it
+                answer.get_loop().call_soon_threadsafe(_settle, answer, result, fault)
+
+
+def _settle(answer: asyncio.Future[Any], result: Any, fault: Exception | None) -> None:
+    if answer.done():
+        return
+    if fault is not None:
+        answer.set_exception(fault)
+    else:
+        answer.set_result(result)

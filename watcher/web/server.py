@@ -1,0 +1,198 @@
+"""Runs the status page beside the agent: a port of its own, a thread of its own, and no hold on either's end.
+
+The port is bound before the agent begins, so that one that is taken is an error of the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from watcher import log
+from watcher.errors import ConfigError
+from watcher.holds import Hold, Holds
+from watcher.settings import Config
+from watcher.status_settings import Address, Status
+from watcher.vitals import Vitals
+from watcher.web import snapshot
+from watcher.web.access import Guard
+from watcher.web.app import Sources, build
+from watcher.web.feed import Feed
+from watcher.web.health import Health
+from watcher.web.metrics import Metrics
+from watcher.web.reader import Reader
+
+START_SECONDS = 10.0
+STOP_SECONDS = 3.0
+# Every connection is an open file, and the agent needs its own: more than these are closed at once.
+MOST_CONNECTIONS = 64
+
+
+@contextmanager
+def served(
+    config: Config, status: Status, *, vitals: Vitals, holds: Holds, token_renewals: Callable[[], int]
+) -> Iterator[str]:
+    """Serve the page as long as the block lasts; gives its URL. Raises `ConfigError` where it cannot."""
+    sock = _bound(status.address)
+    address = Address(status.address.host, sock.getsockname()[1])
+    health = Health(vitals, lambda: [hold.target for hold in holds.active()])
+    metrics = Metrics(
+        [route.name for route in config.routes],
+        vitals,
+        holds=holds.active,
+        seconds_held=holds.seconds_held,
+        token_renewals=token_renewals,
+        kind_of=partial(kind_of, config),
+    )
+    reader = Reader()
+    end_listening = log.listen(metrics.hear)
+    server = _Server(lambda: _guarded(config, status, address, holds, health, metrics, reader), sock)
+    try:
+        server.start()
+        yield address.url
+    finally:
+        server.stop()
+        end_listening()
+        reader.stop()
+
+
+def kind_of(config: Config, target: str) -> str:
+    """Say what kind of thing a hold's target is: one of `metrics.KINDS`."""
+    for kind, targets in (("login", config.wfm.token), ("server", config.wfm.api)):
+        if target == targets:
+            return kind
+    word = target.partition(" ")[0]
+    return word if word in ("folder", "file") else "endpoint"
+
+
+def _guarded(
+    config: Config,
+    status: Status,
+    address: Address,
+    holds: Holds,
+    health: Health,
+    metrics: Metrics,
+    reader: Reader,
+) -> tuple[Guard, Feed]:
+    """Put the parts together; called in the server's event loop."""
+
+    def next_try(hold: Hold) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=holds.seconds_to_probe(hold))
+
+    feed = Feed(lambda: reader.read(lambda: snapshot.now(config, holds.active(), next_try, health.judge())))
+    sources = Sources(
+        feed=feed,
+        history=lambda: reader.read(lambda: snapshot.history(config, holds.active(), datetime.now(UTC))),
+        report=lambda token: reader.read(lambda: snapshot.report(config, token)),
+        metrics=metrics.text,
+        health=health.judge,
+    )
+    guard = Guard(
+        build(sources),
+        address=address,
+        password=status.password.get_secret_value() if status.password else None,
+        token=status.token.get_secret_value() if status.token else None,
+    )
+    return guard, feed
+
+
+class _Connection(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+
+
+class _Server:
+    """uvicorn in a thread. It gets no signals: those are the agent's."""
+
+    def __init__(self, build_app: Callable[[], tuple[Guard, Feed]], sock: socket.socket) -> None:
+        self._build_app = build_app
+        self._socket = sock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._uvicorn: uvicorn.Server | None = None
+        self._feed: Feed | None = None
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="status-page", daemon=True)
+
+    def start(self) -> None:
+        """Return when it answers."""
+        self._thread.start()
+        self._up.wait(START_SECONDS)
+
+    def stop(self) -> None:
+        """End it, within a bounded time; the thread is a daemon, whatever it hangs on."""
+        if self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._wind_up)
+        self._thread.join(STOP_SECONDS)
+        self._socket.close()
+
+    def _wind_up(self) -> None:
+        assert self._uvicorn is not None
+        assert self._feed is not None
+        self._feed.end()
+        self._uvicorn.should_exit = True
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception:  # the page is gone; the agent goes on
+            log.crashed("the status page")
+        finally:
+            self._up.set()
+
+    async def _serve(self) -> None:
+        app, self._feed = self._build_app()
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=_Connection,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,  # the agent's own log has it all
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._loop = asyncio.get_running_loop()
+        self._up.set()
+        await self._uvicorn.serve(sockets=[self._socket])
+
+
+def _bound(address: Address) -> socket.socket:
+    """Return a listening socket. Raises `ConfigError`."""
+    host = "127.0.0.1" if address.host == "localhost" else address.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio turns Nagle's algorithm off: without, answers take 44 ms.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name != "nt":  # there it would let two programs share a port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, address.port))
+        sock.listen(MOST_CONNECTIONS)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            why = "another program has this port; stop it, or choose another port"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            why = "this machine has no such address; 127.0.0.1 is always there"
+        elif error.errno == errno.EACCES:
+            why = "no permission; ports under 1024 need special rights, choose a higher one"
+        else:
+            why = f"{error.strerror or error}; choose another address"
+        raise ConfigError(f"status.listen: {address.host}:{address.port}: {why}") from error
+    return sock
