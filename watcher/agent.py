@@ -76,6 +76,7 @@ class Agent:
         self._clock = clock
         self._started_at = utc_text(datetime.now(UTC))
         self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
+        self._present: Counter[str | None] = Counter()  # how many of them, by route: kept, not counted anew
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
         self._progress_at = clock()  # written by any thread
         self._resumed = False
@@ -156,12 +157,12 @@ class Agent:
         self._stale = False
         self._changed = True
         self._waiting = {file.name: file for file in waiting}
+        self._present = Counter(map(route_name, waiting))
 
     def _start(self) -> None:
         """Claim every file that may go now, and give each a thread."""
-        present = self._present()
         for ready in self._queues.values():
-            while ready and not self._wake.told_to_stop and self._reason(ready[-1].route, present) is None:
+            while ready and not self._wake.told_to_stop and self._reason(ready[-1].route) is None:
                 try:
                     entry = self._take(ready[-1])
                 except Outside as fault:
@@ -169,7 +170,6 @@ class Agent:
                     break
                 ready.pop()
                 if entry is not None:
-                    present[entry.route] -= 1
                     self._crew.set_off(entry)
 
     def _take(self, file: Waiting) -> Entry | None:
@@ -186,6 +186,7 @@ class Agent:
             return None
         self._reached()
         del self._waiting[file.name]
+        self._present[route_name(file)] -= 1
         self._changed = True
         self.progress()
         return entry
@@ -195,10 +196,7 @@ class Agent:
         for target in self._claim_targets:
             self._holds.worked(target)
 
-    def _present(self) -> Counter[str | None]:
-        return Counter(route_name(file) for file in self._waiting.values())
-
-    def _reason(self, route: Route | None, present: Counter[str | None]) -> str | None:
+    def _reason(self, route: Route | None) -> str | None:
         """Say why no file of this route may be claimed now, or None."""
         if self._hooks.relieved():
             return "the new settings wait for the uploads under way"
@@ -206,7 +204,7 @@ class Agent:
             why = "behind another file" if self._crew.under_way[None] else None
             targets = self._folder_targets
         else:
-            why = blocked(route, present=present, under_way=self._crew.under_way)
+            why = blocked(route, present=self._present, under_way=self._crew.under_way)
             targets = (*self._folder_targets, *self._servers, route.url)
         if why is not None:
             return why
@@ -264,14 +262,20 @@ class Agent:
         if not self._changed or self._clock() < self._publish_at:
             return
         self._changed = False
-        present = self._present()
-        reasons = {
-            route: self._reason(ready[-1].route, present) for route, ready in self._queues.items() if ready
-        }
-        waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in self._waiting.values()]
+        reasons = {route: self._reason(ready[-1].route) for route, ready in self._queues.items() if ready}
+        # Of a large backlog only the part that is told is gone through: this runs every quarter of a second.
+        told = islice(self._waiting.values(), live.SHOWN_WAITING)
+        waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in told]
         waiting += [(name, None, why) for name, why in self._lookout.odd]
+        number = len(self._waiting) + len(self._lookout.odd)
         try:
-            live.write(self._state, waiting=waiting, holds=self._holds.active(), started_at=self._started_at)
+            live.write(
+                self._state,
+                waiting=waiting,
+                number=number,
+                holds=self._holds.active(),
+                started_at=self._started_at,
+            )
         except Outside as fault:
             # A hold that the journal began is not ours to end.
             self._mute = self._mute or not self._holds.held([fault.target])

@@ -28,9 +28,15 @@ def path(state: Path) -> Path:
 
 
 def write(
-    state: Path, *, waiting: Sequence[tuple[str, str | None, str]], holds: Sequence[Hold], started_at: str
+    state: Path,
+    *,
+    waiting: Sequence[tuple[str, str | None, str]],
+    number: int,
+    holds: Sequence[Hold],
+    started_at: str,
 ) -> None:
-    """Replace the file. `waiting` is (name, route, why) of the files in the drop folder. Raises `Outside`."""
+    """Replace the file. `waiting` is (name, route, why) of files in the drop folder, of which there are
+    `number`; no more than `SHOWN_WAITING` are told. Raises `Outside`."""
     content = {
         "started_at": started_at,
         "updated_at": utc_text(datetime.now(UTC)),
@@ -38,7 +44,7 @@ def write(
             {"target": shown(hold.target), "since": utc_text(hold.since), "reason": shown(hold.reason)}
             for hold in holds
         ],
-        "waiting_count": len(waiting),
+        "waiting_count": number,
         "waiting": [
             {"name": shown(name), "route": route, "why": shown(why)}
             for name, route, why in waiting[:SHOWN_WAITING]
@@ -53,7 +59,7 @@ def write(
 
 
 def _text(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, indent=1).encode()
+    return json.dumps(content).encode()  # `indent` would be written in Python, ten times as slow
 
 
 def read(state: Path) -> dict[str, Any]:
