@@ -263,16 +263,14 @@ class Agent:
             return
         self._changed = False
         reasons = {route: self._reason(ready[-1].route) for route, ready in self._queues.items() if ready}
-        # Of a large backlog only the part that is told is gone through: this runs every quarter of a second.
-        told = islice(self._waiting.values(), live.SHOWN_WAITING)
+        told = islice(self._waiting.values(), live.SHOWN_WAITING)  # not all: this runs four times a second
         waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in told]
         waiting += [(name, None, why) for name, why in self._lookout.odd]
-        number = len(self._waiting) + len(self._lookout.odd)
         try:
             live.write(
                 self._state,
                 waiting=waiting,
-                number=number,
+                number=len(self._waiting) + len(self._lookout.odd),
                 holds=self._holds.active(),
                 started_at=self._started_at,
             )
