@@ -21,7 +21,7 @@ from watcher.disk import folder_target
 from watcher.errors import NotWhole, Outside
 from watcher.holds import Holds
 from watcher.hooks import Hooks
-from watcher.live import Publisher
+from watcher.live import SHOWN_WAITING, Publisher
 from watcher.lookout import Lookout
 from watcher.model import Entry, FileState, Route
 from watcher.order import Waiting, blocked, queues, route_name
@@ -74,6 +74,7 @@ class Agent:
         self._clock = clock
         self._waiting: dict[str, Waiting] = {}  # by name, as of the last look
         self.vitals = Vitals(lookout, self._crew, waiting=lambda: list(self._waiting), clock=clock)
+        self._present: Counter[str | None] = Counter()  # how many of them, by route: kept, not counted anew
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
         self._progress_at = clock()  # written by any thread
         self._resumed = False
@@ -153,12 +154,12 @@ class Agent:
         self._stale = False
         self._status.has_news = True
         self._waiting = {file.name: file for file in waiting}
+        self._present = Counter(map(route_name, waiting))
 
     def _start(self) -> None:
         """Claim every file that may go now, and give each a thread."""
-        present = self._present()
         for ready in self._queues.values():
-            while ready and not self._wake.told_to_stop and self._reason(ready[-1].route, present) is None:
+            while ready and not self._wake.told_to_stop and self._reason(ready[-1].route) is None:
                 try:
                     entry = self._take(ready[-1])
                 except Outside as fault:
@@ -166,7 +167,6 @@ class Agent:
                     break
                 ready.pop()
                 if entry is not None:
-                    present[entry.route] -= 1
                     self._crew.set_off(entry)
 
     def _take(self, file: Waiting) -> Entry | None:
@@ -184,6 +184,7 @@ class Agent:
         self._reached()
         del self._waiting[file.name]
         self._status.has_news = True
+        self._present[route_name(file)] -= 1
         self.progress()
         return entry
 
@@ -192,10 +193,7 @@ class Agent:
         for target in self._claim_targets:
             self._holds.worked(target)
 
-    def _present(self) -> Counter[str | None]:
-        return Counter(route_name(file) for file in self._waiting.values())
-
-    def _reason(self, route: Route | None, present: Counter[str | None]) -> str | None:
+    def _reason(self, route: Route | None) -> str | None:
         """Say why no file of this route may be claimed now, or None."""
         if self._hooks.relieved():
             return "the new settings wait for the uploads under way"
@@ -203,7 +201,7 @@ class Agent:
             why = "behind another file" if self._crew.under_way[None] else None
             targets = self._folder_targets
         else:
-            why = blocked(route, present=present, under_way=self._crew.under_way)
+            why = blocked(route, present=self._present, under_way=self._crew.under_way)
             targets = (*self._folder_targets, *self._servers, route.url)
         if why is not None:
             return why
@@ -260,12 +258,11 @@ class Agent:
         """Tell `watcher status` what waits, and why."""
         if not self._status.due:
             return
-        present = self._present()
-        reasons = {
-            route: self._reason(ready[-1].route, present) for route, ready in self._queues.items() if ready
-        }
-        waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in self._waiting.values()]
-        self._status.tell(waiting + [(name, None, why) for name, why in self._lookout.odd])
+        reasons = {route: self._reason(ready[-1].route) for route, ready in self._queues.items() if ready}
+        told = islice(self._waiting.values(), SHOWN_WAITING)  # not all: this runs four times a second
+        waiting = [(file.name, route_name(file), self._why(file, reasons)) for file in told]
+        waiting += [(name, None, why) for name, why in self._lookout.odd]
+        self._status.tell(waiting, number=len(self._waiting) + len(self._lookout.odd))
 
     def _why(self, file: Waiting, reasons: dict[str | None, str | None]) -> str:
         if isinstance(file.verdict, Wait):

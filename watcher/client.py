@@ -115,6 +115,9 @@ class Client:
                 answer.read()
             finally:
                 answer.close()
+                # httpx's stream refers to its response: a circle, in which a chunk would stay in memory
+                # until the garbage collector comes by, dozens of chunks later.
+                answer.stream = httpx.ByteStream(b"")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             raise self._fault(error) from error
         return self._reply(answer)

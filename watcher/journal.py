@@ -131,8 +131,8 @@ class Journal:
             sending_to=None,
         )
 
-    def delivered(self, entry: Entry, done: Delivered, *, now: datetime) -> Entry:
-        """The server has the file: whole, or but for the records that `done` tells of."""
+    def delivered(self, entry: Entry, done: Delivered, *, now: datetime, **places: Path | None) -> Entry:
+        """The server has the file, but for the records that `done` tells of; `places`: as in `planned`."""
         return self._step(
             entry,
             FileState.DELIVERED,
@@ -150,6 +150,7 @@ class Journal:
             problems="\n".join(done.problems) or None,
             note="; ".join(filter(None, (entry.note, done.note))) or None,
             **({"sha256": done.sha256} if done.sha256 else {}),
+            **places,
         )
 
     def rejected(self, entry: Entry, fault: Unfit, *, now: datetime) -> Entry:

@@ -31,6 +31,7 @@ from watcher.receipt import line_digests
 from watcher.recovery import Places, recover
 from watcher.route import marker_of
 from watcher.scratch import scratch_file
+from watcher.units import utc_text
 
 _UNDECIDED = frozenset({FileState.READY, FileState.SENDING, FileState.RETRYING})
 
@@ -147,7 +148,16 @@ class Pipeline:
             return self._changed(entry, "it changed after it was taken; its upload was not completed")
         except Gone:
             return self._vanished(entry)
-        return self._desk.holds.insist(lambda: self._desk.journal.delivered(entry, done, now=self._now()))
+        return self._desk.holds.insist(lambda: self._delivered(entry, done))
+
+    def _delivered(self, entry: Entry, done: Delivered) -> Entry:
+        """Write down that the server has the file and, in the same commit, where it is moved to."""
+        now, target, aside = self._now(), None, None
+        if entry.origin == "drop":
+            decided = replace(entry, state=FileState.DELIVERED, finished_at=utc_text(now))
+            with suppress(Outside):  # a folder is away: the fact does not wait for it, `_file` does
+                target, aside = self._plan(decided)
+        return self._desk.journal.delivered(entry, done, now=now, target=target, aside=aside)
 
     def _deliver(self, entry: Entry) -> Delivered:
         folder = Path(entry.source).parent if entry.origin == "hand" else self._places.work
@@ -242,6 +252,11 @@ class Pipeline:
 
     def _planned(self, entry: Entry) -> Entry:
         """Choose where the file goes, and its bad records, and write it down."""
+        target, aside = self._plan(entry)
+        return self._desk.journal.planned(entry, target, aside=aside)
+
+    def _plan(self, entry: Entry) -> tuple[Path, Path | None]:
+        """Choose where the file goes, and its bad records. Raises `Outside`."""
         if entry.state is FileState.DELIVERED:
             folder = days.folder_for(self._places, entry)
         else:
@@ -252,7 +267,7 @@ class Pipeline:
         if entry.state is FileState.DELIVERED and os.path.lexists(outcome.aside_draft(entry.source)):
             # Not compressed: it is to be looked at.
             aside = outcome.plan(self._places.failed, _name_inside(entry), self._now(), with_report=True)
-        return self._desk.journal.planned(entry, target, aside=aside)
+        return target, aside
 
     def _missing_before(self, route: Route | None) -> str | None:
         """Say which file that this one builds on has failed: the receipt names it."""
