@@ -18,9 +18,9 @@ from loguru import logger
 from watcher import log
 from watcher.commands.history import as_json
 from watcher.commands.run import run
-from watcher.config import load
-from watcher.journal import Journal
+from watcher.configuration.config import load
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
+from watcher.state.journal import Journal
 
 SECRET = "s3cr3t-of-the-tests"
 Take = Callable[[Request], Answer | None]

@@ -20,17 +20,17 @@ from typing import Any
 
 from watcher.agent import Agent
 from watcher.assemble import build_drop, create_folders, open_state, places
-from watcher.config import load
-from watcher.database import Database
+from watcher.configuration.config import load
+from watcher.configuration.presets import build_routes
 from watcher.deliver import Desk
 from watcher.errors import LostAnswer, Outside
 from watcher.holds import Holds
-from watcher.journal import Journal
 from watcher.lookout import Lookout
 from watcher.model import Entry
 from watcher.pipeline import Pipeline
-from watcher.presets import build_routes
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
+from watcher.state.database import Database
+from watcher.state.journal import Journal
 from watcher.upload import Reply
 from watcher.upload import Request as Push
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.conftest import SECRET, Server
-from watcher.auth import UNSAID_LIFE_SECONDS, ClientCredentials
 from watcher.errors import Outside
+from watcher.net.auth import UNSAID_LIFE_SECONDS, ClientCredentials
 
 TOKEN_URL = "http://127.0.0.1:1/auth/realms/demo/protocol/openid-connect/token"
 API_URL = "http://127.0.0.1:2/_rest/scheduling/adherence/agent-events"

@@ -19,14 +19,14 @@ import yaml
 from tests.conftest import World, answer, rows
 from tests.hook import PASSWORD, TOKEN, Hook, hook
 from tests.test_notices import failed
-from watcher.bulletin import MEMORY, QUEUE_EVENTS, RETRY_SECONDS, Bulletin
-from watcher.config import load
+from watcher.configuration.config import load
 from watcher.errors import ConfigError
-from watcher.expect import Expectation
-from watcher.journal import Journal
 from watcher.model import Delivered, FileState, Fingerprint
-from watcher.notices import Notices, trial
-from watcher.sender import channels
+from watcher.notify.bulletin import MEMORY, QUEUE_EVENTS, RETRY_SECONDS, Bulletin
+from watcher.notify.expect import Expectation
+from watcher.notify.notices import Notices, trial
+from watcher.notify.sender import channels
+from watcher.state.journal import Journal
 
 HOUR = 3600.0
 

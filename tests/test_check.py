@@ -25,8 +25,8 @@ from tests.test_agent import watcher
 from tests.test_tls import secure, tls
 from watcher.commands.check import check
 from watcher.commands.check_routes import MOST_SAMPLES, samples
-from watcher.config import load
-from watcher.jwt import claims, roles
+from watcher.configuration.config import load
+from watcher.net.jwt import claims, roles
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

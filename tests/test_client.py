@@ -15,10 +15,10 @@ import pytest
 
 from tests.conftest import SECRET, Server, answer
 from tests.sockets import LONG, Serve, answers, free_port, raw, read_request, reset
-from watcher.answers import ANSWER_BYTES
-from watcher.auth import ClientCredentials
-from watcher.client import Client
 from watcher.errors import ConfigError, LostAnswer, Outside
+from watcher.net.answers import ANSWER_BYTES
+from watcher.net.auth import ClientCredentials
+from watcher.net.client import Client
 from watcher.upload import Reply, Request
 
 TOKEN = "t0ken-of-the-tests"

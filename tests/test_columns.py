@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from tests.conftest import World
 from watcher import outcome
-from watcher.columns import RecordCheck
 from watcher.errors import Unfit
+from watcher.formats.columns import RecordCheck
+from watcher.formats.rows import _by_column
 from watcher.model import Column, Route
 from watcher.preflight import prepare
-from watcher.rows import _by_column
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GOOD = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from watcher.config import find, is_loopback, load
+from watcher.configuration.config import find, is_loopback, load
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError
-from watcher.presets import build_routes
-from watcher.settings import Config
 
 ENVIRON = {"WFM_CLIENT_SECRET": "hunter2-from-env"}
 GOOD = """\

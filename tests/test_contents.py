@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import World, answer, works
-from watcher.content import BLOCK_BYTES, Content
 from watcher.errors import Unfit
+from watcher.formats.content import BLOCK_BYTES, Content
 from watcher.model import Column, Route
 from watcher.names import stamped
 from watcher.preflight import prepare

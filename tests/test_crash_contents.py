@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulation import Simulation
 from tests.test_crash import OTHER_DISK, quiet
-from watcher.config import load
+from watcher.configuration.config import load
 
 __all__ = ["quiet"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import ConfigError, Outside
-from watcher.journal import Journal
 from watcher.model import Entry, Fingerprint
-from watcher.schema import MIGRATIONS
+from watcher.state.journal import Journal
+from watcher.state.schema import MIGRATIONS
 
 NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
 LOOK = Fingerprint(device=1, inode=2, size=1000, mtime_ns=3)

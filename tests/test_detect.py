@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from watcher.configuration.settings import Settle
 from watcher.detect import Drop, cache_seconds, network_cache_seconds, trial_open
 from watcher.errors import Outside
-from watcher.settings import Settle
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="leases and inotify are Linux")
 as_user = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")

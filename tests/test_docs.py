@@ -13,10 +13,10 @@ import yaml
 
 from watcher import faults
 from watcher.cli import app
-from watcher.config import load
+from watcher.configuration.config import load
+from watcher.configuration.settings import Settle, Upload
+from watcher.configuration.status_settings import Status
 from watcher.outcome import report_text
-from watcher.settings import Settle, Upload
-from watcher.status_settings import Status
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

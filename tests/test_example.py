@@ -8,12 +8,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from watcher.config import load
-from watcher.housekeeping import Done, Retention
-from watcher.notify_settings import Notify
-from watcher.presets import build_routes
-from watcher.settings import Config, Folders, Log, RouteSettings, Settle, Upload, Wfm
-from watcher.status_settings import Status
+from watcher.configuration.config import load
+from watcher.configuration.housekeeping_settings import Done, Retention
+from watcher.configuration.notify_settings import Notify
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config, Folders, Log, RouteSettings, Settle, Upload, Wfm
+from watcher.configuration.status_settings import Status
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.yaml"
 ENVIRON = {"WFM_CLIENT_SECRET": "secret"}

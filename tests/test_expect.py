@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from watcher.expect import Expectation, duration, open_deadline
+from watcher.notify.expect import Expectation, duration, open_deadline
 
 PRAGUE = ZoneInfo("Europe/Prague")
 DAY = 86_400.0

@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from watcher.auth import ClientCredentials
 from watcher.disk import blame
 from watcher.errors import LostAnswer, Outside
 from watcher.faults import Follow, Scope, rule
 from watcher.model import Chunk, Route
+from watcher.net.auth import ClientCredentials
 from watcher.upload import Conversation, Hold, Reply
 
 SERVER = "https://acme.example"

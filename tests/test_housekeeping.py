@@ -18,13 +18,13 @@ from tests.conftest import World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
 from watcher import log
 from watcher.assemble import places
-from watcher.config import load
-from watcher.days import is_day
+from watcher.configuration.config import load
 from watcher.errors import ConfigError
-from watcher.journal import Journal
+from watcher.housekeeping.days import is_day
+from watcher.housekeeping.receipt import STEP_BYTES, line_digests
+from watcher.housekeeping.retention import ROUND_SECONDS, STEP_FILES, Housekeeper
 from watcher.model import FileState
-from watcher.receipt import STEP_BYTES, line_digests
-from watcher.retention import ROUND_SECONDS, STEP_FILES, Housekeeper
+from watcher.state.journal import Journal
 
 LATER = timedelta(days=100)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from watcher.errors import IllegalStep, Unfit
-from watcher.journal import Journal, utc_text
 from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
+from watcher.state.journal import Journal, utc_text
 
 NOW = datetime(2026, 11, 23, 19, 24, 39, 123456, tzinfo=UTC)
 LOOK = Fingerprint(device=2**64 - 1, inode=2**63, size=1000, mtime_ns=1_700_000_000_123_456_789)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Server, World, answer, works
-from watcher.config import load
-from watcher.content import Content
+from watcher.configuration.config import load
 from watcher.errors import ConfigError, Unfit
-from watcher.json_text import READ_BYTES
+from watcher.formats.content import Content
+from watcher.formats.json_text import READ_BYTES
 from watcher.model import Route
 from watcher.preflight import prepare
 from watcher.split import cut

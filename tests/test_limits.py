@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.conftest import Server, World
-from watcher.content import Content
 from watcher.errors import Unfit
+from watcher.formats.content import Content
 from watcher.model import Column, Route
 from watcher.preflight import prepare
 from watcher.split import cut, opening

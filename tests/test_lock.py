@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import ConfigError, Outside
-from watcher.lock import Lock, is_held
+from watcher.state.lock import Lock, is_held
 
 if sys.platform != "win32":
     import fcntl
@@ -22,7 +22,7 @@ NAME = "agent.lock"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="flock and limits are POSIX")
 LONG = 10.0  # seconds of real time to wait for what must happen
 HOLDER = """
-import sys; from pathlib import Path; from watcher.lock import Lock
+import sys; from pathlib import Path; from watcher.state.lock import Lock
 with Lock(Path(sys.argv[1]), "agent.lock", holder="another agent"):
     print("held", flush=True)
     input()
@@ -209,7 +209,7 @@ def test_looking_leaves_no_descriptor_behind(tmp_path: Path) -> None:
 def test_a_full_disk_is_outside_and_leaves_the_lock_free(tmp_path: Path) -> None:
     script = """
 import resource, sys; from pathlib import Path
-from watcher.errors import Outside; from watcher.lock import Lock, is_held
+from watcher.errors import Outside; from watcher.state.lock import Lock, is_held
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 try: Lock(Path(sys.argv[1]), "agent.lock", holder="an agent")
 except Outside as fault: print(fault.target, is_held(Path(sys.argv[1]), "agent.lock"))

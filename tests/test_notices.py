@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from watcher.expect import Expectation
 from watcher.model import Entry, FileState, Fingerprint
-from watcher.notices import HOLD_AGAIN_SECONDS, SHOWN_FAILED, Held, Message, Notices, Silence
+from watcher.notify.expect import Expectation
+from watcher.notify.notices import HOLD_AGAIN_SECONDS, SHOWN_FAILED, Held, Message, Notices, Silence
 
 SINCE = datetime(2026, 11, 24, 3, 12, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.content import BLOCK_BYTES, Content
 from watcher.errors import Unfit
+from watcher.formats.content import BLOCK_BYTES, Content
 from watcher.model import Column, Route
 from watcher.preflight import prepare
 

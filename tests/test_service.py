@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import SECRET, World
 from tests.test_agent import watcher
 from watcher.commands.service import service
-from watcher.config import load
+from watcher.configuration.config import load
 from watcher.errors import ConfigError
 
 systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

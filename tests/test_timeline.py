@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World, answer, rows
-from watcher import diary, log
-from watcher.journal import Journal
-from watcher.timeline import KEPT, PastHold
+from watcher import log
+from watcher.state import diary
+from watcher.state.journal import Journal
+from watcher.state.timeline import KEPT, PastHold
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)

@@ -19,9 +19,9 @@ import trustme
 
 from tests.conftest import SECRET
 from tests.sockets import LONG, Serve, answers, raw, read_request
-from watcher.auth import ClientCredentials
-from watcher.client import Client
 from watcher.errors import ConfigError, Outside
+from watcher.net.auth import ClientCredentials
+from watcher.net.client import Client
 from watcher.upload import Request
 
 TOKEN = json.dumps({"access_token": "token", "expires_in": 300}).encode()
@@ -304,7 +304,7 @@ def test_nobody_is_asked_for_the_passphrase_of_a_key(certificate: tuple[Path, Pa
         )
     )
     script = (
-        "import sys; from pathlib import Path; from watcher.client import tls_context\n"
+        "import sys; from pathlib import Path; from watcher.net.client import tls_context\n"
         "from watcher.errors import ConfigError\n"
         "try: tls_context(None, Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "except ConfigError: print('config error')\n"

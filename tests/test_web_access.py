@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import World
 from tests.test_agent import watcher
 from tests.web import Page, get, page
-from watcher.config import load
+from watcher.configuration.config import load
 from watcher.errors import ConfigError
 
 PATHS = (

@@ -15,10 +15,10 @@ from tests.conftest import World, answer, rows
 from tests.test_agent import Gate, until
 from tests.web import page, running
 from watcher.errors import Outside
-from watcher.journal import Journal
-from watcher.lock import Lock
 from watcher.model import FileState
-from watcher.timeline import Ended
+from watcher.state.journal import Journal
+from watcher.state.lock import Lock
+from watcher.state.timeline import Ended
 from watcher.web import feed, reader
 from watcher.web.history import by_hour
 

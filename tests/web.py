@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from tests.conftest import World
 from tests.test_agent import agent, log_of, until
-from watcher.config import load
+from watcher.configuration.config import load
+from watcher.configuration.presets import build_routes
 from watcher.crew import Crew
 from watcher.detect import Drop
 from watcher.holds import Holds
 from watcher.lookout import Lookout
-from watcher.presets import build_routes
 from watcher.vitals import Vitals
 from watcher.wake import Wake
 from watcher.web.server import served

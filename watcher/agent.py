@@ -21,13 +21,13 @@ from watcher.disk import folder_target
 from watcher.errors import NotWhole, Outside
 from watcher.holds import Holds
 from watcher.hooks import Hooks
-from watcher.live import SHOWN_WAITING, Publisher
 from watcher.lookout import Lookout
 from watcher.model import Entry, FileState, Route
 from watcher.order import Waiting, blocked, queues, route_name
 from watcher.pipeline import Pipeline
 from watcher.recovery import Places, strangers
 from watcher.settle import Wait
+from watcher.state.live import SHOWN_WAITING, Publisher
 from watcher.vitals import Vitals
 from watcher.wake import LONGEST_WAIT_SECONDS, Wake
 

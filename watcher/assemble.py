@@ -9,29 +9,29 @@ from pathlib import Path
 
 from watcher import disk, log
 from watcher.agent import Agent
-from watcher.auth import ClientCredentials
-from watcher.bulletin import Bulletin
-from watcher.client import Client
-from watcher.config import is_loopback
-from watcher.days import is_day
+from watcher.configuration.config import is_loopback
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config
 from watcher.desk import Desk
 from watcher.detect import Drop, network_cache_seconds
 from watcher.errors import ConfigError
-from watcher.expect import Expectation
 from watcher.holds import Holds
 from watcher.hooks import Hooks
-from watcher.journal import Journal
-from watcher.lock import Lock
+from watcher.housekeeping.days import is_day
+from watcher.housekeeping.retention import Housekeeper
 from watcher.lookout import Lookout
 from watcher.model import Entry, Route
 from watcher.names import shown
-from watcher.notices import Notices
+from watcher.net.auth import ClientCredentials
+from watcher.net.client import Client
+from watcher.notify.bulletin import Bulletin
+from watcher.notify.expect import Expectation
+from watcher.notify.notices import Notices
+from watcher.notify.sender import channels
 from watcher.pipeline import Pipeline
-from watcher.presets import build_routes
 from watcher.recovery import Places
-from watcher.retention import Housekeeper
-from watcher.sender import channels
-from watcher.settings import Config
+from watcher.state.journal import Journal
+from watcher.state.lock import Lock
 from watcher.wake import Wake
 
 AGENT_LOCK = "agent.lock"

@@ -9,13 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from watcher import disk
-from watcher.errors import NotWhole, Outside
+from watcher.errors import NotWhole, Outside, Unfit
+from watcher.formats.compressed import member_name
 from watcher.model import Fingerprint
+from watcher.names import inner_name, is_zip
 
 # Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
 _OPEN_FLAGS = (
@@ -103,6 +106,14 @@ def open_still(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise NotWhole
     return os.fdopen(descriptor, "rb")
+
+
+def name_inside(path: Path) -> str:
+    """Return the name of what is in a compressed file: of a zip by its directory; else the file's own."""
+    if is_zip(path.name):
+        with suppress(OSError, NotWhole, Unfit), open_still(path) as file:
+            return member_name(file)
+    return inner_name(path.name)
 
 
 def unchanged(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:

@@ -20,7 +20,7 @@ from watcher.units import seconds
 
 if TYPE_CHECKING:
     from watcher.commands.terminal import Terminal
-    from watcher.settings import Config
+    from watcher.configuration.settings import Config
 
 app = typer.Typer(
     name="watcher",
@@ -206,7 +206,7 @@ def service(
     Example: watcher service systemd -c /etc/watcher/config.yaml
     """
     from watcher.commands.service import service as command
-    from watcher.config import find
+    from watcher.configuration.config import find
 
     raise typer.Exit(command(kind, find(config), typer.echo, user=user))
 
@@ -261,7 +261,7 @@ def _options(
 
 
 def _loaded(option: Path | None) -> tuple[Config, list[str]]:
-    from watcher.config import find, load
+    from watcher.configuration.config import find, load
 
     return load(find(option))
 

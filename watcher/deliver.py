@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 from watcher import log, split
 from watcher.claim import unchanged
-from watcher.content import Content
-from watcher.csv_text import line_list
 from watcher.desk import Desk, destination
 from watcher.errors import NotWhole, Outside, Stopped, Unfit
+from watcher.formats.content import Content
+from watcher.formats.csv_text import line_list
 from watcher.model import Chunk, Delivered, Entry, Route
 from watcher.names import counted
 from watcher.records import NEWLINE, line_at

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from watcher.content import Content
+from watcher.formats.content import Content
 from watcher.holds import Holds
-from watcher.journal import Journal
 from watcher.model import Entry, Route
+from watcher.state.journal import Journal
 from watcher.upload import Reply, Request
 
 

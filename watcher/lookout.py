@@ -12,9 +12,9 @@ from pathlib import Path
 
 from watcher import log
 from watcher.claim import open_still
-from watcher.compressed import member_name
 from watcher.detect import Drop, Found, Hints
 from watcher.errors import NotWhole, Unfit
+from watcher.formats.compressed import member_name
 from watcher.model import Fingerprint, Route
 from watcher.names import is_zip
 from watcher.order import Waiting

@@ -15,19 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher import days, disk, log, outcome
-from watcher.claim import claim, open_claimed, open_still, unchanged
-from watcher.compressed import member_name
-from watcher.content import Content
+from watcher import disk, log, outcome
+from watcher.claim import claim, name_inside, open_claimed, unchanged
 from watcher.deliver import Delivery
 from watcher.desk import Desk
-from watcher.duplicates import left_out
 from watcher.errors import Gone, NotWhole, Outside, Unfit
+from watcher.formats.compressed import member_name
+from watcher.formats.content import Content
+from watcher.housekeeping import days
+from watcher.housekeeping.duplicates import left_out
+from watcher.housekeeping.receipt import line_digests
 from watcher.model import FINAL, Delivered, Entry, FileState, Route
-from watcher.names import inner_name, is_compressed, is_zip, shown
+from watcher.names import is_compressed, is_zip, shown
 from watcher.order import Waiting
 from watcher.preflight import prepare, refuse_empty
-from watcher.receipt import line_digests
 from watcher.recovery import Places, recover
 from watcher.route import marker_of
 from watcher.scratch import scratch_file
@@ -266,7 +267,9 @@ class Pipeline:
         aside = None if entry.aside is None else Path(entry.aside)
         if entry.state is FileState.DELIVERED and os.path.lexists(outcome.aside_draft(entry.source)):
             # Not compressed: it is to be looked at.
-            aside = outcome.plan(self._places.failed, _name_inside(entry), self._now(), with_report=True)
+            aside = outcome.plan(
+                self._places.failed, name_inside(Path(entry.source)), self._now(), with_report=True
+            )
         return target, aside
 
     def _missing_before(self, route: Route | None) -> str | None:
@@ -277,14 +280,6 @@ class Pipeline:
             if last is not None and last.state is FileState.FAILED:
                 notes.append(f"before it, {shown(last.name)} of {name} failed at {last.finished_at}")
         return "; ".join(notes) or None
-
-
-def _name_inside(entry: Entry) -> str:
-    """Return the name of what is in a compressed file, of a zip by its directory; else the file's own."""
-    if is_zip(entry.name):
-        with suppress(OSError, NotWhole, Unfit), open_still(Path(entry.source)) as file:
-            return member_name(file)
-    return inner_name(entry.name)
 
 
 @contextmanager

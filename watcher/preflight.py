@@ -13,13 +13,13 @@ from datetime import datetime
 from itertools import chain
 from typing import BinaryIO
 
-from watcher.compressed import expanded, member_name
-from watcher.content import Content, Scratch, blocks, digest
-from watcher.csv_text import csv_content
-from watcher.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
-from watcher.encoding import Encoding, detect, to_utf8
 from watcher.errors import Unfit
-from watcher.json_text import array_content, document_content
+from watcher.formats.compressed import expanded, member_name
+from watcher.formats.content import Content, Scratch, blocks, digest
+from watcher.formats.csv_text import csv_content
+from watcher.formats.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
+from watcher.formats.encoding import Encoding, detect, to_utf8
+from watcher.formats.json_text import array_content, document_content
 from watcher.model import Route
 from watcher.names import inner_name, is_compressed, is_zip
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from watcher import disk, log, outcome
 from watcher.claim import take_marker
-from watcher.journal import Journal
 from watcher.model import Entry, FileState, Route
 from watcher.route import marker_of
+from watcher.state.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from watcher import log
 from watcher.assemble import check_distinct
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError, WatcherError
-from watcher.settings import Config
 
 # Files under way lie in the one, and their rows in the other.
 _FIXED = ("state", "drop", "work_folder")

@@ -14,12 +14,12 @@ from watcher.commands.check_folders import folders
 from watcher.commands.check_routes import patterns
 from watcher.commands.check_server import server
 from watcher.commands.finding import Finding
+from watcher.configuration.settings import Config
+from watcher.configuration.status_settings import Status
 from watcher.errors import ConfigError
 from watcher.names import counted
-from watcher.notices import trial
-from watcher.sender import channels
-from watcher.settings import Config
-from watcher.status_settings import Status
+from watcher.notify.notices import trial
+from watcher.notify.sender import channels
 
 
 def check(

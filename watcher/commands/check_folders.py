@@ -12,9 +12,9 @@ from shutil import disk_usage
 from watcher import disk
 from watcher.assemble import build_drop, check_distinct, refuse_share, watching
 from watcher.commands.finding import Finding, probed
+from watcher.configuration.settings import Config
 from watcher.errors import Outside
 from watcher.names import counted, shown
-from watcher.settings import Config
 
 # Less than a tenth of the file system, and less than this.
 LOW_PART = 0.1

@@ -8,12 +8,12 @@ from itertools import product
 
 from watcher.assemble import build_drop
 from watcher.commands.finding import Finding
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config, RouteSettings
 from watcher.detect import Drop
 from watcher.model import Route
 from watcher.names import counted, folded
-from watcher.presets import build_routes
 from watcher.route import compiled_glob, route
-from watcher.settings import Config, RouteSettings
 
 # What a `*` may stand for, besides what the other globs ask for: nothing, a number, a date, a word.
 _STARS = ("1", "", "_20261124", "-x")

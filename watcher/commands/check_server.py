@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from watcher.assemble import build_client
-from watcher.auth import Login
-from watcher.client import CONNECT_SECONDS, in_words, tls_context
 from watcher.commands.finding import Finding, probed
-from watcher.config import is_loopback
+from watcher.configuration.config import is_loopback
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError, Outside
-from watcher.jwt import roles
-from watcher.settings import Config
+from watcher.net.auth import Login
+from watcher.net.client import CONNECT_SECONDS, in_words, tls_context
+from watcher.net.jwt import roles
 
 FEW_DAYS = 21  # a certificate that ends sooner is worth a word
 DAY_SECONDS = 86_400

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from watcher.commands.status import collect
 from watcher.commands.terminal import Terminal
-from watcher.config import load
+from watcher.configuration.config import load
+from watcher.configuration.settings import Config
 from watcher.names import counted, shown
 from watcher.sandbox.samples import write_samples
 from watcher.sandbox.server import Sandbox
-from watcher.settings import Config
 
 PATIENCE_SECONDS = 25.0
 LOOK_SECONDS = 0.2

@@ -13,17 +13,17 @@ from typing import BinaryIO, cast
 from watcher import split
 from watcher.assemble import build_drop, watching
 from watcher.claim import open_still
-from watcher.content import Content
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config
 from watcher.detect import trial_open
 from watcher.errors import NotWhole, Unfit
+from watcher.formats.content import Content
 from watcher.lookout import route_of
 from watcher.model import Route
 from watcher.names import is_compressed, shown
 from watcher.preflight import prepare, refuse_empty
-from watcher.presets import build_routes
 from watcher.records import first_boundary
 from watcher.route import is_marker, marker_of
-from watcher.settings import Config
 
 SHOWN_CHARS = 300  # of the first record
 

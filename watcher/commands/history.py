@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher.commands.terminal import Terminal
+from watcher.configuration.settings import Config
 from watcher.errors import NoJournal, Outdated, Outside
-from watcher.journal import Journal
 from watcher.model import Entry
 from watcher.names import shown
-from watcher.settings import Config
+from watcher.state.journal import Journal
 
 
 def history(

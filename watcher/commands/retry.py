@@ -8,9 +8,9 @@ from pathlib import Path
 
 from watcher import disk, outcome
 from watcher.commands.history import opened
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError
 from watcher.names import REPORT_SUFFIX, is_half_copied, report_name, shown
-from watcher.settings import Config
 
 
 def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, everything: bool) -> int:

@@ -8,12 +8,12 @@ from watcher import log
 from watcher.agent import RELIEVED, STILL_HELD, STOPPED
 from watcher.assemble import AGENT_LOCK, check_distinct, create_folders, open_state
 from watcher.commands.shift import Shift
+from watcher.configuration.settings import Config
 from watcher.errors import Outside
 from watcher.holds import Holds
-from watcher.journal import Journal
-from watcher.lock import Lock
 from watcher.reload import Reload
-from watcher.settings import Config
+from watcher.state.journal import Journal
+from watcher.state.lock import Lock
 from watcher.systemd import Supervisor
 from watcher.wake import LONGEST_WAIT_SECONDS, Wake
 

@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from watcher import __version__, diary, log, web
+from watcher import __version__, log, web
 from watcher.agent import RELIEVED
 from watcher.assemble import build_agent, build_bulletin, build_client, expectations, watching
-from watcher.client import Client
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError
 from watcher.holds import Holds
 from watcher.hooks import Hooks
-from watcher.journal import Journal
+from watcher.net.client import Client
 from watcher.reload import Reload
-from watcher.settings import Config
+from watcher.state import diary
+from watcher.state.journal import Journal
 from watcher.systemd import Supervisor
 from watcher.vitals import Vitals
 from watcher.wake import Wake

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from watcher import live, lock
 from watcher.assemble import AGENT_LOCK, build_drop
 from watcher.commands.history import as_json, opened
 from watcher.commands.terminal import Terminal
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config
 from watcher.errors import Outside
 from watcher.lookout import route_of
 from watcher.names import shown
-from watcher.presets import build_routes
-from watcher.settings import Config
+from watcher.state import live, lock
 
 LAST = 10  # outcomes shown
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from watcher.assemble import build_client, build_pipeline, open_state
 from watcher.claim import open_still
 from watcher.commands.terminal import Bar, Terminal
+from watcher.configuration.presets import build_routes
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError, NotWhole, Stopped, Unfit
 from watcher.holds import Holds
-from watcher.journal import Journal
 from watcher.lookout import route_of
 from watcher.model import FINAL, Entry, FileState, Fingerprint, Route
 from watcher.names import counted, shown
 from watcher.pipeline import Pipeline
-from watcher.presets import build_routes
-from watcher.settings import Config
+from watcher.state.journal import Journal
 
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watcher.model import FileState
-from watcher.timeline import Ended
+from watcher.state.timeline import Ended
 
 HOUR = timedelta(hours=1)
 

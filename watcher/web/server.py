@@ -19,10 +19,10 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watcher import log
+from watcher.configuration.settings import Config
+from watcher.configuration.status_settings import Address, Status
 from watcher.errors import ConfigError
 from watcher.holds import Hold, Holds
-from watcher.settings import Config
-from watcher.status_settings import Address, Status
 from watcher.vitals import Vitals
 from watcher.web import snapshot
 from watcher.web.access import Guard

@@ -12,11 +12,11 @@ from typing import Any
 from watcher import __version__
 from watcher.commands.history import opened
 from watcher.commands.status import collect
+from watcher.configuration.settings import Config
 from watcher.errors import ConfigError, Outside
 from watcher.holds import Hold
 from watcher.names import shown
 from watcher.outcome import report_text
-from watcher.settings import Config
 from watcher.units import utc_text
 from watcher.web.health import Verdict
 from watcher.web.history import HOUR, by_hour

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from watcher.errors import ConfigError
-from watcher.housekeeping import Done, Duplicates, OrNothing, Retention
-from watcher.notify_settings import Expect, Notify
-from watcher.setting_types import (
+from watcher.configuration.housekeeping_settings import Done, Duplicates, OrNothing, Retention
+from watcher.configuration.notify_settings import Expect, Notify
+from watcher.configuration.setting_types import (
     Codec,
     ContentType,
     Count,
@@ -33,7 +32,8 @@ from watcher.setting_types import (
     WebUrl,
     named,
 )
-from watcher.status_settings import Status
+from watcher.configuration.status_settings import Status
+from watcher.errors import ConfigError
 
 Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
 

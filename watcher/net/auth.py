@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 
 import httpx
 
-from watcher.answers import bound
 from watcher.errors import Outside
-from watcher.jwt import claims
 from watcher.names import shown
+from watcher.net.answers import bound
+from watcher.net.jwt import claims
 from watcher.retry import http_date, retry_after
 
 # For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).

@@ -13,12 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from watcher.archive import Archive
-from watcher.database import Connection, Database
 from watcher.errors import IllegalStep, Unfit
 from watcher.model import FINAL, TRANSITIONS, Delivered, Entry, FileState, Fingerprint
-from watcher.schema import MIGRATIONS, entry_of
-from watcher.timeline import Timeline
+from watcher.state.archive import Archive
+from watcher.state.database import Connection, Database
+from watcher.state.schema import MIGRATIONS, entry_of
+from watcher.state.timeline import Timeline
 from watcher.units import utc_text
 
 _OPEN = tuple(state for state in FileState if state not in FINAL)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from watcher.json_schema import about_the_whole, validator
+from watcher.configuration.settings import ColumnSettings, Config
+from watcher.configuration.strict_yaml import Location
+from watcher.formats.json_schema import about_the_whole, validator
 from watcher.model import Column, Route
 from watcher.names import shown
 from watcher.route import compiled_glob, compiled_regex
-from watcher.settings import ColumnSettings, Config
-from watcher.strict_yaml import Location
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, BinaryIO, Literal
 
-from watcher.columns import RecordCheck, Row, check_header
-from watcher.content import SHOWN_PROBLEMS, Scratch
 from watcher.errors import Unfit
+from watcher.formats.columns import RecordCheck, Row, check_header
+from watcher.formats.content import SHOWN_PROBLEMS, Scratch
 from watcher.model import Route
 
 GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache

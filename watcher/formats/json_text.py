@@ -16,10 +16,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
-from watcher.content import Content, Scratch, blocks, digest
-from watcher.encoding import TextCheck
 from watcher.errors import Unfit
-from watcher.json_schema import Problems
+from watcher.formats.content import Content, Scratch, blocks, digest
+from watcher.formats.encoding import TextCheck
+from watcher.formats.json_schema import Problems
 from watcher.model import Route
 from watcher.records import line_at
 from watcher.split import BOM, Opening, opening

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from watcher import __version__
-from watcher.answers import bound
-from watcher.auth import ClientCredentials, Login
 from watcher.errors import ConfigError, LostAnswer, Outside
 from watcher.names import shown
+from watcher.net.answers import bound
+from watcher.net.auth import ClientCredentials, Login
 from watcher.retry import http_date, retry_after
 from watcher.upload import Reply, Request
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from watcher.content import SHOWN_PROBLEMS
 from watcher.errors import Unfit
+from watcher.formats.content import SHOWN_PROBLEMS
 from watcher.names import shown
 
 SHOWN_CHARS = 200  # of one problem: the package quotes whole documents

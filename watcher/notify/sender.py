@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from watcher.errors import ConfigError
-from watcher.notices import Message
+from watcher.notify.notices import Message
 
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseResult

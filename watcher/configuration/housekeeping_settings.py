@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from watcher.setting_types import Duration, Model
+from watcher.configuration.setting_types import Duration, Model
 
 Duplicates = Literal["upload", "skip", "fail"]
 T = TypeVar("T")

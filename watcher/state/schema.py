@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 
-from watcher.database import Row
 from watcher.model import FINAL, Entry, FileState, Fingerprint
+from watcher.state.database import Row
 
 # One item a version: the statements that bring a journal from the version before to it.
 MIGRATIONS = (

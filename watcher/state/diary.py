@@ -12,7 +12,7 @@ from typing import Any
 
 from watcher import log
 from watcher.errors import Outside
-from watcher.timeline import Timeline
+from watcher.state.timeline import Timeline
 
 
 class Diary:

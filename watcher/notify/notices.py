@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from watcher.expect import Expectation, duration
 from watcher.model import Entry, FileState
 from watcher.names import counted, shown
+from watcher.notify.expect import Expectation, duration
 from watcher.units import utc_text
 
 SHOWN_FAILED = 10  # failed files named in one message; the others are counted

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
-from watcher.expect import DAY_SECONDS, Expectation
-from watcher.setting_types import Duration, Model, Secret
+from watcher.configuration.setting_types import Duration, Model, Secret
+from watcher.notify.expect import DAY_SECONDS, Expectation
 
 
 def _time_of_day(value: str) -> str:

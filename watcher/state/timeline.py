@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from watcher.database import Database
 from watcher.model import FileState
+from watcher.state.database import Database
 from watcher.units import utc_text
 
 KEPT = timedelta(days=60)  # of holds: twice what is shown

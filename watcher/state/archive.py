@@ -9,9 +9,9 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from watcher.database import Database
 from watcher.model import FINAL, Entry, FileState
-from watcher.schema import entry_of
+from watcher.state.database import Database
+from watcher.state.schema import entry_of
 from watcher.units import utc_text
 
 

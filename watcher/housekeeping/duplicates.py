@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from watcher.archive import Archive
 from watcher.errors import Unfit
 from watcher.model import Delivered, Entry, Route
 from watcher.names import shown
+from watcher.state.archive import Archive
 
 
 def left_out(archive: Archive, entry: Entry, route: Route, sha256: str) -> Delivered | None:

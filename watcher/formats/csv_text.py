@@ -13,11 +13,12 @@ from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
-from watcher.compressed import BLOCK_BYTES
-from watcher.content import Content, Scratch, blocks, digest, is_blank
-from watcher.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
-from watcher.encoding import Encoding, TextCheck
 from watcher.errors import Unfit
+from watcher.formats.compressed import BLOCK_BYTES
+from watcher.formats.content import Content, Scratch, blocks, digest, is_blank
+from watcher.formats.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
+from watcher.formats.encoding import Encoding, TextCheck
+from watcher.formats.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
 from watcher.model import Route
 from watcher.records import (
     NEWLINE,
@@ -28,7 +29,6 @@ from watcher.records import (
     line_at,
     opening_line_of_bad_quote,
 )
-from watcher.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
 from watcher.split import BOM, mark_bytes, opening
 
 

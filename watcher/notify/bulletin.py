@@ -20,11 +20,11 @@ from typing import Protocol
 
 from watcher import disk, log
 from watcher.errors import Outside
-from watcher.expect import Expectation, open_deadline
 from watcher.holds import Hold
-from watcher.journal import Journal
 from watcher.model import Entry, FileState
-from watcher.notices import Held, Message, Notices, Silence
+from watcher.notify.expect import Expectation, open_deadline
+from watcher.notify.notices import Held, Message, Notices, Silence
+from watcher.state.journal import Journal
 from watcher.units import utc_text
 
 QUEUE_EVENTS = 1000  # that wait while a message is being sent; more of them are not told one by one

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from watcher.compressed import BLOCK_BYTES
+from watcher.formats.compressed import BLOCK_BYTES
 from watcher.split import Opening
 
 SHOWN_PROBLEMS = 10  # of a file, in its report; all are counted

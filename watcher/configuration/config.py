@@ -15,11 +15,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from watcher.configuration.presets import build_routes, circle, route_problems, schema_problems
+from watcher.configuration.settings import Config, Folders
+from watcher.configuration.strict_yaml import Document, Location, parse
 from watcher.errors import ConfigError
 from watcher.names import shown
-from watcher.presets import build_routes, circle, route_problems, schema_problems
-from watcher.settings import Config, Folders
-from watcher.strict_yaml import Document, Location, parse
 
 
 def find(option: Path | None, environ: Mapping[str, str] = os.environ) -> Path:

@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watcher import disk, log
-from watcher.archive import Archive
-from watcher.days import is_day
+from watcher.configuration.housekeeping_settings import Retention
 from watcher.errors import Outside
-from watcher.housekeeping import Retention
+from watcher.housekeeping.days import is_day
 from watcher.model import Entry, FileState
 from watcher.names import report_name
 from watcher.recovery import Places
+from watcher.state.archive import Archive
 
 ROUND_SECONDS = 3600.0  # from the end of one round to the next
 STEP_FILES = 20  # in one turn of the main loop: milliseconds, on a share too

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from watcher.setting_types import Model, Secret
+from watcher.configuration.setting_types import Model, Secret
 
 _WORDS = "must be an address and a port such as 127.0.0.1:8787 or '[::1]:8787'"
 

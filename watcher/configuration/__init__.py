@@ -1,0 +1,1 @@
+"""The settings: from YAML to checked models, to routes."""

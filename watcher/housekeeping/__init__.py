@@ -1,0 +1,1 @@
+"""What becomes of files after their delivery: folders by day, duplicates, receipts, retention."""

@@ -1,0 +1,1 @@
+"""What outlives the process or is told to others: the journal, its tables, the lock, the live file."""
