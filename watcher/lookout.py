@@ -55,6 +55,7 @@ class Lookout:
         self._clock = clock
         self._hints: Hints | None = None
         self._settling: dict[str, Settling] = {}
+        self._by_name: dict[str, tuple[Route | None, bool, str]] = {}  # what `_of` said at the last look
         # Whose own names say nothing: the route by what is in them, and whether they were whole then.
         self._zips: dict[str, tuple[Fingerprint, Route | None, bool]] = {}
         self._earliest = clock()
@@ -130,14 +131,15 @@ class Lookout:
 
     def _judged(self, found: list[Found], now: float) -> tuple[list[Waiting], list[float]]:
         names = {item.name for item in found}
+        judged: dict[str, tuple[Route | None, bool, str]] = {}
         settling: dict[str, Settling] = {}
         waiting: list[Waiting] = []
         until: list[float] = []
         self.odd = []
         for item in found:
-            wanted = route(item.name, self._routes)
-            unknown_zip = wanted is None and is_zip(item.name)
-            why = item.odd or ("" if unknown_zip else self._not_ours(item.name, wanted))
+            # A name means the same at every look, and a hundred thousand of them take seconds to route.
+            wanted, unknown_zip, why = judged[item.name] = self._by_name.get(item.name) or self._of(item.name)
+            why = item.odd or why
             if why or item.look is None:
                 self.odd.append((item.name, why))
                 continue
@@ -155,9 +157,16 @@ class Lookout:
             if isinstance(verdict, Wait) and verdict.until is not None:
                 until.append(verdict.until)
             waiting.append(Waiting(item.name, item.look, wanted, Wait(item.busy) if item.busy else verdict))
-        self._settling = settling
+        self._settling, self._by_name = settling, judged
         self._zips = {name: known for name, known in self._zips.items() if name in names}
         return waiting, until
+
+    def _of(self, name: str) -> tuple[Route | None, bool, str]:
+        """Return what a name says: its route, whether it is a zip that must be opened to tell, and why it is
+        none of ours, or ""."""
+        wanted = route(name, self._routes)
+        unknown_zip = wanted is None and is_zip(name)
+        return wanted, unknown_zip, "" if unknown_zip else self._not_ours(name, wanted)
 
     def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> Route | None:
         """Return the route of the file in a zip. It is opened once while it settles, for the order of files,

@@ -38,7 +38,7 @@ def _escape(char: str) -> str:
 
 def folded(name: str) -> str:
     """Return `name` for comparison: NFC and case-folded, as people on Windows and macOS expect."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def stamped(name: str, now: datetime, *, serial: int = 1) -> str:
