@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,6 +73,19 @@ def test_wrong_settings_are_refused_and_the_old_ones_stay(world: World) -> None:
         end(process)
 
     assert log_of(world).count("watches") == 1
+
+
+def test_a_port_that_is_taken_when_the_settings_take_effect_gives_way_to_the_old_ones(world: World) -> None:
+    pytest.importorskip("uvicorn", reason="the status page needs the extra `web`")
+    with socket.create_server(("127.0.0.1", 0)) as other, agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        world.settings["status"] = {"listen": f"127.0.0.1:{other.getsockname()[1]}"}
+        reload(process, world, "refused; the old ones stay in force")
+        world.drop("agent_events.csv", rows(2))
+        until(lambda: world.files("done"))
+        end(process)
+
+    assert "another program has this port" in log_of(world)
 
 
 def test_an_upload_under_way_ends_under_its_old_settings_and_nothing_is_sent_twice(world: World) -> None:

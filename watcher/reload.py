@@ -32,6 +32,7 @@ class Reload:
         `set_up_log` makes the log as they say; `try_out` builds what they need, and puts it away again.
         All but the first raise `ConfigError`."""
         self.current = config
+        self._before = config
         self._next: Config | None = None
         self._asked = asked
         self._load = load
@@ -64,8 +65,18 @@ class Reload:
     def take(self) -> Config:
         """Put the settings that wait in force, and return them."""
         if self._next is not None:
-            self.current, self._next = self._next, None
+            self._before, self.current, self._next = self.current, self._next, None
         return self.current
+
+    def give_back(self, error: ConfigError) -> None:
+        """The settings taken last cannot be worked with after all: those before them are in force again.
+
+        Raises `error` where there are none before them.
+        """
+        if self._before is self.current:
+            raise error
+        log.reload_refused(error.problems)
+        self.current = self._before
 
     def _follow_log(self, fresh: Config) -> None:
         if fresh.log == (self._next or self.current).log:

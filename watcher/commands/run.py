@@ -9,7 +9,7 @@ from watcher.agent import RELIEVED, STILL_HELD, STOPPED
 from watcher.assemble import AGENT_LOCK, check_distinct, create_folders, open_state
 from watcher.commands.shift import Shift
 from watcher.configuration.settings import Config
-from watcher.errors import Outside
+from watcher.errors import ConfigError, Outside
 from watcher.holds import Holds
 from watcher.reload import Reload
 from watcher.state.journal import Journal
@@ -58,7 +58,10 @@ def run(
                 while code == RELIEVED:
                     shift = Shift(reload.take(), wake, supervisor)
                     shift.begin()
-                    code = shift.work(journal, reload, once_patience=once_patience)
+                    try:
+                        code = shift.work(journal, reload, once_patience=once_patience)
+                    except ConfigError as error:  # a port for the status page that is taken, say
+                        reload.give_back(error)
                 return code
             finally:
                 journal.close()
