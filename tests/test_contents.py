@@ -126,6 +126,12 @@ def test_an_encoding_that_was_not_declared_is_refused_with_line_byte_and_a_hint(
     assert f"encoding: {hint}" in fault.what_to_do
 
 
+def test_the_hint_for_a_few_odd_bytes_is_one_that_exports_are_written_in() -> None:
+    fault = refused(b"agent;\x80 event\r\n\xff;y\r\n")
+
+    assert "looks like cp125" in fault.reason
+
+
 def test_the_hint_never_changes_the_text(world: World) -> None:
     world.drop("agent_events.csv", "Größe,1\n".encode("cp1252"))
 

@@ -22,6 +22,11 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 LONGEST_MARK_BYTES = 4
+# What exports are written in. Short text fits nearly every code page, the odd ones first.
+_LIKELY = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp850 mac_roman koi8_r"
+    " utf_16_le utf_16_be shift_jis gb18030 big5 euc_kr"
+).split()
 HINT_BYTES = 4_000  # around the bad byte, for the hint: enough to tell, little enough to be quick
 
 
@@ -148,7 +153,7 @@ def likely_encoding(data: bytes, at: int) -> str | None:
 
     begin = data.rfind(NEWLINE, 0, max(0, at - HINT_BYTES // 2)) + 1
     sample = data[begin : at + HINT_BYTES // 2]
-    best = from_bytes(sample).best()
+    best = from_bytes(sample, cp_isolation=_LIKELY).best()
     guess = best.encoding if best is not None else None
     # Text of a few umlauts fits many code pages. Where Windows' own western one reads the same, it is that.
     try:
