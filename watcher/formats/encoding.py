@@ -24,24 +24,9 @@ _MARKS = (
 LONGEST_MARK_BYTES = 4
 # What exports are written in. Short text fits nearly every code page, the odd ones first.
 _LIKELY = [
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "cp1257",
-    "cp850",
-    "mac_roman",
-    "koi8_r",
-    "utf_16_le",
-    "utf_16_be",
-    "shift_jis",
-    "gb18030",
-    "big5",
-    "euc_kr",
-]
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp850",
+    "mac_roman", "koi8_r", "utf_16_le", "utf_16_be", "shift_jis", "gb18030", "big5", "euc_kr",
+]  # fmt: skip
 HINT_BYTES = 4_000  # around the bad byte, for the hint: enough to tell, little enough to be quick
 
 
