@@ -422,6 +422,23 @@ def test_a_damaged_zip_is_unfit_or_what_it_was_and_nothing_else(method: int) -> 
         assert found == good
 
 
+def test_a_zip_whose_member_has_no_name_fails_and_hurts_no_other_file(world: World) -> None:
+    world.drop("export.zip", zipped(a_csv=b"1").replace(b"a.csv", b"\0.csv"))
+    world.drop("agent_events.csv", "a,1\n")
+
+    assert world.run_once() == 1
+    assert set(world.files("failed")) == {"export.zip", "export.zip.error.txt"}
+    assert set(world.files("done")) == {"agent_events.csv"}
+
+
+@pytest.mark.parametrize("header", ["drop", "first", "every"])
+def test_a_header_with_a_very_long_field_is_read_as_max_record_allows(header: Any) -> None:
+    csv.field_size_limit(131_072)  # what Python begins with
+    content = prepared(b'a,"' + b"x" * 140_000 + b'"\n1,2\n', header=header)
+
+    assert content.records == 1
+
+
 def test_a_stamp_goes_before_both_endings_of_a_compressed_file() -> None:
     assert stamped("agent_events.csv.gz", NOW) == "agent_events.20261123T120000Z.csv.gz"
 

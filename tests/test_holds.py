@@ -318,3 +318,16 @@ def test_begin_and_end_are_logged_once_with_the_length(desk: Desk, lines: list[s
     assert f"INFO     {SERVER} is back after 100.0 s and 5 tries" in ended
     assert desk.changes == 2
     assert desk.holds.held([SERVER]) == []
+
+
+def test_an_answer_to_a_request_from_before_the_fault_ends_no_hold() -> None:
+    now = [10.0]
+    holds = Holds(cap_seconds=CAP, stop=threading.Event(), clock=lambda: now[0])
+    asked_at = holds.now()
+    now[0] = 11.0
+    holds.failed(Outside(SERVER, "HTTP 429", retry_after=60.0))
+
+    holds.worked(SERVER, asked_at=asked_at)
+    assert [hold.target for hold in holds.active()] == [SERVER]
+    holds.worked(SERVER, asked_at=now[0])
+    assert holds.active() == []

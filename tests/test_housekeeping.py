@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import World, answer, lose_answer, rows, works
+from tests.conftest import Server, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
 from watcher import log
 from watcher.assemble import places
@@ -195,7 +195,7 @@ def test_a_history_shorter_than_the_files_is_refused(world: World) -> None:
 
 def test_the_agent_itself_keeps_house(world: World) -> None:
     world.settings["retention"] = {"done": "500ms"}
-    world.drop("agent_events.csv", rows(2))
+    os.utime(world.drop("agent_events.csv", rows(2)), (1_500_000_000, 1_500_000_000))
     world.run_once()
     world.drop("agent_events_2.csv", rows(3))
     os.utime(world.path("drop"))
@@ -203,6 +203,62 @@ def test_the_agent_itself_keeps_house(world: World) -> None:
     world.run_once()
 
     assert lying(world) == {"done/agent_events_2.csv"}
+
+
+def test_a_file_that_failed_while_the_clock_was_wrong_is_kept(world: World) -> None:
+    world.settings["retention"] = {"failed": "30d"}
+    world.drop("agent_events.csv", 'a,"1\n')
+    world.run_once()
+    until_old(world)  # as a machine without a battery has it, before it learns the time
+
+    keep_house(world, after=timedelta())
+
+    assert "failed/agent_events.csv" in lying(world)
+
+
+def test_nothing_is_removed_in_the_round_after_the_clock_was_set(world: World) -> None:
+    world.settings["retention"] = {"done": "30d"}
+    world.drop("agent_events.csv", rows(2))
+    world.run_once()
+    config, _ = load(world.config, {})
+    journal = Journal(config.folders.state)
+    now = [datetime.now(UTC)]
+    keeper = Housekeeper(
+        journal.archive, places(config, journal), config.retention, clock=lambda: 0.0, now=lambda: now[0]
+    )
+    now[0] += LATER
+    keeper.step()
+    journal.close()
+
+    assert lying(world) == {"done/agent_events.csv"}
+
+
+def test_a_file_of_the_same_size_and_time_but_another_content_is_left_alone(world: World) -> None:
+    world.settings["retention"] = {"done": "30d"}
+    world.drop("agent_events.csv", rows(2))
+    world.run_once()
+    path = world.path("done") / "agent_events.csv"
+    status = path.stat()
+    other = path.with_name("other")
+    other.write_bytes(rows(2).encode()[::-1])
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.rename(path)
+
+    keep_house(world)
+
+    assert lying(world) == {"done/agent_events.csv"}
+
+
+def test_what_was_delivered_to_another_tenant_is_no_duplicate(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    world.drop("agent_events.csv", rows(2))
+    world.run_once()
+    with Server(tenant="other") as server:
+        world.settings["wfm"] |= {"tenant": "other", "api_url": server.url, "token_url": server.token_url}
+        world.drop("agent_events.csv", rows(2))
+        world.run_once()
+
+        assert [operation.completed for operation in server.operations()] == [True]
 
 
 def until_old(world: World) -> None:

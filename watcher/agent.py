@@ -112,7 +112,7 @@ class Agent:
                     break
                 self._wake.wait(self._pause())
         finally:
-            self._shut_down()
+            self._shut_down(code)
         return OUR_FAULT if self._crew.faulty else code
 
     def _resume(self) -> None:
@@ -269,7 +269,7 @@ class Agent:
             return file.verdict.why
         return reasons.get(route_name(file)) or "next in line"
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, code: int) -> None:
         self._stop.set()
         self.vitals.end()
         self._holds.wake()
@@ -277,5 +277,6 @@ class Agent:
         self._lookout.stop()
         self._pipeline.tidy()
         why = "new settings take effect" if self._hooks.relieved() else "nothing left to do"
+        why = "out of patience, and something is still held" if code == STILL_HELD else why
         why = "asked to" if self._wake.told_to_stop else why
         log.stopped("a fault of ours" if self._crew.faulty else why)

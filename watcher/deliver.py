@@ -186,6 +186,7 @@ class Delivery:
             for target in targets:
                 holds.wait(target)
             self._announce(chunk)
+            asked_at = holds.now()
             try:
                 reply = client.push(talk.request(chunk))
             except Outside as fault:
@@ -198,7 +199,7 @@ class Delivery:
                 holds.failed(verdict.fault)
                 fault_at = targets.index(verdict.fault.target)
             for target in targets[:fault_at]:
-                holds.worked(target)
+                holds.worked(target, asked_at=asked_at)
             unsaid = targets[fault_at + 1 :]
             return verdict
         finally:

@@ -119,7 +119,7 @@ def move_new(source: Path, target: Path, *, part: str) -> None:
         if _is_reservation(target, part):
             target.unlink()
             _link(source, target, part)
-        elif not _is_moved(source, target):
+        elif not is_moved(source, target):
             raise
         target.with_name(part).unlink(missing_ok=True)  # the crash may have left it behind
     sync_folder(target.parent)
@@ -249,11 +249,11 @@ def _is_reservation(target: Path, part: str) -> bool:
     return target.stat().st_size == len(wanted) and target.read_bytes() == wanted
 
 
-def _is_moved(source: Path, target: Path) -> bool:
+def is_moved(source: Path, target: Path) -> bool:
     """After a crash: is what has the target's name the file that we were moving?"""
     if same_file(source, target):
         return True
-    if not target.is_file() or target.is_symlink():
+    if not target.is_file() or target.is_symlink() or not source.is_file():
         return False
     return target.stat().st_size == source.stat().st_size and sha256(source) == sha256(target)
 

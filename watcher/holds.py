@@ -31,6 +31,7 @@ class Hold:
     since: datetime
     began: float  # monotonic seconds
     check: str = ""  # what a person should look at
+    fault_at: float = 0.0  # monotonic seconds: of the last fault that counted
     tries: int = 0
     next_at: float = 0.0  # monotonic seconds: no probe before
     prober: int | None = None  # the thread that is at it
@@ -95,6 +96,7 @@ class Holds:
                 hold.reason = fault.reason
                 return
             hold.tries += 1
+            hold.fault_at = now
             hold.reason, hold.check = fault.reason, fault.check
             hold.prober = None
             wait = backoff(hold.tries, cap=self._cap, jitter=self._jitter())
@@ -106,12 +108,21 @@ class Holds:
             log.hold_began(fault.target, fault.reason, fault.check, seconds=wait)
             self._on_change()
 
-    def worked(self, target: str) -> None:
-        """A try came through: the hold ends, if there is one."""
+    def now(self) -> float:
+        """Return the time of this clock, for `worked`."""
+        return self._clock()
+
+    def worked(self, target: str, *, asked_at: float | None = None) -> None:
+        """A try came through: the hold ends, if there is one.
+
+        A request that was `asked_at` a time before the last fault says nothing: others were under way when
+        the server began to ask for patience.
+        """
         with self._changed:
-            hold = self._holds.pop(target, None)
-            if hold is None:
+            hold = self._holds.get(target)
+            if hold is None or (asked_at is not None and hold.fault_at > asked_at):
                 return
+            del self._holds[target]
             self._changed.notify_all()
         log.hold_ended(target, seconds=self._clock() - hold.began, tries=hold.tries)
         self._on_change()

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from watcher import disk, log, outcome
 from watcher.claim import claim, name_inside, open_claimed, unchanged
 from watcher.deliver import Delivery
-from watcher.desk import Desk
+from watcher.desk import Desk, destination
 from watcher.errors import Gone, NotWhole, Outside, Unfit
 from watcher.formats.compressed import member_name
 from watcher.formats.content import Content
@@ -176,7 +176,8 @@ class Pipeline:
                     return Delivered(0, "empty: nothing was sent")
                 if entry.sha256 not in (None, content.source_sha256):
                     raise NotWhole
-                if same := left_out(self._desk.journal.archive, entry, route, content.source_sha256):
+                place = destination(route, self._desk.client.tenant, content)
+                if same := left_out(self._desk.journal.archive, entry, route, content.source_sha256, place):
                     if not unchanged(Path(entry.source), file, opened):
                         raise NotWhole
                     return same
@@ -265,11 +266,11 @@ class Pipeline:
         with_report = entry.state is FileState.REJECTED
         target = outcome.plan(folder, entry.name, self._now(), with_report=with_report)
         aside = None if entry.aside is None else Path(entry.aside)
-        if entry.state is FileState.DELIVERED and os.path.lexists(outcome.aside_draft(entry.source)):
-            # Not compressed: it is to be looked at.
-            aside = outcome.plan(
-                self._places.failed, name_inside(Path(entry.source)), self._now(), with_report=True
-            )
+        draft = outcome.aside_draft(entry.source)
+        moved = aside is not None and os.path.lexists(aside) and disk.is_moved(draft, aside)
+        if entry.state is FileState.DELIVERED and os.path.lexists(draft) and not moved:
+            name = name_inside(Path(entry.source))  # not compressed: it is to be looked at
+            aside = outcome.plan(self._places.failed, name, self._now(), with_report=True)
         return target, aside
 
     def _missing_before(self, route: Route | None) -> str | None:

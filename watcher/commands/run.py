@@ -33,7 +33,8 @@ def run(
     Raises `ConfigError` where it cannot start at all.
     """
     wake, supervisor = Wake(), _supervisor()
-    wake.listen(reload=load is not None)
+    # With `once` the end is near, and one agent is to say how all files fared.
+    wake.listen(reload=load is not None and not once)
     for warning in warnings:
         log.warn(warning)
     reload = Reload(
@@ -56,11 +57,11 @@ def run(
                 check_distinct(config)
                 code = first.work(journal, reload, once_patience=once_patience)
                 while code == RELIEVED:
-                    shift = Shift(reload.take(), wake, supervisor)
-                    shift.begin()
                     try:
+                        shift = Shift(reload.take(), wake, supervisor)
+                        shift.begin()
                         code = shift.work(journal, reload, once_patience=once_patience)
-                    except ConfigError as error:  # a port for the status page that is taken, say
+                    except ConfigError as error:  # a port that is taken by now, a certificate that is gone
                         reload.give_back(error)
                 return code
             finally:

@@ -25,6 +25,11 @@ _AGAIN = "make it again, and drop it again"
 _ONE_EACH = "put each file into a zip of its own"
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _MOST_ENTRIES = 1_000
+# What the libraries say of bytes that no program wrote: an empty name, an offset beyond every file, ...
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, ValueError, LookupError, OverflowError,
+)  # fmt: skip
 _END_RECORD_BYTES = 22 + 65_535  # with the longest comment
 
 
@@ -107,7 +112,7 @@ def _faults(kind: str) -> Iterator[None]:
     """Turn what the libraries say about a damaged file into `Unfit`; faults of the disk stay as they are."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, struct.error) as error:
+    except _DAMAGE as error:
         raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
     except OSError as error:
         # A damaged directory makes the library seek to nowhere (EINVAL); bad data has no number at all.

@@ -50,6 +50,7 @@ def csv_content(
 
     Raises `Unfit`.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), route.max_record))  # Python's own is 128 KiB
     seen = _inspected(text, route)
     if seen.lone_cr:
         text, seen = _with_lf(text, seen, route, scratch)

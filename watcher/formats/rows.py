@@ -66,7 +66,6 @@ def check_rows(
     Where the delimiter is no comma, or the columns are in another order, the good records are written anew:
     fields separated by commas, lines ended by LF. Raises `Unfit` for a header that is not the route's.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), route.max_record))
     pass_over = _Pass(route, now, first_line, scratch)
     if delimiter != ",":
         pass_over.found.out = scratch()

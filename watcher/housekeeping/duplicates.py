@@ -8,15 +8,16 @@ from watcher.names import shown
 from watcher.state.archive import Archive
 
 
-def left_out(archive: Archive, entry: Entry, route: Route, sha256: str) -> Delivered | None:
-    """Return the outcome of a file that need not be sent; None: it is to be sent. `sha256`: of its content.
+def left_out(archive: Archive, entry: Entry, route: Route, sha256: str, destination: str) -> Delivered | None:
+    """Return the outcome of a file that need not be sent; None: it is to be sent. `sha256`: of its content;
+    `destination`: where that would go.
 
     An upload that has begun goes on, and whoever sends a file by hand wants it sent. Raises `Unfit` with
     `duplicates: fail`, `Outside` where the journal cannot be read.
     """
     if route.duplicates == "upload" or entry.origin == "hand" or entry.sha256 is not None:
         return None
-    earlier = archive.delivered_before(entry, sha256)
+    earlier = archive.delivered_before(entry, sha256, destination)
     if earlier is None:
         return None
     words = f"as {shown(earlier.name)} at {earlier.finished_at}, push token {earlier.push_token}"

@@ -26,6 +26,7 @@ from watcher.state.archive import Archive
 ROUND_SECONDS = 3600.0  # from the end of one round to the next
 STEP_FILES = 20  # in one turn of the main loop: milliseconds, on a share too
 STEP_ROWS = 200
+DRIFT_SECONDS = 3600.0  # a clock that is set by more was wrong, before or now
 MTIME_TOLERANCE_NS = 2 * 10**9  # FAT keeps even seconds
 
 
@@ -47,6 +48,8 @@ class Housekeeper:
         self._clock = clock
         self._now = now
         self._due_at = clock()
+        self._told = (now(), clock())  # both clocks at the last round, to see whether one was set
+        self._stuck = False  # a file could not be removed in this round
         self._steps: Iterator[None] | None = None  # of the round that has begun
         # How far each kind got. What was not there is not looked for again in this process.
         self._reached = dict.fromkeys((FileState.DONE, FileState.FAILED), ("", 0))
@@ -55,6 +58,10 @@ class Housekeeper:
         """Do a little of what is due, at most once an hour from the beginning; raises nothing."""
         if self._steps is None:
             if self._clock() < self._due_at:
+                return
+            if self._clock_was_set():
+                log.warn("retention: the clock was set; nothing is removed in this round")
+                self._end_round()
                 return
             self._steps = self._round()
         try:
@@ -69,7 +76,14 @@ class Housekeeper:
         self._steps = None
         self._due_at = self._clock() + ROUND_SECONDS
 
+    def _clock_was_set(self) -> bool:
+        """Say whether the time of day went otherwise than time: then nothing is as old as it seems."""
+        (wall, steady), self._told = self._told, (self._now(), self._clock())
+        drift = (self._told[0] - wall).total_seconds() - (self._told[1] - steady)
+        return abs(drift) > DRIFT_SECONDS
+
     def _round(self) -> Iterator[None]:
+        self._stuck = False
         kinds = (
             (FileState.DONE, self._places.done, self._settings.done),
             (FileState.FAILED, self._places.failed, self._settings.failed),
@@ -77,7 +91,9 @@ class Housekeeper:
         for state, folder, kept in kinds:
             if kept is not None and folder.is_dir():
                 yield from self._files(state, folder, self._before(kept))
-        if self._settings.history is not None:
+        away = not (self._places.done.is_dir() and self._places.failed.is_dir())
+        # A row that is gone leaves its file for ever.
+        if self._settings.history is not None and not away and not self._stuck:
             before = self._before(self._settings.history)
             while number := self._archive.forget(before, limit=STEP_ROWS):
                 log.history_removed(number, before=before)
@@ -92,7 +108,9 @@ class Housekeeper:
         ):
             for entry in entries:
                 self._reached[state] = (entry.finished_at or "", entry.id)
-                self._remove(entry, folder)
+                # A time that lies before the file's own was told by a clock that was wrong.
+                if entry.fingerprint.mtime_ns < before.timestamp() * 10**9:
+                    self._remove(entry, folder)
             yield
 
     def _remove(self, entry: Entry, folder: Path) -> None:
@@ -108,6 +126,7 @@ class Housekeeper:
             if in_day:
                 disk.remove_folder(path.parent)
         except OSError as error:
+            self._stuck = True
             log.warn(f"retention: {path} cannot be removed: {error.strerror}")
             return
         self._archive.removed(entry, self._now())
@@ -120,9 +139,15 @@ class Housekeeper:
         except OSError:
             return False
         look = entry.fingerprint
-        return (
-            stat.S_ISREG(found.st_mode)
-            and found.st_size == look.size
-            and abs(found.st_mtime_ns - look.mtime_ns) <= MTIME_TOLERANCE_NS
-            and self._archive.is_latest_at(entry)
-        )
+        if not stat.S_ISREG(found.st_mode) or found.st_size != look.size:
+            return False
+        if abs(found.st_mtime_ns - look.mtime_ns) > MTIME_TOLERANCE_NS or not self._archive.is_latest_at(
+            entry
+        ):
+            return False
+        # Moved within its file system it is the same inode still; else its content tells, where it is known.
+        if (found.st_dev, found.st_ino) == (look.device, look.inode):
+            return True
+        if entry.sha256 is not None:
+            return disk.sha256(path) == entry.sha256
+        return found.st_dev != look.device

@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ class ClientCredentials(httpx.Auth):
         self._clock = clock
         self._lock = threading.Lock()
         self._token: str | None = None  # guarded by _lock, like the next one
+        self._issued: deque[str] = deque(maxlen=8)  # the last ones: an old one may be good for minutes
         self._good_until = 0.0
         self._life = 0.0  # seconds, as the server said
         self._clock_ahead: float | None = None
@@ -90,7 +92,7 @@ class ClientCredentials(httpx.Auth):
 
     def redacted(self, text: str) -> str:
         """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
-        for secret in (self._token, self._form["client_secret"]):
+        for secret in (*self._issued, self._form["client_secret"]):
             text = text.replace(secret, "[secret]") if secret else text
         return text
 
@@ -116,6 +118,7 @@ class ClientCredentials(httpx.Auth):
         bound(response, self._timeout_seconds)
         response.read()
         self._token, life = self._read(response)
+        self._issued.append(self._token)
         served_at = http_date(response.headers.get("date"))
         self._life = life
         self._clock_ahead = (datetime.now(UTC) - served_at).total_seconds() if served_at else None

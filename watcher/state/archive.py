@@ -21,13 +21,13 @@ class Archive:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def delivered_before(self, entry: Entry, sha256: str) -> Entry | None:
-        """Return the newest row of another file with this content that was sent by the same route, with
-        the same ACD type, and reached the server; None: there is none."""
+    def delivered_before(self, entry: Entry, sha256: str, destination: str) -> Entry | None:
+        """Return the newest row of another file with this content that was sent by the same route to the same
+        place (`desk.destination`: another tenant is another place), and reached it; None: there is none."""
         rows = self._database.query(
-            "SELECT * FROM files WHERE sha256 = ? AND route IS ? AND acd_type IS ? AND id != ?"
+            "SELECT * FROM files WHERE sha256 = ? AND route IS ? AND destination = ? AND id != ?"
             " AND chunks > 0 AND state IN (?, ?) ORDER BY id DESC LIMIT 1",
-            (sha256, entry.route, entry.acd_type, entry.id, FileState.DELIVERED, FileState.DONE),
+            (sha256, entry.route, destination, entry.id, FileState.DELIVERED, FileState.DONE),
         )
         return entry_of(rows[0]) if rows else None
 
