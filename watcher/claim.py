@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 from watcher import disk
 from watcher.errors import NotWhole, Outside, Unfit
-from watcher.formats.compressed import member_name
+from watcher.formats.compressed import name_within
 from watcher.model import Fingerprint
-from watcher.names import inner_name, is_zip
+from watcher.names import inner_name
 
 # Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
 _OPEN_FLAGS = (
@@ -109,10 +109,9 @@ def open_still(path: Path) -> BinaryIO:
 
 
 def name_inside(path: Path) -> str:
-    """Return the name of what is in a compressed file: of a zip by its directory; else the file's own."""
-    if is_zip(path.name):
-        with suppress(OSError, NotWhole, Unfit), open_still(path) as file:
-            return member_name(file)
+    """Return the name of what is in a compressed file, by its own name where it cannot be read."""
+    with suppress(OSError, NotWhole, Unfit), open_still(path) as file:
+        return name_within(file, path.name)
     return inner_name(path.name)
 
 

@@ -14,14 +14,14 @@ from itertools import chain
 from typing import BinaryIO
 
 from watcher.errors import Unfit
-from watcher.formats.compressed import expanded, member_name
+from watcher.formats.compressed import expanded, name_within
 from watcher.formats.content import Content, Scratch, blocks, digest
 from watcher.formats.csv_text import csv_content
 from watcher.formats.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
 from watcher.formats.encoding import Encoding, detect, to_utf8
 from watcher.formats.json_text import array_content, document_content
 from watcher.model import Route
-from watcher.names import inner_name, is_compressed, is_zip
+from watcher.names import is_compressed
 
 JSON_LINES = (".jsonl", ".ndjson")
 
@@ -34,13 +34,14 @@ def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: d
     columns that are not the configured ones, anything that is too large.
     """
     text, encoding = _as_utf8(file, name, route, scratch)
-    lines = (member_name(file) if is_zip(name) else inner_name(name)).casefold().endswith(JSON_LINES)
     if route.format == "csv":
         content = csv_content(text, route, encoding, scratch=scratch, now=now)
-    elif route.split is not None or lines:
-        content = array_content(text, route, scratch=scratch, lines=lines)
     else:
-        content = document_content(text, route)
+        lines = name_within(file, name).casefold().endswith(JSON_LINES)
+        if lines or route.split is not None:
+            content = array_content(text, route, scratch=scratch, lines=lines)
+        else:
+            content = document_content(text, route)
     source = content.sha256 if content.file is file else digest(file)[0]
     return replace(content, source_sha256=source, encoding=encoding.words)
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import IO, BinaryIO, cast
 
 from watcher.errors import Unfit
+from watcher.names import inner_name, is_zip
 
 BLOCK_BYTES = 1 << 20
 # Under this size even an absurd ratio is harmless: a megabyte of blanks is a file that people make.
@@ -37,6 +38,11 @@ def member_name(file: BinaryIO) -> str:
     """Return the name of the one file in a zip, without its folders. Raises `Unfit`."""
     with _faults("zip"), _archive(file) as archive:
         return _only_member(archive).filename.rpartition("/")[2]
+
+
+def name_within(file: BinaryIO, name: str) -> str:
+    """Return the name of what is in `file`, called `name`: of a zip by its directory. Raises `Unfit`."""
+    return member_name(file) if is_zip(name) else inner_name(name)
 
 
 def expanded(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> Generator[bytes]:
