@@ -15,12 +15,12 @@ import pytest
 import yaml
 from loguru import logger
 
-from watcher import log
-from watcher.commands.history import as_json
 from watcher.commands.run import run
-from watcher.configuration.config import load
+from watcher.journal.journal import Journal
+from watcher.report import log
+from watcher.report.as_data import as_json
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
-from watcher.state.journal import Journal
+from watcher.settings.config import load
 
 SECRET = "s3cr3t-of-the-tests"
 Take = Callable[[Request], Answer | None]

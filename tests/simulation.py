@@ -18,21 +18,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watcher.agent import Agent
-from watcher.assemble import build_drop, create_folders, open_state, places
-from watcher.configuration.config import load
-from watcher.configuration.presets import build_routes
-from watcher.deliver import Desk
-from watcher.errors import LostAnswer, Outside
-from watcher.holds import Holds
-from watcher.lookout import Lookout
-from watcher.model import Entry
-from watcher.pipeline import Pipeline
+from watcher.agent.agent import Agent
+from watcher.agent.build import build_drop, create_folders, open_state, places
+from watcher.agent.deliver import Desk
+from watcher.agent.drop_watcher import Lookout
+from watcher.agent.holds import Holds
+from watcher.agent.pipeline import Pipeline
+from watcher.core.conversation import Reply
+from watcher.core.conversation import Request as Push
+from watcher.core.errors import LostAnswer, Outside
+from watcher.core.model import Entry
+from watcher.journal.database import Database
+from watcher.journal.journal import Journal
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
-from watcher.state.database import Database
-from watcher.state.journal import Journal
-from watcher.upload import Reply
-from watcher.upload import Request as Push
+from watcher.settings.config import load
+from watcher.settings.presets import build_routes
 
 CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "fsync")
 SERVER = "http://127.0.0.1:1"  # nothing is ever sent there

@@ -3,66 +3,32 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain, combinations
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "watcher"
-# Folders that keep the listing short; their modules are called by their own names here.
-GROUPS = {"configuration", "formats", "housekeeping", "net", "notify", "state"}
-
-
-def short(dotted: str) -> str:
-    """Return the name of a module as it is used here: `rows` for `formats.rows`, `web.app` as it is."""
-    group, _, name = dotted.partition(".")
-    return name if group in GROUPS and name not in ("", "__init__") else dotted
-
-
-PATHS = {
-    short(path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")): path
-    for path in PACKAGE.rglob("*.py")
-}
+PATHS = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path
+         for path in PACKAGE.rglob("*.py")}  # fmt: skip
 MODULES = sorted(PATHS)
 
-BASE = {"errors", "jwt", "names", "model", "records", "units"}
-CORE = {
-    "settle", "route", "preflight", "split", "upload", "retry", "faults", "order",
-    "compressed", "encoding", "dialect", "columns", "rows", "content", "csv_text", "json_text", "json_schema",
-    "expect", "notices",
-    "receipt",
-}  # fmt: skip
-EDGES = {
-    "disk", "scratch", "detect", "claim", "outcome", "database", "journal", "lock", "answers", "auth",
-    "client", "strict_yaml", "setting_types", "settings", "presets", "config", "log", "log_lines", "schema",
-    "notify_settings", "sender", "status_settings", "systemd", "timeline", "archive",
-    "housekeeping_settings",
-}  # fmt: skip
-WIRING = {
-    "desk",
-    "bulletin",
-    "holds",
-    "live",
-    "lookout",
-    "deliver",
-    "pipeline",
-    "agent",
-    "assemble",
-    "wake",
-    "crew",
-    "recovery",
-    "days",
-    "duplicates",
-    "retention",
-    "reload",
-    "hooks",
-    "diary",
-    "vitals",
-}
-# What the preflight is made of, each of what stands behind it; and two pairs.
-PREFLIGHT = ["preflight", "csv_text", "json_text", "json_schema", "rows", "columns", "content", "compressed",
-             "split", "dialect", "encoding"]  # fmt: skip
-CORE_TO_CORE = {("notices", "expect"), ("upload", "faults"), ("order", "settle"), *combinations(PREFLIGHT, 2)}
+# The layers are the folders, from the lowest to the highest; those on one line do not know each other.
+LAYERS = [
+    {"core"},
+    {"content"},
+    {"disk"},
+    {"wfm"},
+    {"journal"},
+    {"report"},
+    {"settings"},
+    {"agent"},
+    {"sandbox", "web"},
+    {"commands"},
+    {"cli", "__init__"},
+    {"__main__"},
+]
+HEIGHT = {folder: height for height, folders in enumerate(LAYERS) for folder in folders}
 NOT_IN_CORE = {
     "time",
     "os",
@@ -75,25 +41,25 @@ NOT_IN_CORE = {
     "threading",
     "pathlib",
 }
-# base handles names and stat results, but asks the system for nothing.
-OS_IN_BASE = {"names": {"fsencode", "path"}, "model": {"stat_result"}}
+# The core handles names and stat results, but asks the system for nothing.
+OS_IN_CORE = {"core.names": {"fsencode", "path"}, "core.model": {"stat_result"}}
 
 HOMES = {
-    "watchdog": {"detect"},
-    "apprise": {"sender"},
-    "httpx": {"answers", "auth", "client"},
+    "watchdog": {"disk.hints"},
+    "apprise": {"report.sender"},
+    "httpx": {"wfm.answers", "wfm.login", "wfm.client"},
     "pydantic": {
-        "setting_types",
-        "notify_settings",
-        "status_settings",
-        "settings",
-        "housekeeping_settings",
-        "config",
+        "settings.setting_types",
+        "settings.notify_settings",
+        "settings.status_settings",
+        "settings.settings",
+        "settings.housekeeping_settings",
+        "settings.config",
     },
-    "pydantic_core": {"config"},
-    "yaml": {"strict_yaml"},
-    "loguru": {"log", "log_lines"},
-    "sqlite3": {"database"},
+    "pydantic_core": {"settings.config"},
+    "yaml": {"settings.strict_yaml"},
+    "loguru": {"report.log", "report.log_lines"},
+    "sqlite3": {"journal.database"},
     "starlette": {"web.access", "web.app"},
     "uvicorn": {"web.server"},
     "prometheus_client": {"web.metrics"},
@@ -106,12 +72,8 @@ CHANGES_PATH = {
     "unlink", "rename", "mkdir", "rmdir", "touch", "write_text", "write_bytes", "chmod",
     "symlink_to", "hardlink_to",
 }  # fmt: skip
-MAY_CHANGE_DISK = {
-    "disk",
-    "lock",
-    "database",
-    "commands.demo",
-}  # and the sandbox, which is no part of the agent
+# And the sandbox, which is no part of the agent.
+MAY_CHANGE_DISK = {"disk.files", "journal.lock", "journal.database", "commands.demo"}
 
 
 @cache
@@ -119,12 +81,9 @@ def tree(module: str) -> ast.Module:
     return ast.parse(PATHS[module].read_text(encoding="utf-8"))
 
 
-def layer(module: str) -> int:
-    """Base is 0, the command line 4."""
-    for height, members in enumerate((BASE, CORE, EDGES, WIRING)):
-        if module in members:
-            return height
-    return 4
+def folder(module: str) -> str:
+    """The folder that a module is in, or its own name at the top."""
+    return module.partition(".")[0]
 
 
 @cache
@@ -136,16 +95,15 @@ def imports(module: str) -> frozenset[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: imports are written out in full"
-            packages = {"watcher", *(f"watcher.{group}" for group in GROUPS)}
-            named = {f"{node.module}.{alias.name}" for alias in node.names if node.module in packages}
-            found |= named or {str(node.module)}
+            named = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= named if str(node.module).split(".")[0] == "watcher" else {str(node.module)}
     return frozenset(found)
 
 
 def ours(module: str) -> set[str]:
     """The modules of the package that a module imports."""
-    inside = {short(name.removeprefix("watcher.")) for name in imports(module) if name.startswith("watcher.")}
-    return inside & set(MODULES)
+    inside = {name.removeprefix("watcher.") for name in imports(module) if name.startswith("watcher")}
+    return {name if name in MODULES else name.rpartition(".")[0] or "__init__" for name in inside}
 
 
 def others(module: str) -> set[str]:
@@ -179,41 +137,29 @@ def changes_disk(name: str, call: ast.Call) -> bool:
             isinstance(text, str) and set(text) & set("wax+") and set(text) <= set("rwaxbt+")
             for text in texts
         )
-    # disk.xxx are our own; str.replace has two arguments, Path.replace one.
-    if owner in ("", "disk", "os"):
+    # files.xxx are our own; str.replace has two arguments, Path.replace one.
+    if owner in ("", "files", "os"):
         return False
     return method in CHANGES_PATH or (method == "replace" and len(call.args) == 1 and not call.keywords)
 
 
-def test_every_module_has_its_layer() -> None:
-    known = BASE | CORE | EDGES | WIRING
-    top = {
-        name
-        for name in MODULES
-        if name.split(".")[0] in ("commands", "sandbox", "web", "cli", "__init__", "__main__")
-        or name in {f"{group}.__init__" for group in GROUPS}
-    }
-
-    assert set(MODULES) == known | top
+def test_every_folder_is_a_layer() -> None:
+    assert {folder(module) for module in MODULES} == set(HEIGHT)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down_only(module: str) -> None:
-    higher = {other for other in ours(module) if layer(other) > layer(module)}
+    below = {folder(other) for other in ours(module)} - {
+        folder(module),
+        "__init__",
+    }  # `__init__`: the version
 
-    assert higher == set()
-
-
-@pytest.mark.parametrize("module", sorted(BASE | CORE))
-def test_base_and_core_import_nothing_of_their_own_height_but_what_is_listed(module: str) -> None:
-    beside = {(module, other) for other in ours(module) if layer(other) == layer(module) != 0}
-
-    assert beside <= CORE_TO_CORE
+    assert {other for other in below if HEIGHT[other] >= HEIGHT[folder(module)]} == set()
 
 
-@pytest.mark.parametrize("module", sorted(BASE | CORE))
-def test_base_and_core_know_no_clock_no_disk_no_network_and_no_log(module: str) -> None:
-    allowed = {"os"} if module in OS_IN_BASE else set()
+@pytest.mark.parametrize("module", [name for name in MODULES if folder(name) == "core"])
+def test_the_core_knows_no_clock_no_disk_no_network_and_no_log(module: str) -> None:
+    allowed = {"os"} if module in OS_IN_CORE else set()
 
     assert others(module) & NOT_IN_CORE <= allowed
     assert all(
@@ -221,15 +167,23 @@ def test_base_and_core_know_no_clock_no_disk_no_network_and_no_log(module: str) 
     )
 
 
-@pytest.mark.parametrize("module", OS_IN_BASE)
-def test_what_base_takes_from_os_asks_the_system_for_nothing(module: str) -> None:
+@pytest.mark.parametrize("module", [name for name in MODULES if folder(name) == "content"])
+def test_the_content_is_read_from_what_is_open_and_knows_no_folder_and_no_clock(module: str) -> None:
+    assert others(module) & NOT_IN_CORE == set()
+    assert all(
+        name != "open" and not name.endswith((".now", ".today", ".utcnow")) for name, _ in calls(module)
+    )
+
+
+@pytest.mark.parametrize("module", OS_IN_CORE)
+def test_what_the_core_takes_from_os_asks_the_system_for_nothing(module: str) -> None:
     taken = {
         node.attr
         for node in ast.walk(tree(module))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
     }
 
-    assert taken <= OS_IN_BASE[module]
+    assert taken <= OS_IN_CORE[module]
 
 
 @pytest.mark.parametrize("package", HOMES)
@@ -242,23 +196,23 @@ def test_the_command_lines_packages_stay_at_the_top_and_in_two_modules(package: 
     users = {module for module in MODULES if package in others(module)}
 
     assert len(users) <= 2
-    assert all(layer(module) == 4 for module in users)
+    assert {folder(module) for module in users} <= {"cli", "commands"}
 
 
 def test_the_sandbox_needs_nothing_but_the_standard_library_and_itself() -> None:
     for module in MODULES:
-        if module.startswith("sandbox"):
+        if folder(module) == "sandbox":
             assert not others(module) & {"typer", "rich", *HOMES}, module
-            assert all(other.startswith("sandbox") for other in ours(module)), module
+            assert all(folder(other) == "sandbox" for other in ours(module)), module
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("sandbox")])
+@pytest.mark.parametrize("module", [name for name in MODULES if folder(name) != "sandbox"])
 def test_only_disk_changes_the_file_system(module: str) -> None:
     found = {f"line {call.lineno}: {name}" for name, call in calls(module) if changes_disk(name, call)}
 
     if module not in MAY_CHANGE_DISK:
         assert found == set()
-    elif module == "disk":
+    elif module == "disk.files":
         assert {name.split(": ")[1] for name in found} >= {
             "os.rename",
             "os.replace",
@@ -283,7 +237,7 @@ def test_only_disk_changes_the_file_system(module: str) -> None:
         ("os.open(path, os.O_RDWR | os.O_CREAT, 0o600)", True),
         ("os.open(path, os.O_RDONLY)", False),
         ("shutil.move(a, b)", True),
-        ("disk.rename_in(a, b)", False),
+        ("files.rename_in(a, b)", False),
     ],
 )
 def test_the_guard_knows_a_call_that_changes_the_file_system(text: str, expected: bool) -> None:

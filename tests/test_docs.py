@@ -11,12 +11,12 @@ import pytest
 import typer
 import yaml
 
-from watcher import faults
 from watcher.cli import app
-from watcher.configuration.config import load
-from watcher.configuration.settings import Settle, Upload
-from watcher.configuration.status_settings import Status
-from watcher.outcome import report_text
+from watcher.core import faults
+from watcher.disk.filing import report_text
+from watcher.settings.config import load
+from watcher.settings.settings import Settle, Upload
+from watcher.settings.status_settings import Status
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.test_agent import agent, log_of, until
 from tests.conftest import Server, World, answer
-from tests.test_agent import agent, log_of, until
 
 README = Path(__file__).parent.parent / "README.md"
 _BLOCK = re.compile(r"```console\n\$ watcher (.*?)\n(.*?)```", re.DOTALL)

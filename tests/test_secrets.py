@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.test_agent import agent, log_of, until, watcher
 from tests.conftest import SECRET, Server, World, answer, rows
-from tests.test_agent import agent, log_of, until, watcher
 from watcher.sandbox.server import Answer, Request
 
 both_formats = pytest.mark.parametrize("style", ["text", "json"])

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from watcher import __version__
-from watcher.errors import ConfigError, Outside
-from watcher.units import seconds
+from watcher.core.errors import ConfigError, Outside
+from watcher.core.units import seconds
 
 if TYPE_CHECKING:
     from watcher.commands.terminal import Terminal
-    from watcher.configuration.settings import Config
+    from watcher.settings.settings import Config
 
 app = typer.Typer(
     name="watcher",
@@ -115,8 +115,8 @@ def upload(
 
     Example: watcher upload --route agent-events monday.csv
     """
-    from watcher import log
     from watcher.commands.upload import upload as command
+    from watcher.report import log
 
     settings, _ = _loaded(config)
     log.setup("error", style="text")
@@ -206,7 +206,7 @@ def service(
     Example: watcher service systemd -c /etc/watcher/config.yaml
     """
     from watcher.commands.service import service as command
-    from watcher.configuration.config import find
+    from watcher.settings.config import find
 
     raise typer.Exit(command(kind, find(config), typer.echo, user=user))
 
@@ -261,7 +261,7 @@ def _options(
 
 
 def _loaded(option: Path | None) -> tuple[Config, list[str]]:
-    from watcher.configuration.config import find, load
+    from watcher.settings.config import find, load
 
     return load(find(option))
 
@@ -288,7 +288,7 @@ def main() -> NoReturn:
         typer.echo(f"{fault}" + (f"; {fault.check}" if fault.check else ""), err=True)
         sys.exit(1)
     except Exception:
-        from watcher import log
+        from watcher.report import log
 
         log.setup()
         log.crashed(" ".join(sys.argv[1:2]) or "watcher")

@@ -14,12 +14,12 @@ from watcher.commands.check_folders import folders
 from watcher.commands.check_routes import patterns
 from watcher.commands.check_server import server
 from watcher.commands.finding import Finding
-from watcher.configuration.settings import Config
-from watcher.configuration.status_settings import Status
-from watcher.errors import ConfigError
-from watcher.names import counted
-from watcher.notify.notices import trial
-from watcher.notify.sender import channels
+from watcher.core.errors import ConfigError
+from watcher.core.names import counted
+from watcher.report.notices import trial
+from watcher.report.sender import channels
+from watcher.settings.settings import Config
+from watcher.settings.status_settings import Status
 
 
 def check(

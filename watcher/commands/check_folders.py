@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import disk_usage
 
-from watcher import disk
-from watcher.assemble import build_drop, check_distinct, refuse_share, watching
+from watcher.agent.build import build_drop, check_distinct, refuse_share, watching
 from watcher.commands.finding import Finding, probed
-from watcher.configuration.settings import Config
-from watcher.errors import Outside
-from watcher.names import counted, shown
+from watcher.core.errors import Outside
+from watcher.core.names import counted, shown
+from watcher.disk import files
+from watcher.settings.settings import Config
 
 # Less than a tenth of the file system, and less than this.
 LOW_PART = 0.1
@@ -47,12 +47,12 @@ def _probe(folder: Path) -> str:
     """Create, rename and delete a file whose name is always ignored."""
     if not folder.exists():
         raise Outside(
-            disk.folder_target(folder),
+            files.folder_target(folder),
             "it is not there",
             check="create it, or mount it again; the very first `watcher run` makes it",
         )
-    with disk.blame(folder):
-        disk.probe(folder, f".watcher-check-{os.getpid()}.part")
+    with files.blame(folder):
+        files.probe(folder, f".watcher-check-{os.getpid()}.part")
     return "files can be created, renamed and deleted"
 
 
@@ -99,14 +99,14 @@ def _distinct(config: Config) -> str:
 
 def _same_disk(config: Config) -> str:
     work, drop = config.folders.work_folder, config.folders.drop
-    with disk.blame(drop):
+    with files.blame(drop):
         drop_device = drop.stat().st_dev
     while not work.exists():
         work = work.parent
-    with disk.blame(work):
+    with files.blame(work):
         if work.stat().st_dev != drop_device:
             raise Outside(
-                disk.folder_target(work),
+                files.folder_target(work),
                 "it is on another file system than the drop folder",
                 check="put folders.work on the same one",
             )

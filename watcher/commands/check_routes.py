@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from watcher.assemble import build_drop
+from watcher.agent.build import build_drop
 from watcher.commands.finding import Finding
-from watcher.configuration.presets import build_routes
-from watcher.configuration.settings import Config, RouteSettings
-from watcher.detect import Drop
-from watcher.model import Route
-from watcher.names import counted, folded
-from watcher.route import compiled_glob, route
+from watcher.core.model import Route
+from watcher.core.names import counted, folded
+from watcher.core.route import compiled_glob, route
+from watcher.disk.drop import Drop
+from watcher.settings.presets import build_routes
+from watcher.settings.settings import Config, RouteSettings
 
 # What a `*` may stand for, besides what the other globs ask for: nothing, a number, a date, a word.
 _STARS = ("1", "", "_20261124", "-x")

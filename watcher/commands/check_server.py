@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from watcher.assemble import build_client
+from watcher.agent.build import build_client
 from watcher.commands.finding import Finding, probed
-from watcher.configuration.config import is_loopback
-from watcher.configuration.settings import Config
-from watcher.errors import ConfigError, Outside
-from watcher.net.auth import Login
-from watcher.net.client import CONNECT_SECONDS, in_words, tls_context
-from watcher.net.jwt import roles
+from watcher.core.errors import ConfigError, Outside
+from watcher.settings.config import is_loopback
+from watcher.settings.settings import Config
+from watcher.wfm.client import CONNECT_SECONDS, in_words, tls_context
+from watcher.wfm.jwt import roles
+from watcher.wfm.login import Login
 
 FEW_DAYS = 21  # a certificate that ends sooner is worth a word
 DAY_SECONDS = 86_400

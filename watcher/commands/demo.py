@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from watcher.commands.status import collect
+from watcher.agent.overview import collect
 from watcher.commands.terminal import Terminal
-from watcher.configuration.config import load
-from watcher.configuration.settings import Config
-from watcher.names import counted, shown
+from watcher.core.names import counted, shown
 from watcher.sandbox.samples import write_samples
 from watcher.sandbox.server import Sandbox
+from watcher.settings.config import load
+from watcher.settings.settings import Config
 
 PATIENCE_SECONDS = 25.0
 LOOK_SECONDS = 0.2

@@ -10,20 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from watcher import split
-from watcher.assemble import build_drop, watching
-from watcher.claim import open_still
-from watcher.configuration.presets import build_routes
-from watcher.configuration.settings import Config
-from watcher.detect import trial_open
-from watcher.errors import NotWhole, Unfit
-from watcher.formats.content import Content
-from watcher.lookout import route_of
-from watcher.model import Route
-from watcher.names import is_compressed, shown
-from watcher.preflight import prepare, refuse_empty
-from watcher.records import first_boundary
-from watcher.route import is_marker, marker_of
+from watcher.agent.build import build_drop, watching
+from watcher.agent.drop_watcher import route_of
+from watcher.content import split
+from watcher.content.content import Content
+from watcher.content.inspect import prepare, refuse_empty
+from watcher.content.records import first_boundary
+from watcher.core.errors import NotWhole, Unfit
+from watcher.core.model import Route
+from watcher.core.names import is_compressed, shown
+from watcher.core.route import is_marker, marker_of
+from watcher.disk.claim import open_still
+from watcher.disk.leases import trial_open
+from watcher.settings.presets import build_routes
+from watcher.settings.settings import Config
 
 SHOWN_CHARS = 300  # of the first record
 

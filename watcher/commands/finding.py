@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from watcher.errors import Outside, WatcherError
-from watcher.names import shown
+from watcher.core.errors import Outside, WatcherError
+from watcher.core.names import shown
 
 Level = Literal["ok", "warn", "fault"]
 _HEADS = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT"}

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher import disk, outcome
-from watcher.commands.history import opened
-from watcher.configuration.settings import Config
-from watcher.errors import ConfigError
-from watcher.names import REPORT_SUFFIX, is_half_copied, report_name, shown
+from watcher.core.errors import ConfigError
+from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name, shown
+from watcher.disk import files, filing
+from watcher.journal.reading import open_to_read
+from watcher.settings.settings import Config
 
 
 def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, everything: bool) -> int:
@@ -19,29 +19,29 @@ def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, e
     A name is that of the file in the failed folder, or the one it had in the drop folder.
     """
     folder = config.folders.failed
-    with disk.blame(folder):
+    with files.blame(folder):
         lying = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
     reports = {report_name(path.name) for path in lying}
-    files = [path for path in lying if path.name not in reports and not is_half_copied(path.name)]
-    exact = {path.name: path for path in files}
+    failed = [path for path in lying if path.name not in reports and not is_half_copied(path.name)]
+    exact = {path.name: path for path in failed}
     asked = [exact[name] for name in map(_file_name, names) if name in exact]
     # The journal is asked about the others only if a name is not that of a file in the folder.
-    original = _original_names(config, asked if len(asked) == len(names) and not everything else files)
-    chosen, missing = (files if everything else []), 0
+    original = _original_names(config, asked if len(asked) == len(names) and not everything else failed)
+    chosen, missing = (failed if everything else []), 0
     if not everything:
         for name in names:
             wanted = _file_name(name)
             found = [exact[wanted]] if wanted in exact else []
-            found = found or [path for path in files if original[path] == wanted]
+            found = found or [path for path in failed if original[path] == wanted]
             if not found:
                 missing += 1
                 hint = "; name the file, not its report" if wanted.endswith(REPORT_SUFFIX) else ""
                 say(f"{shown(wanted)}: not in {shown(str(folder))}{hint}")
             chosen += [path for path in found if path not in chosen]
     for path in chosen:
-        back = outcome.put_back(path, config.folders.drop, original[path], datetime.now(UTC))
-        with disk.blame(folder):
-            disk.remove(folder / report_name(path.name))  # ours; the journal keeps what it said
+        back = filing.put_back(path, config.folders.drop, original[path], datetime.now(UTC))
+        with files.blame(folder):
+            files.remove(folder / report_name(path.name))  # ours; the journal keeps what it said
         say(f"{shown(path.name)}: back in the drop folder as {shown(back.name)}")
     if everything and not chosen:
         say("there are no failed files")
@@ -52,16 +52,16 @@ def _file_name(name: str) -> str:
     return Path(name).name
 
 
-def _original_names(config: Config, files: Sequence[Path]) -> dict[Path, str]:
+def _original_names(config: Config, failed: Sequence[Path]) -> dict[Path, str]:
     """Return the name that each file had in the drop folder, as the journal has it."""
     try:
-        journal = opened(config)
+        journal = open_to_read(config.folders.state)
     except ConfigError:
         journal = None  # a damaged journal is no reason not to move files
     if journal is None:
-        return {path: path.name for path in files}
+        return {path: path.name for path in failed}
     try:
-        rows = {path: journal.archive.failed_at(path) for path in files}
+        rows = {path: journal.archive.failed_at(path) for path in failed}
     finally:
         journal.close()
     return {path: row.name if row else path.name for path, row in rows.items()}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from watcher import log
-from watcher.agent import RELIEVED, STILL_HELD, STOPPED
-from watcher.assemble import AGENT_LOCK, check_distinct, create_folders, open_state
-from watcher.commands.shift import Shift
-from watcher.configuration.settings import Config
-from watcher.errors import ConfigError, Outside
-from watcher.holds import Holds
-from watcher.reload import Reload
-from watcher.state.journal import Journal
-from watcher.state.lock import Lock
-from watcher.systemd import Supervisor
-from watcher.wake import LONGEST_WAIT_SECONDS, Wake
+from watcher import web
+from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED
+from watcher.agent.build import AGENT_LOCK, check_distinct, create_folders, open_state
+from watcher.agent.holds import Holds
+from watcher.agent.reload import Reload
+from watcher.agent.shift import Shift
+from watcher.agent.systemd import Supervisor
+from watcher.agent.vitals import Vitals
+from watcher.agent.wake import LONGEST_WAIT_SECONDS, Wake
+from watcher.core.errors import ConfigError, Outside
+from watcher.journal.journal import Journal
+from watcher.journal.lock import Lock
+from watcher.report import log
+from watcher.settings.settings import Config
+from watcher.wfm.client import Client
 
 
 def run(
@@ -42,10 +46,10 @@ def run(
         asked=wake.asked_to_reload,
         load=load or (lambda: (config, [])),
         set_up_log=set_up_log,
-        try_out=lambda fresh: Shift(fresh, wake, supervisor).end(finished=False),
+        try_out=lambda fresh: Shift(fresh, wake, supervisor, page=status_page).end(finished=False),
     )
     once_patience = patience if once else None
-    first = Shift(config, wake, supervisor)
+    first = Shift(config, wake, supervisor, page=status_page)
     first.begin()
     try:
         opened = _opened(config, first.holds, wake, supervisor, patience=once_patience)
@@ -58,7 +62,7 @@ def run(
                 code = first.work(journal, reload, once_patience=once_patience)
                 while code == RELIEVED:
                     try:
-                        shift = Shift(reload.take(), wake, supervisor)
+                        shift = Shift(reload.take(), wake, supervisor, page=status_page)
                         shift.begin()
                         code = shift.work(journal, reload, once_patience=once_patience)
                     except ConfigError as error:  # a port that is taken by now, a certificate that is gone
@@ -117,3 +121,20 @@ def _opened(
                 log.warn(f"{fault.target} cannot be made: {fault.reason}")  # the agent holds it
         return lock, journal
     return None
+
+
+@contextmanager
+def status_page(config: Config, vitals: Vitals, holds: Holds, client: Client) -> Iterator[None]:
+    """Serve the status page, if the settings ask for it, as long as the block lasts."""
+    if config.status is None:
+        yield
+        return
+    if problem := web.missing():
+        raise ConfigError(problem)
+    from watcher.web.server import served  # only here: the packages of the extra are not always there
+
+    with served(
+        config, config.status, vitals=vitals, holds=holds, token_renewals=lambda: client.token_renewals
+    ) as url:
+        log.status_page(url)
+        yield

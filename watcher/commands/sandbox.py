@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from watcher.errors import ConfigError
+from watcher.core.errors import ConfigError
 from watcher.sandbox.server import Sandbox
 
 _SETTINGS = """\

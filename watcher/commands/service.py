@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from watcher.commands.service_systemd import unit
 from watcher.commands.service_windows import steps
-from watcher.configuration.config import load
-from watcher.configuration.settings import Config
-from watcher.configuration.strict_yaml import parse
-from watcher.errors import ConfigError
-from watcher.names import shown
+from watcher.core.errors import ConfigError
+from watcher.core.names import shown
+from watcher.settings.config import load
+from watcher.settings.settings import Config
+from watcher.settings.strict_yaml import parse
 
 
 def service(

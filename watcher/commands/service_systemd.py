@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import watcher
-from watcher.configuration.settings import Config
-from watcher.errors import ConfigError
-from watcher.names import shown
+from watcher.core.errors import ConfigError
+from watcher.core.names import shown
+from watcher.settings.settings import Config
 
 WATCHDOG_SECONDS = 60  # the main loop turns every 5 s at most
 STATE_ROOT = Path("/var/lib")

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from watcher.configuration.settings import Config
-from watcher.names import shown
+from watcher.core.names import shown
+from watcher.settings.settings import Config
 
 _XML = """\
 <service>

@@ -11,18 +11,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher.assemble import build_client, build_pipeline, open_state
-from watcher.claim import open_still
+from watcher.agent.build import build_client, build_pipeline, open_state
+from watcher.agent.drop_watcher import route_of
+from watcher.agent.holds import Holds
+from watcher.agent.pipeline import Pipeline
 from watcher.commands.terminal import Bar, Terminal
-from watcher.configuration.presets import build_routes
-from watcher.configuration.settings import Config
-from watcher.errors import ConfigError, NotWhole, Stopped, Unfit
-from watcher.holds import Holds
-from watcher.lookout import route_of
-from watcher.model import FINAL, Entry, FileState, Fingerprint, Route
-from watcher.names import counted, shown
-from watcher.pipeline import Pipeline
-from watcher.state.journal import Journal
+from watcher.core.errors import ConfigError, NotWhole, Stopped, Unfit
+from watcher.core.model import FINAL, Entry, FileState, Fingerprint, Route
+from watcher.core.names import counted, shown
+from watcher.disk.claim import open_still
+from watcher.journal.journal import Journal
+from watcher.settings.presets import build_routes
+from watcher.settings.settings import Config
 
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2

@@ -16,7 +16,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from watcher.configuration.status_settings import Address
+from watcher.settings.status_settings import Address
 
 COOKIE = "watcher_status"
 # Nothing but our own files, no inline script or style: a file's name that gets through as markup is inert.

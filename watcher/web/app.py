@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from watcher.errors import ConfigError, Outside
+from watcher.core.errors import ConfigError, Outside
 from watcher.web import metrics
 from watcher.web.feed import Feed
 from watcher.web.health import Verdict

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from watcher.model import FileState
-from watcher.state.timeline import Ended
+from watcher.core.model import FileState
+from watcher.journal.timeline import Ended
 
 HOUR = timedelta(hours=1)
 

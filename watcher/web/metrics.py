@@ -20,8 +20,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from watcher import __version__
-from watcher.holds import Hold
-from watcher.vitals import Vitals
+from watcher.agent.vitals import Vitals
+from watcher.core.holds import Hold
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OUTCOMES = {"delivered": "done", "failed": "failed", "returned": "returned", "vanished": "vanished"}

@@ -18,12 +18,13 @@ from functools import partial
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from watcher import log
-from watcher.configuration.settings import Config
-from watcher.configuration.status_settings import Address, Status
-from watcher.errors import ConfigError
-from watcher.holds import Hold, Holds
-from watcher.vitals import Vitals
+from watcher.agent.holds import Holds
+from watcher.agent.vitals import Vitals
+from watcher.core.errors import ConfigError
+from watcher.core.holds import Hold
+from watcher.report import log
+from watcher.settings.settings import Config
+from watcher.settings.status_settings import Address, Status
 from watcher.web import snapshot
 from watcher.web.access import Guard
 from watcher.web.app import Sources, build

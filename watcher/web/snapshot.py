@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher import __version__
-from watcher.commands.history import opened
-from watcher.commands.status import collect
-from watcher.configuration.settings import Config
-from watcher.errors import ConfigError, Outside
-from watcher.holds import Hold
-from watcher.names import shown
-from watcher.outcome import report_text
-from watcher.units import utc_text
+from watcher.agent.overview import collect
+from watcher.core.errors import ConfigError, Outside
+from watcher.core.holds import Hold
+from watcher.core.names import shown
+from watcher.core.units import utc_text
+from watcher.disk.filing import report_text
+from watcher.journal.reading import open_to_read
+from watcher.settings.settings import Config
 from watcher.web.health import Verdict
 from watcher.web.history import HOUR, by_hour
 
@@ -64,7 +64,7 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
 def history(config: Config, holds: Sequence[Hold], until: datetime) -> dict[str, Any]:
     """Return what the plots show: the last 30 days, by the hour. Raises `Outside`."""
     since = (until - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0) - HOUR
-    journal = opened(config)
+    journal = open_to_read(config.folders.state)
     if journal is None:
         return {"until": utc_text(until), "hours": {}}
     try:
@@ -84,7 +84,7 @@ def history(config: Config, holds: Sequence[Hold], until: datetime) -> dict[str,
 
 def report(config: Config, push_token: str) -> str | None:
     """Return the error report of a failed file; None: there is none. Raises `Outside`."""
-    journal = opened(config)
+    journal = open_to_read(config.folders.state)
     if journal is None:
         return None
     try:

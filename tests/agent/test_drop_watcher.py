@@ -1,0 +1,344 @@
+"""The drop folder over time: a clock that the tests move, and real files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watcher.agent.drop_watcher import SHORTEST_PAUSE_SECONDS, Lookout
+from watcher.core.errors import Outside
+from watcher.core.model import Route
+from watcher.core.order import Waiting
+from watcher.core.route import compiled_glob
+from watcher.core.settle import EMPTY_PATIENCE, Ready, Wait
+from watcher.disk.drop import Drop
+
+QUIET, RESCAN = 2.0, 30.0
+LONG = 10.0  # seconds of real time to wait for what must happen
+linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux")
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Folder:
+    """A drop folder, a lookout on it, and the clock between."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = Clock()
+        self.woken = threading.Event()
+        self.opened: list[Lookout] = []
+        path.mkdir()
+
+    def lookout(self, *, marker: str | None = None, **options: Any) -> Lookout:
+        route = Route(
+            "agent-events", (compiled_glob("*.csv"),), "http://127.0.0.1:1/", "text/csv", "csv", marker=marker
+        )
+        settings = {"quiet": QUIET, "rescan": RESCAN, "ignore_unmatched": False, "events": False}
+        self.opened.append(
+            Lookout(
+                Drop(self.path, ["*.tmp"], network=False),
+                [route],
+                wake=self.woken.set,
+                clock=self.clock,
+                **(settings | options),
+            )
+        )
+        return self.opened[-1]
+
+    def write(self, name: str, content: bytes = b"a,1\n") -> Path:
+        path = self.path / name
+        path.write_bytes(content)
+        return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    made = Folder(tmp_path / "drop")
+    yield made
+    for lookout in made.opened:
+        lookout.stop()
+
+
+def only(waiting: list[Waiting]) -> Waiting:
+    (file,) = waiting
+    return file
+
+
+def is_ready(lookout: Lookout) -> bool:
+    return isinstance(only(lookout.look()).verdict, Ready)
+
+
+@pytest.mark.parametrize("age", [10.0, 86_400.0 * 365, -86_400.0], ids=["new", "old", "from the future"])
+def test_quiet_counts_from_the_first_look_whatever_the_modification_time(folder: Folder, age: float) -> None:
+    path = folder.write("a.csv")
+    when = path.stat().st_mtime - age
+    os.utime(path, (when, when))  # Explorer keeps the old time of what it copies
+    lookout = folder.lookout()
+
+    assert not is_ready(lookout)
+    folder.clock.now += QUIET - 0.01
+    assert not is_ready(lookout)
+    folder.clock.now += 0.01
+    assert is_ready(lookout)
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"b,2\n")
+
+
+def replace(path: Path) -> None:
+    """Another file of the same size and time under the same name."""
+    status = path.stat()
+    fresh = path.with_name("fresh.tmp")
+    fresh.write_bytes(path.read_bytes())
+    os.utime(fresh, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.replace(fresh, path)
+
+
+def fill(path: Path) -> None:
+    """Size as before, content not: what Explorer does."""
+    with path.open("r+b") as file:
+        file.write(b"x")
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+
+
+@pytest.mark.parametrize("change", [append, replace, fill])
+def test_any_change_starts_the_quiet_time_anew(folder: Folder, change: Callable[[Path], None]) -> None:
+    path = folder.write("a.csv")
+    lookout = folder.lookout()
+    lookout.look()
+    folder.clock.now += QUIET - 0.5
+
+    change(path)
+
+    assert not is_ready(lookout)
+    folder.clock.now += QUIET - 0.01
+    assert not is_ready(lookout)
+    folder.clock.now += 0.01
+    assert is_ready(lookout)
+
+
+def test_a_name_that_was_gone_at_one_look_begins_anew(folder: Folder) -> None:
+    path = folder.write("a.csv")
+    lookout = folder.lookout()
+    lookout.look()
+    hidden = path.rename(path.with_name("a.tmp"))
+    folder.clock.now += QUIET
+    assert lookout.look() == []
+
+    hidden.rename(path)
+
+    assert not is_ready(lookout)
+
+
+def test_a_file_of_zero_bytes_waits_five_times_as_long(folder: Folder) -> None:
+    folder.write("a.csv", b"")
+    lookout = folder.lookout()
+    lookout.look()
+
+    folder.clock.now += QUIET * EMPTY_PATIENCE - 0.01
+    assert only(lookout.look()).verdict == Wait("empty so far", 1000.0 + QUIET * 5)
+    folder.clock.now += 0.01
+    assert is_ready(lookout)
+
+
+def test_a_file_waits_for_its_marker_and_the_marker_is_no_file(folder: Folder) -> None:
+    folder.write("a.csv")
+    lookout = folder.lookout(marker="{name}.ok")
+    lookout.look()
+    folder.clock.now += QUIET
+    assert only(lookout.look()).verdict == Wait("waits for its marker a.csv.ok")
+
+    folder.write("a.csv.ok", b"")
+
+    assert is_ready(lookout)
+    assert lookout.odd == [("a.csv.ok", "a marker file")]
+
+
+def test_a_name_that_no_route_matches_is_told_or_left(folder: Folder) -> None:
+    folder.write("holiday.xls")
+
+    assert only(folder.lookout().look()).route is None
+    leaving = folder.lookout(ignore_unmatched=True)
+    assert leaving.look() == []
+    assert [name for name, _ in leaving.odd] == ["holiday.xls"]
+    assert "unmatched: ignore" in leaving.odd[0][1]
+
+
+def test_what_may_not_be_opened_is_told_and_gone_when_it_is_gone(folder: Folder) -> None:
+    link = folder.path / "a.csv"
+    link.symlink_to("elsewhere.csv")
+    lookout = folder.lookout()
+
+    assert lookout.look() == []
+    assert [name for name, _ in lookout.odd] == ["a.csv"]
+    link.unlink()
+    lookout.look()
+    assert lookout.odd == []
+
+
+def test_the_first_look_is_due_at_once_and_the_next_with_the_rescan(folder: Folder) -> None:
+    lookout = folder.lookout()
+    assert lookout.due_at == 1000.0
+
+    lookout.look()
+
+    assert lookout.due_at == 1000.0 + RESCAN
+
+
+def test_the_next_look_is_due_when_the_first_file_may_be_whole(folder: Folder) -> None:
+    folder.write("a.csv")
+    lookout = folder.lookout()
+    lookout.look()
+    assert lookout.due_at == 1000.0 + QUIET
+
+    folder.clock.now += 1.5
+    folder.write("b.csv", b"")
+    lookout.look()
+    assert lookout.due_at == 1000.0 + QUIET
+    folder.clock.now += 0.5
+    lookout.look()
+    assert lookout.due_at == 1001.5 + QUIET * EMPTY_PATIENCE
+
+
+def test_a_file_that_is_in_use_is_quiet_anew(folder: Folder) -> None:
+    folder.write("a.csv")
+    lookout = folder.lookout()
+    lookout.look()
+    folder.clock.now += QUIET
+    assert is_ready(lookout)
+
+    lookout.again("a.csv")
+    lookout.again("gone.csv")
+
+    assert lookout.due_at == folder.clock.now + QUIET
+    folder.clock.now += QUIET - 0.01
+    assert not is_ready(lookout)
+
+
+def test_a_hint_brings_the_look_forward_but_not_within_the_shortest_pause(folder: Folder) -> None:
+    lookout = folder.lookout()
+    lookout.look()
+    assert not folder.woken.is_set()
+    lookout.soon()
+    assert lookout.due_at == 1000.0 + RESCAN
+
+    lookout.hint()
+    assert folder.woken.is_set()
+    lookout.soon()
+    assert lookout.due_at == 1000.0 + SHORTEST_PAUSE_SECONDS
+
+    lookout.look()
+    folder.clock.now += 10
+    lookout.soon()
+    assert lookout.due_at == 1000.0 + RESCAN  # that hint is used up
+    lookout.hint()
+    lookout.soon()
+    assert lookout.due_at == 1010.0
+
+
+def test_a_burst_of_hints_wakes_once_until_the_next_look(folder: Folder) -> None:
+    lookout = folder.lookout()
+    lookout.hint()
+    folder.woken.clear()
+    lookout.hint()
+    assert not folder.woken.is_set()
+
+    lookout.look()
+    lookout.hint()
+
+    assert folder.woken.is_set()
+
+
+def test_a_slow_look_is_followed_by_twice_its_time(folder: Folder) -> None:
+    lookout = folder.lookout()
+    scan = lookout._drop.scan
+
+    def slow() -> Any:
+        folder.clock.now += 7
+        return scan()
+
+    lookout._drop.scan = slow  # type: ignore[method-assign] - a folder of a million files
+    lookout.look()
+    lookout.hint()
+    lookout.soon()
+
+    assert lookout.due_at == 1007.0 + 14
+
+
+def test_a_folder_that_is_away_is_outside_and_what_was_known_stays_known(folder: Folder) -> None:
+    folder.write("a.csv")
+    lookout = folder.lookout()
+    lookout.look()
+    away = folder.path.rename(folder.path.with_name("away"))
+    with pytest.raises(Outside):
+        lookout.look()
+
+    away.rename(folder.path)
+    folder.clock.now += QUIET
+
+    assert is_ready(lookout)
+
+
+@linux
+def test_events_of_the_folder_are_hints(folder: Folder) -> None:
+    lookout = folder.lookout(events=True)
+    lookout.look()
+
+    folder.write("a.csv")
+
+    assert folder.woken.wait(LONG)
+    lookout.soon()
+    assert lookout.due_at < 1000.0 + 1
+
+
+@linux
+def test_a_folder_that_was_replaced_between_two_looks_is_watched_anew(
+    folder: Folder, lines: list[str]
+) -> None:
+    lookout = folder.lookout(events=True)
+    lookout.look()
+    folder.path.rename(folder.path.with_name("away"))
+    folder.path.mkdir()
+
+    lookout.look()
+    folder.woken.clear()
+    folder.write("a.csv")
+
+    assert folder.woken.wait(LONG)
+    lookout.look()
+    assert sum("watching anew" in line for line in lines) == 1
+
+
+@linux
+def test_a_folder_that_was_away_for_some_looks_is_watched_again(folder: Folder, lines: list[str]) -> None:
+    del lines  # the log must not go to the terminal
+    lookout = folder.lookout(events=True)
+    lookout.look()
+    folder.path.rename(folder.path.with_name("away"))
+    for _ in range(3):
+        with pytest.raises(Outside):
+            lookout.look()
+    folder.path.mkdir()
+
+    lookout.look()
+    folder.woken.clear()
+    folder.write("a.csv")
+
+    assert folder.woken.wait(LONG)

@@ -1,0 +1,228 @@
+"""Restarts after which something is different: the settings, the folders, the device numbers, the journal."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Server, World, answer, lose_answer, rows, works
+from tests.simulation import Simulation
+from watcher.content import split
+from watcher.sandbox.server import Request
+
+
+def interrupted(world: World) -> None:
+    """One chunk is delivered, then the server is away, and the agent stops."""
+    world.server.script.append(works)
+    world.server.always = answer(503)
+    world.drop("agent_events.csv", rows(12))
+    assert world.run_once(patience=0.2) == 4
+    world.server.always = None
+
+
+def test_a_server_that_is_another_one_now_never_gets_half_a_file(world: World) -> None:
+    interrupted(world)
+    with Server() as other:
+        world.settings["wfm"] |= {"api_url": other.url, "token_url": other.token_url}
+
+        assert world.run_once() == 0
+
+        (operation,) = other.operations()
+        assert operation.completed
+        assert operation.body == rows(12).encode()
+
+
+@pytest.mark.parametrize(
+    "change", [{"params": {"source": "acd2"}}, {"acd_type": "avaya"}, {"header": "drop"}]
+)
+def test_a_route_that_sends_otherwise_now_begins_the_file_again(world: World, change: dict[str, Any]) -> None:
+    interrupted(world)
+    world.settings["routes"][2] |= change
+
+    assert world.run_once() == 0
+
+    whole = rows(12).encode()
+    (operation,) = world.completed()
+    if change.get("acd_type"):  # it is the file's, from the claim on
+        assert operation.body == whole
+    elif "header" in change:
+        assert operation.body == whole.split(b"\n", 1)[1]
+    else:
+        assert operation.body == whole
+        assert world.server.pushes()[-1]["source"] == "acd2"
+
+
+def test_a_route_that_is_gone_sends_the_file_back_to_be_routed_anew(world: World) -> None:
+    interrupted(world)
+    world.settings["routes"][2]["name"] = "renamed"
+
+    assert world.run_once() == 0
+
+    assert [(row["route"], row["state"]) for row in world.history()] == [
+        ("renamed", "done"),
+        ("agent-events", "returned"),
+    ]
+    (operation,) = world.completed()
+    assert operation.body == rows(12).encode()
+
+
+def test_device_numbers_that_changed_with_a_reboot_do_not_send_a_file_twice(world: World) -> None:
+    world.server.script.extend([works, works, lose_answer])
+    world.server.always = answer(503)
+    world.drop("agent_events.csv", rows(12))
+    assert world.run_once(patience=0.2) == 4
+    world.server.always = None
+    connection = sqlite3.connect(world.path("state") / "journal.db")
+    connection.execute("UPDATE files SET device = '999', inode = '999'")
+    connection.commit()
+    connection.close()
+
+    assert world.run_once() == 0
+
+    (operation,) = world.server.operations()
+    assert operation.body == rows(12).encode()
+    assert [row["state"] for row in world.history()] == ["done"]
+
+
+def test_an_installation_that_moved_goes_on_where_it_was(world: World) -> None:
+    interrupted(world)
+    moved = world.root.with_name("moved")
+    shutil.move(world.root, moved)
+    world.root = moved
+
+    assert world.run_once() == 0
+
+    (operation,) = world.server.operations()
+    assert operation.body == rows(12).encode()
+    assert set(world.files("done")) == {"agent_events.csv"}
+
+
+def test_a_lost_state_folder_is_told_and_no_claimed_file_lies_unseen(world: World, lines: list[str]) -> None:
+    interrupted(world)
+    (claimed,) = world.work_files()
+    shutil.rmtree(world.path("state"))
+    world.path("state").mkdir()
+
+    assert world.run_once() == 0
+
+    assert any(str(claimed) in line and "move it back" in line for line in lines)
+
+
+def test_a_file_that_somebody_took_out_of_the_work_folder_is_told_as_vanished(
+    world: World, lines: list[str]
+) -> None:
+    interrupted(world)
+    (claimed,) = world.work_files()
+    claimed.unlink()
+
+    assert world.run_once() == 0
+
+    assert [row["state"] for row in world.history()] == ["vanished"]
+    assert any("somebody took it" in line for line in lines)
+    assert world.completed() == []
+
+
+def test_files_in_the_work_folder_that_the_journal_does_not_know_go_back_into_the_drop_folder(
+    world: World,
+) -> None:
+    interrupted(world)
+    connection = sqlite3.connect(world.path("state") / "journal.db")
+    connection.execute("DELETE FROM files")
+    connection.commit()
+    connection.close()
+
+    assert world.run_once() == 0
+
+    assert set(world.files("done")) == {"agent_events.csv"}
+
+
+def test_upload_as_the_very_first_command_does_not_keep_run_from_making_the_folders(world: World) -> None:
+    from tests.agent.test_agent import watcher
+
+    for name in ("drop", "done", "failed", "state"):
+        world.path(name).rmdir()
+    path = world.path("agent_events.csv")
+    path.write_text(rows(2))
+
+    assert watcher(world, "upload", str(path)).returncode == 0
+    assert watcher(world, "run", "--once").returncode == 0
+
+    assert world.path("drop").is_dir()
+
+
+def test_a_disk_that_fails_between_two_chunks_repeats_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Simulation(tmp_path / "world")
+    text = b"".join(b"agent-%02d,ready,1\n" % number for number in range(12))
+    world.drop("agent_events.csv", text)
+    cut, faults = split.cut, [OSError(errno.ESTALE, "Stale file handle")]
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if world.wire.operations() and faults:
+            raise faults.pop()
+        return cut(*args, **kwargs)
+
+    monkeypatch.setattr(split, "cut", failing)
+    assert world.run() == 0
+
+    (operation,) = world.wire.operations()
+    assert operation.body == text
+
+
+@pytest.mark.parametrize("mtime", [-1, 2**34, 9_300_000_000])
+def test_any_modification_time_is_fine(world: World, mtime: int) -> None:
+    path = world.drop("agent_events.csv", rows(2))
+    os.utime(path, (mtime, mtime))
+    before = path.stat().st_mtime_ns  # a file system may keep fewer bits
+
+    assert world.run_once() == 0
+
+    assert (world.path("done") / "agent_events.csv").stat().st_mtime_ns == before
+
+
+def test_an_acd_type_that_is_no_text_is_no_acd_type(world: World) -> None:
+    world.settings["routes"][2] = {
+        "name": "agent-events",
+        "regex": r"(?P<acd_type>[^_]+)_events.*\.csv",
+        "endpoint": "agent-events",
+    }
+    name = os.fsdecode(b"gen\xffsis_events.csv")
+    world.drop(name, rows(2))
+    world.drop("genesis_events.csv", rows(2))
+
+    assert world.run_once() == 1
+
+    assert world.completed()[0].acd_type == "genesis"
+    assert len(world.files("done")) == 1
+
+
+def test_a_file_that_changes_while_it_is_inspected_is_not_failed_for_it(world: World) -> None:
+    def torn(request: Request, take: Any) -> Any:
+        (path,) = world.work_files()
+        with path.open("a") as file:
+            file.write("late,1\n")
+        return answer(400, "half a row")(request, take)
+
+    world.server.script.append(torn)
+    world.drop("agent_events.csv", rows(2))
+
+    assert world.run_once() == 0
+
+    assert [row["state"] for row in world.history()] == ["done", "returned"]
+
+
+def test_once_waits_out_the_tries_of_a_server_error_however_short_its_patience(world: World) -> None:
+    world.settings["upload"] |= {"attempts": 4, "retry_cap": "300ms"}
+    world.server.always = answer(500)
+    world.drop("agent_events.csv", rows(2))
+
+    assert world.run_once(patience=0.1) == 1
+
+    assert len(world.server.pushes()) == 4

@@ -1,0 +1,161 @@
+"""SIGHUP to the real command: new settings take effect, wrong ones do not, and no upload is hurt."""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.agent.test_agent import Gate, agent, log_of, until
+from tests.conftest import Server, World, answer, rows, works
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+TOLD = "the settings were read again"
+
+
+def reload(process: subprocess.Popen[bytes], world: World, words: str = TOLD) -> None:
+    """Ask for a reload, and wait until the agent says `words` once more."""
+    before = log_of(world).count(words)
+    assert world.config.is_file()  # written anew
+    process.send_signal(signal.SIGHUP)
+    until(lambda: log_of(world).count(words) > before)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def test_a_new_route_takes_effect_without_a_restart(world: World) -> None:
+    world.settings["unmatched"] = "ignore"
+    with agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        world.drop("queue_stats.csv", rows(2))
+        world.settings["routes"].append(
+            {"name": "stats", "match": "queue*.csv", "endpoint": "historical-data"}
+        )
+        reload(process, world)
+        until(lambda: world.files("done"))
+        end(process)
+
+    assert log_of(world).count("watches") == 2
+    (operation,) = world.completed()
+    assert operation.body == rows(2).encode()
+
+
+WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+    (lambda settings: settings["wfm"].update(tenantt="x"), "did you mean tenant?"),
+    (lambda settings: settings["folders"].update(state="elsewhere"), "folders.state cannot be changed"),
+    (lambda settings: settings["wfm"].update(ca_file="none.pem"), "none.pem"),
+    (lambda settings: settings.update(log={"file": "none/x.log"}), "none/x.log"),
+]
+
+
+def test_wrong_settings_are_refused_and_the_old_ones_stay(world: World) -> None:
+    world.path("none").write_text("no folder")
+    with agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        sound = copy.deepcopy(world.settings)
+        for change, words in WRONG:
+            change(world.settings)
+            reload(process, world, "refused; the old ones stay in force")
+            assert words in log_of(world).rpartition("refused;")[2]
+            world.settings = copy.deepcopy(sound)
+        world.drop("agent_events.csv", rows(2))
+        until(lambda: world.files("done"))
+        end(process)
+
+    assert log_of(world).count("watches") == 1
+
+
+def test_a_port_that_is_taken_when_the_settings_take_effect_gives_way_to_the_old_ones(world: World) -> None:
+    pytest.importorskip("uvicorn", reason="the status page needs the extra `web`")
+    with socket.create_server(("127.0.0.1", 0)) as other, agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        world.settings["status"] = {"listen": f"127.0.0.1:{other.getsockname()[1]}"}
+        reload(process, world, "refused; the old ones stay in force")
+        world.drop("agent_events.csv", rows(2))
+        until(lambda: world.files("done"))
+        end(process)
+
+    assert "another program has this port" in log_of(world)
+
+
+def test_an_upload_under_way_ends_under_its_old_settings_and_nothing_is_sent_twice(world: World) -> None:
+    gate = Gate()
+    world.server.script.extend([works, gate])
+    world.drop("agent_events.csv", rows(12))
+    with agent(world) as process:
+        assert gate.reached.wait(20)
+        world.settings["upload"]["chunk_bytes"] = 1000
+        world.settings["routes"][2]["acd_type"] = "avaya"
+        reload(process, world)
+        world.drop("agent_events_2.csv", rows(5))
+        gate.open.set()
+        until(lambda: len(world.files("done")) == 2)
+        end(process)
+
+    first, second = world.completed()
+    assert (first.body, second.body) == (rows(12).encode(), rows(5).encode())
+    assert (first.chunk_count, second.chunk_count) == (3, 1)
+    kinds = [push["acdType"] for push in world.server.pushes()]
+    assert kinds == ["genesis"] * 3 + ["avaya"]
+
+
+def test_a_held_upload_goes_on_under_the_new_settings(world: World, server: Server) -> None:
+    """The new settings may be the cure: they do not wait for the end of a hold."""
+    server.always = answer(404)
+    world.settings["upload"]["retry_cap"] = "1h"
+    world.drop("agent_events.csv", rows(12))
+    with agent(world) as process:
+        until(lambda: "holding" in log_of(world))
+        server.always = None
+        world.settings["upload"]["retry_cap"] = "10ms"
+        reload(process, world)
+        until(lambda: world.files("done"))
+        end(process)
+
+    (operation,) = world.completed()
+    assert operation.body == rows(12).encode()
+    (row,) = world.history()
+    assert row["state"] == "done"
+
+
+def test_many_reloads_in_a_row_lose_nothing(world: World) -> None:
+    names = [f"agent_events_{number}.csv" for number in range(12)]
+    with agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        for number, name in enumerate(names):
+            world.drop(name, rows(12 + number))
+            if number % 3 == 0:
+                reload(process, world)
+        until(lambda: len(world.files("done")) == len(names))
+        end(process)
+
+    bodies = sorted(len(operation.body) for operation in world.completed())
+    assert bodies == [20 * (12 + number) for number in range(12)]
+    assert len(world.server.operations()) == len(names)
+
+
+def test_a_terminal_that_is_closed_ends_the_agent_as_before(world: World) -> None:
+    master, slave = os.openpty()
+    command = [sys.executable, "-m", "watcher", "run", "-c", str(world.config)]
+    with (world.root / "agent.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=slave, stdout=subprocess.DEVNULL, stderr=log)
+    try:
+        os.close(slave)
+        until(lambda: "watches" in log_of(world))
+        os.close(master)  # hung up
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert TOLD not in log_of(world)

@@ -1,0 +1,40 @@
+"""Durations and sizes as people write them."""
+
+import pytest
+
+from watcher.core.units import byte_count, seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("500ms", 0.5), ("2s", 2), ("5m", 300), ("24h", 86400), ("30d", 2_592_000), (7, 7), ("1.5 h", 5400)],
+)
+def test_durations(text: object, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1MB", 10**6), ("1MiB", 2**20), ("500kB", 500_000), ("16 KiB", 16384), (7, 7), ("1.5MB", 1_500_000)],
+)
+def test_sizes(text: object, value: int) -> None:
+    assert byte_count(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "2 weeks", "1M", "2MB", "1,5s", True, None, -1, []])
+def test_what_is_no_duration_is_refused_with_the_remedy(text: object) -> None:
+    with pytest.raises(ValueError, match="must be a duration such as 500ms"):
+        seconds(text)
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "2 bags", "1M", "5s", "1,5MB", "0.5", True, None, -1, []])
+def test_what_is_no_size_is_refused_with_the_remedy(text: object) -> None:
+    with pytest.raises(ValueError, match="must be a size such as 500kB"):
+        byte_count(text)
+
+
+def test_a_number_of_hundreds_of_digits_is_refused_and_breaks_nothing() -> None:
+    with pytest.raises(ValueError, match="must be a duration"):
+        seconds("9" * 400)
+    with pytest.raises(ValueError, match="must be a size"):
+        byte_count("9" * 400)

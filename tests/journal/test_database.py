@@ -1,0 +1,192 @@
+"""The journal's file: readers beside a writer, damage, newer versions, faults of the disk."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from watcher.core.errors import ConfigError, Outside
+from watcher.core.model import Entry, Fingerprint
+from watcher.journal.journal import Journal
+from watcher.journal.schema import MIGRATIONS
+
+NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
+LOOK = Fingerprint(device=1, inode=2, size=1000, mtime_ns=3)
+
+
+def seen(journal: Journal, name: str = "a.csv") -> Entry:
+    """A new row, of a file that is about to be claimed."""
+    return journal.see(
+        name, LOOK, origin="drop", source="/w/t/a.csv", push_token="t", route="r", acd_type=None, now=NOW
+    )
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """A new journal."""
+    opened = Journal(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_a_reader_works_beside_an_open_writer_and_changes_nothing(journal: Journal, tmp_path: Path) -> None:
+    entry = journal.ready(seen(journal))
+    reader = Journal(tmp_path, readonly=True)
+
+    assert reader.history() == [entry]
+    assert reader.agent_id == journal.agent_id
+    with pytest.raises(Outside, match="readonly"):
+        seen(reader)
+    later = journal.sending(entry, position=0, chunks=0, end=9, sha256="ab", destination="d")
+    assert reader.history() == [later]
+    reader.close()
+
+
+def test_a_reader_of_a_folder_without_a_journal_says_so_and_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no journal yet"):
+        Journal(tmp_path, readonly=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_take_turns(journal: Journal, tmp_path: Path) -> None:
+    """`watcher upload` writes beside the running agent."""
+    other = Journal(tmp_path)
+    rows = [seen(each, name) for name, each in zip("abcd", (journal, other) * 2, strict=True)]
+
+    assert other.history() == journal.history() == rows[::-1]
+    assert len({row.id for row in rows}) == 4
+    other.close()
+
+
+def test_the_journal_is_for_its_owner_alone(journal: Journal, tmp_path: Path) -> None:
+    seen(journal)
+
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("DELETE FROM files")  # now SQLite's own rollback journal is there as well
+        modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+        other.rollback()
+    assert modes == {"journal.db": "0o600", "journal.db-journal": "0o600"}
+
+
+def test_every_commit_is_durable_and_readable_by_whoever_may_read_the_file(journal: Journal) -> None:
+    """Not WAL: there a reader needs write permission, and a commit may be lost with the power."""
+    [mode] = journal._database.query("PRAGMA journal_mode")
+    [synchronous] = journal._database.query("PRAGMA synchronous")
+
+    assert (mode[0], synchronous[0]) == ("truncate", 2)
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096))
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def replaced_by_text(path: Path) -> None:
+    path.write_bytes(b"this is a letter to the management\n" * 200)
+
+
+def of_a_newer_version(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words", "readonly"),
+    [
+        (damaged, "is damaged", False),
+        (truncated, "is damaged", False),
+        (replaced_by_text, "is damaged", False),
+        (replaced_by_text, "is damaged", True),
+        (of_a_newer_version, "newer", False),
+        (of_a_newer_version, "newer", True),
+    ],
+)
+def test_a_journal_that_cannot_be_trusted_is_refused_and_not_touched(
+    harm: Callable[[Path], None], words: str, readonly: bool, tmp_path: Path
+) -> None:
+    """A reader checks no pages, but what it can see at once it refuses as well."""
+    first = Journal(tmp_path)
+    for number in range(30):
+        seen(first, name=f"{number}.csv" * 20)
+    first.close()
+    harm(tmp_path / "journal.db")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(ConfigError, match=words) as caught:
+        Journal(tmp_path, readonly=readonly)
+    assert "nothing was touched" in str(caught.value)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_journal_that_a_crash_left_empty_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").touch(0o600)
+
+    journal = Journal(tmp_path)
+    assert journal.history() == []
+    seen(journal)
+    journal.close()
+
+
+def without_its_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def without_its_file(folder: Path) -> None:
+    (folder / "journal.db").unlink()
+
+
+def with_another_file(folder: Path) -> None:
+    shutil.copyfile(folder / "journal.db", folder / "copy")
+    (folder / "copy").replace(folder / "journal.db")
+
+
+@pytest.mark.parametrize("harm", [without_its_folder, without_its_file, with_another_file])
+def test_a_journal_that_is_gone_or_replaced_holds_the_state_folder(
+    harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    journal = Journal(folder)
+    entry = seen(journal)
+    harm(folder)
+
+    with pytest.raises(Outside) as caught:
+        journal.ready(entry)
+    assert caught.value.target == f"folder {folder}"
+    journal.close()
+
+
+def test_a_state_folder_that_is_away_is_outside_and_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(Outside):
+        Journal(tmp_path / "away")
+    assert not (tmp_path / "away").exists()
+
+
+def test_a_journal_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0] + ";PRAGMA user_version = 1")
+        old.execute(
+            "INSERT INTO files (name, origin, source, state, push_token, device, inode, size, mtime_ns,"
+            " started_at) VALUES (CAST('a.csv' AS BLOB), 'drop', CAST('/w/a.csv' AS BLOB), 'done', 't', '1',"
+            " '2', 3, '4', '2026-11-23T19:24:39.000Z')"
+        )
+        old.commit()
+
+    with pytest.raises(ConfigError, match="of an older version"):
+        Journal(tmp_path, readonly=True)
+    journal = Journal(tmp_path)
+    reader = Journal(tmp_path, readonly=True)
+
+    assert [(row.name, row.state, row.problems) for row in reader.history()] == [("a.csv", "done", None)]
+    assert seen(journal).id == 2
+    reader.close()
+    journal.close()

@@ -1,0 +1,195 @@
+"""What is told, when, and how often: by hand, with a clock that is a number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from watcher.core.model import Entry, FileState, Fingerprint
+from watcher.report.expect import Expectation
+from watcher.report.notices import HOLD_AGAIN_SECONDS, SHOWN_FAILED, Held, Message, Notices, Silence
+
+SINCE = datetime(2026, 11, 24, 3, 12, tzinfo=UTC)
+
+
+def failed(name: str = "a.csv", **more: str) -> Entry:
+    return Entry(
+        id=1, name=name, origin="drop", source="/w/a", route="agent-events", acd_type=None,
+        state=FileState.FAILED, push_token="t", fingerprint=Fingerprint(1, 2, 3, 4),
+        **{"reason": "line 17: an open quote", "what_to_do": "close it", **more},
+    )  # fmt: skip
+
+
+def held(target: str = "https://wfm", began: float = 0.0, reason: str = "it refuses") -> Held:
+    return Held(target, reason, "is the server up?", SINCE, began)
+
+
+def one(messages: list[Message]) -> Message:
+    [message] = messages
+    return message
+
+
+def test_a_failed_file_is_told_with_its_reason_and_what_to_do() -> None:
+    notices = Notices(gather=60)
+    notices.failed(failed(), 100)
+
+    assert notices.due(159) == []
+    assert notices.next_due() == 160
+    message = one(notices.due(160))
+    assert (message.kind, message.subject) == ("failure", "a.csv failed")
+    assert "a.csv (agent-events): line 17: an open quote\nWhat to do: close it" in message.body
+    assert notices.due(1000) == []
+    assert notices.next_due() is None
+
+
+def test_many_failed_files_in_a_minute_are_one_message_with_a_count() -> None:
+    notices = Notices(gather=60)
+    for number in range(1234):
+        notices.failed(failed(f"{number}.csv"), number / 100)
+
+    message = one(notices.due(60))
+    assert message.subject == "1,234 files failed"
+    assert message.body.count("What to do") == SHOWN_FAILED
+    assert "... and 1,224 more files." in message.body
+    notices.failed(failed("a day later.csv"), 90_000)
+    assert one(notices.due(90_060)).subject == "a day later.csv failed"
+
+
+def test_while_files_go_on_failing_the_messages_become_rarer() -> None:
+    notices = Notices(gather=60)
+    told = []
+    for tick in range(0, 86_400, 10):
+        notices.failed(failed(), tick)
+        told += [tick for _ in notices.due(tick)]
+
+    assert told[:3] == [60, 190, 440]
+    assert 24 <= len(told) <= 32
+
+
+def test_records_that_a_delivered_file_left_behind_are_told_too() -> None:
+    notices, partly = Notices(gather=0), replace(failed(), state=FileState.DONE, aside="/failed/a.csv")
+    notices.failed(partly, 0)
+    assert one(notices.due(0)).subject == "a.csv left records behind"
+
+    notices.failed(partly, 0)
+    notices.failed(failed("b.csv"), 0)
+    assert one(notices.due(0)).subject == "2 files failed or left records behind"
+
+
+def test_at_the_end_what_still_gathers_is_told() -> None:
+    notices = Notices(gather=60)
+    notices.failed(failed(), 0)
+
+    assert one(notices.due(1, all_of_it=True)).subject == "a.csv failed"
+
+
+def test_failed_false_keeps_failed_files_to_itself() -> None:
+    notices = Notices(failed_files=False)
+    notices.failed(failed(), 0)
+
+    assert notices.due(1000, all_of_it=True) == []
+
+
+def test_a_name_and_a_reason_are_data_and_of_bounded_length() -> None:
+    notices = Notices(gather=0)
+    notices.failed(failed("a\nb\x1b.csv", reason="x" * 5000), 0)
+
+    message = one(notices.due(0))
+    assert message.subject == "a\\nb\\x1b.csv failed"
+    assert "\x1b" not in message.body
+    assert len(message.body) < 1000
+
+
+def test_a_hold_is_told_once_when_it_lasts_and_once_when_it_is_over() -> None:
+    notices = Notices(held_for=900)
+    notices.holds([held()], 1)
+    assert notices.due(899) == []
+    assert notices.next_due() == 900
+
+    notices.holds([held(reason="it answers 503")], 900)
+    message = one(notices.due(900))
+    assert message.subject == "https://wfm is held for 15 minutes"
+    assert "since 2026-11-24T03:12:00.000Z: it answers 503\nWhat to check: is the server up?" in message.body
+    notices.holds([held()], 5000)
+    assert notices.due(5000) == []
+    notices.holds([], 7200)
+    assert one(notices.due(7200)) == Message(
+        "success", "https://wfm is back", "https://wfm is back after 2 hours."
+    )
+    assert notices.due(9000) == []
+
+
+def test_a_hold_that_ends_in_time_is_never_told() -> None:
+    notices = Notices(held_for=900)
+    notices.holds([held()], 1)
+    notices.holds([], 899)
+
+    assert notices.due(10_000) == []
+
+
+def test_a_hold_that_comes_and_goes_is_told_once_an_hour_at_most() -> None:
+    notices = Notices(held_for=10)
+    told: list[str] = []
+    for tick in range(0, 4000, 40):  # held for 30 s, back for 10 s, and so on
+        notices.holds([held(began=tick)], tick)
+        told += [message.subject for message in notices.due(tick + 30)]
+        notices.holds([], tick + 30)
+        told += [message.subject for message in notices.due(tick + 30)]
+
+    assert len([subject for subject in told if "held" in subject]) == 2
+    assert len([subject for subject in told if "back" in subject]) == 2
+    assert HOLD_AGAIN_SECONDS < 4000
+
+
+def test_a_hold_that_ended_and_began_anew_between_two_looks_is_another_hold() -> None:
+    notices = Notices(held_for=10)
+    notices.holds([held(began=0)], 0)
+    assert len(notices.due(10)) == 1
+    notices.holds([held(began=15)], 16)
+
+    assert one(notices.due(16)).subject == "https://wfm is back"
+
+
+def test_holds_that_are_due_together_are_one_message() -> None:
+    notices = Notices(held_for=900)
+    notices.holds([held(), held("folder /drop", 30)], 40)
+
+    message = one(notices.due(1000))
+    assert message.subject == "2 things are held, for 17 minutes"
+    assert "folder /drop" in message.body
+    notices.holds([], 2000)
+    assert one(notices.due(2000)).subject == "2 holds are over"
+
+
+def test_held_for_null_never_tells_of_holds() -> None:
+    notices = Notices(held_for=None)
+    notices.holds([held()], 0)
+
+    assert notices.due(1e9) == []
+    assert notices.next_due() is None
+
+
+def test_a_silence_is_told_once_until_a_file_ends_it() -> None:
+    notices, wanted = Notices(), Expectation("agent-events", 86_400)
+    silence = Silence(wanted, SINCE)
+    notices.silences([silence], {})
+
+    message = one(notices.due(0))
+    assert message.subject == "no file of agent-events came"
+    assert "every 1 day" in message.body
+    assert "delivered at 2026-11-24T03:12:00.000Z" in message.body
+    notices.silences([silence], {})
+    assert notices.due(1) == []
+    notices.silences([], {"agent-events": "a.csv"})
+    assert one(notices.due(2)).subject == "files of agent-events come again"
+    notices.silences([], {"agent-events": "b.csv"})
+    assert notices.due(3) == []
+    notices.silences([Silence(wanted, SINCE.replace(day=25))], {})
+    assert one(notices.due(4)).subject == "no file of agent-events came"
+
+
+def test_a_silence_that_was_told_before_a_restart_is_not_told_again() -> None:
+    notices = Notices(silent={"agent-events": "no file yet"})
+    notices.silences([Silence(Expectation("agent-events", 60), None)], {})
+
+    assert notices.due(0) == []

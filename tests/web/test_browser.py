@@ -1,0 +1,236 @@
+"""The status page in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.agent.test_agent import Gate
+from tests.conftest import World, answer, rows, works
+from tests.web.page import page, running
+from watcher.core.errors import Outside
+from watcher.web import feed
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'"
+)
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"
+)
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
+# WCAG 2.1, 1.4.3: the ratio of every text that is seen to the ground behind it. Returns those under 4.5.
+CONTRAST = """() => {
+  const parsed = (text) => text.match(/[\\d.]+/g).map(Number);
+  const channel = (value) => (value <= 10 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parsed(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const ratios = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.getClientRects().length || element.closest('title')) continue;
+    const style = getComputedStyle(element);
+    const text = light(parsed(element instanceof SVGElement ? style.fill : style.color));
+    const behind = light(ground(element));
+    const ratio = (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
+    ratios.push([`${element.tagName}.${element.className} ${element.textContent}`, ratio]);
+  }
+  return [ratios.length, ratios.filter(([, ratio]) => ratio < 4.5)];
+}"""
+# What a screen reader would read out as nothing.
+NAMELESS = """() => [...document.querySelectorAll('button, a, progress, svg, table, [role]:not([hidden])')]
+  .filter((element) => !element.textContent.trim())
+  .filter((element) => !element.getAttribute('aria-label') && !element.getAttribute('aria-labelledby'))
+  .map((element) => element.outerHTML)"""
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests here."""
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Open]:
+    """Opens the page at a URL; whatever the browser complains of fails the test, but what is `expected`."""
+    complaints: list[str] = []
+    context: list[Any] = []
+    expects: list[str] = []
+
+    def open_page(url: str, *, expected: str = "(?!)", **options: Any) -> Any:
+        expects.append(expected)
+        context.append(browser.new_context(**{"viewport": DESK, **options}))
+        tab = context[-1].new_page()
+        tab.clock.install()  # so that a test can turn it forward
+        tab.set_default_timeout(15_000)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        tab.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        tab.goto(url)
+        tab.wait_for_selector("#plots svg")
+        return tab
+
+    yield open_page
+    for each in context:
+        each.close()
+    assert [said for said in complaints if not any(re.search(each, said) for each in expects)] == []
+
+
+def test_names_and_answers_that_are_markup_are_shown_as_text_and_run_nothing(
+    world: World, opened: Open
+) -> None:
+    bad = "agent_events_<img src=x onerror=alert(1)><svg onload=alert(2)>.csv"
+    world.server.always = answer(400, "</pre><script>alert(3)</script>")
+    world.drop(bad, rows(2))
+    assert world.run_once() == 1
+    world.drop("agent_events_<b>waits.csv", rows(2))
+
+    with page(world) as served:
+        served.holds.failed(Outside("folder /x<script>alert(4)</script>", "<img src=x onerror=alert(5)>"))
+        tab = opened(served.url, expected="violates the following Content Security Policy|status of 404")
+        tab.get_by_role("button", name="Error report of").focus()
+        tab.keyboard.press("Enter")
+        tab.locator("pre", has_text="server_said").wait_for()
+
+        assert tab.locator("#last td.name").inner_text() == bad
+        assert tab.locator("#waiting td.name").inner_text() == "agent_events_<b>waits.csv"
+        assert "folder /x<script>alert(4)</script>" in tab.locator("#held").inner_text()
+        assert "<script>alert(3)</script>" in tab.locator("pre").inner_text()
+        assert tab.locator("main img, main b, main script").count() == 0
+        # Even markup that got in by a fault of ours would be inert: the policy refuses it.
+        tab.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', '<img id=in src=x onerror=\"document.title=6\">')"
+        )
+        tab.locator("#in").wait_for(state="attached")
+        assert tab.title() != "6"
+        tab.close()
+
+
+def test_it_shows_what_happens_without_a_reload_and_keeps_an_open_report_open(
+    world: World, opened: Open
+) -> None:
+    world.server.always = answer(400, "no such agent")
+    world.drop("agent_events_1.csv", rows(2))
+    assert world.run_once() == 1
+    with page(world) as served:
+        tab = opened(served.url)
+        tab.locator("#state.good", has_text="running").wait_for()
+        tab.get_by_role("button", name="Error report of agent_events_1.csv").click()
+        tab.wait_for_selector("pre:visible")
+        world.drop("agent_events_2.csv", rows(2))
+        tab.wait_for_selector("#waiting td.name")
+        served.holds.failed(Outside(world.server.url, "the server asks for patience"))
+        tab.wait_for_selector("#state.warn")
+        assert "the server asks for patience" in tab.locator("#held").inner_text()
+        assert world.run_once() == 1
+        tab.locator("#last tbody tr").nth(1).wait_for()
+
+        names = tab.locator("#last td.name").all_inner_texts()
+        assert names == ["agent_events_2.csv", "agent_events_1.csv"]
+        assert tab.locator("pre:visible").count() == 1
+        tab.get_by_role("button", name="30 days").click()
+        assert (
+            tab.locator("#sums")
+            .inner_text()
+            .startswith("Last 30 days: 0 files delivered (0 B), 2 files failed")
+        )
+        tab.locator("#as-table summary").click()
+        assert tab.locator("#history-table tbody tr").count() == 1
+        tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_and_named_on_a_phone_in_light_and_in_the_dark(
+    world: World, opened: Open, scheme: str
+) -> None:
+    world.drop("agent_events_" + "long_name_" * 18 + ".csv", 'a"')
+    world.drop("agent_events.csv", rows(3))
+    assert world.run_once() == 1
+    world.drop("agent_events_waits.csv", rows(2))
+    with page(world) as served:
+        served.holds.failed(Outside("http://" + "x" * 120 + ".example", "away"))
+        tab = opened(served.url, viewport=PHONE, color_scheme=scheme)
+        tab.wait_for_selector("#held .notice")
+        tab.locator("#as-table summary").click()
+        tab.get_by_role("button", name="Error report of").click()
+        tab.wait_for_selector("pre:visible")
+
+        seen, poor = tab.evaluate(CONTRAST)
+        assert seen > 30
+        assert poor == []
+        assert tab.evaluate(NAMELESS) == []
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.locator("[aria-live=polite]").count() == 1
+        tab.close()
+
+
+def test_the_keyboard_reaches_everything_and_its_focus_is_seen(world: World, opened: Open) -> None:
+    world.drop("agent_events.csv", 'a"')
+    assert world.run_once() == 1
+    with page(world) as served:
+        tab = opened(served.url)
+        reached = []
+        for _ in range(5):
+            tab.keyboard.press("Tab")
+            reached.append(tab.evaluate("document.activeElement.textContent.trim()"))
+            assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", reached
+        tab.close()
+
+    assert reached == ["Skip to the content", "24 hours", "30 days", "The same as a table", "Report"]
+
+
+def test_without_events_it_asks_now_and_then_and_an_agent_that_is_gone_is_told(
+    world: World, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_LISTENERS", 0)
+    with page(world) as served:
+        tab = opened(served.url, expected="Failed to load resource")
+        tab.wait_for_selector("#state.good")
+        world.drop("agent_events.csv", rows(2))
+        tab.clock.run_for(6000)
+        tab.wait_for_selector("#waiting td.name")
+    tab.clock.run_for(6000)
+    tab.wait_for_selector("#state.bad")
+    assert tab.locator("#state").inner_text() == "no answer from the agent"
+    tab.close()
+
+
+def test_an_upload_under_way_has_a_bar_with_its_share_and_says_what_is_left(
+    world: World, opened: Open
+) -> None:
+    gate = Gate()
+    world.server.script.extend([works, gate])
+    world.drop("agent_events.csv", rows(12))
+    with running(world) as url:
+        tab = opened(url, expected="Failed to load resource")
+        assert gate.reached.wait(20)
+        tab.locator("#way", has_text="41 %, 100 B of 240 B, 1 chunk").wait_for()
+        assert tab.locator("progress").get_attribute("aria-label") == "agent_events.csv: 41 %"
+        tab.locator("#way", has_text="left").wait_for()
+        gate.open.set()
+        tab.locator("#last .outcome.good", has_text="done").wait_for()
+        assert tab.locator("#way").inner_text() == "Nothing is being uploaded."
+        tab.close()

@@ -1,0 +1,198 @@
+"""The drop folder over time: looks, remembers what was seen before, and says which files are whole.
+
+Joins `detect` (the look), `settle` (the judgement) and `route` (the name). Used by the main thread alone,
+but for `hint`, which watchdog's thread calls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from watcher.content.compressed import member_name
+from watcher.core.errors import NotWhole, Unfit
+from watcher.core.model import Fingerprint, Route
+from watcher.core.names import is_zip
+from watcher.core.order import Waiting
+from watcher.core.route import is_marker, marker_of, route
+from watcher.core.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, observe, restart
+from watcher.disk.claim import open_still
+from watcher.disk.drop import Drop, Found
+from watcher.disk.hints import Hints
+from watcher.report import log
+
+# A burst of events makes one look, and looks take at most a third of the time however large the folder is.
+SHORTEST_PAUSE_SECONDS = 0.02
+PAUSE_PER_LOOK = 2.0
+
+
+class Lookout:
+    """Knows for each name in the drop folder how long it has been as it is."""
+
+    def __init__(
+        self,
+        drop: Drop,
+        routes: Sequence[Route],
+        *,
+        quiet: float,
+        rescan: float,
+        ignore_unmatched: bool,
+        events: bool,
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`quiet` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's wait."""
+        self.due_at = clock()  # when the next look is due, by the clock
+        self.longest_wait = quiet * EMPTY_PATIENCE  # seconds that any file settles
+        self.odd: list[tuple[str, str]] = []  # (name, why) of what lies there and is none of ours
+        self._drop = drop
+        self._routes = routes
+        self._quiet = quiet
+        self._rescan = rescan
+        self._ignore_unmatched = ignore_unmatched
+        self._events = events
+        self._wake = wake
+        self._clock = clock
+        self._hints: Hints | None = None
+        self._settling: dict[str, Settling] = {}
+        self._by_name: dict[str, tuple[Route | None, bool, str]] = {}  # what `_of` said at the last look
+        # Whose own names say nothing: the route by what is in them, and whether they were whole then.
+        self._zips: dict[str, tuple[Fingerprint, Route | None, bool]] = {}
+        self._earliest = clock()
+        self._hinted = False
+
+    def hint(self) -> None:
+        """Something happened in the folder: look soon."""
+        if not self._hinted:
+            self._hinted = True
+            self._wake()
+
+    def look(self) -> list[Waiting]:
+        """Look at the whole folder; returns every file that waits in it. Raises `Outside`."""
+        self._watch()
+        self._hinted = False  # before the look: what happens during it needs another one
+        began = self._clock()
+        found = self._drop.scan()
+        now = self._clock()
+        waiting, until = self._judged(found, now)
+        self._earliest = now + max(SHORTEST_PAUSE_SECONDS, PAUSE_PER_LOOK * (now - began))
+        self.due_at = max(self._earliest, min([now + self._rescan, *until]))
+        return waiting
+
+    def soon(self) -> None:
+        """Take a hint into account: bring the next look forward. Called by the main loop."""
+        if self._hinted:
+            self.due_at = min(self.due_at, max(self._earliest, self._clock()))
+
+    def again(self, name: str) -> None:
+        """A file turned out to be in use, or different: its quiet time begins anew."""
+        if name in self._settling:
+            self._settling[name] = restart(self._settling[name], self._clock())
+        self.due_at = min(self.due_at, self._clock() + max(self._quiet, SHORTEST_PAUSE_SECONDS))
+
+    def since(self, name: str) -> float | None:
+        """Return when a waiting file was first seen as it is now, by the clock. Any thread may ask."""
+        known = self._settling.get(name)
+        return known.since if known else None
+
+    @property
+    def deaf(self) -> bool:
+        """Whether a thread of watchdog's died; the next look mends that. Any thread may ask."""
+        hints = self._hints
+        return hints is not None and not hints.running()
+
+    def stop(self) -> None:
+        """End watchdog's threads."""
+        if self._hints is not None:
+            self._hints.stop()
+            self._hints = None
+
+    def _watch(self) -> None:
+        """See to it that events come; first of all, so that no file falls between events and look."""
+        if not self._events:
+            return
+        was_deaf = self._hints is not None and not self._hints.alive()
+        if self._hints is not None and not was_deaf and not self._hints.doubtful():
+            return
+        self.stop()
+        try:
+            self._hints = Hints(self._drop.folder, self.hint)
+        except OSError as error:
+            # The scan says whether the folder is away. Anything else (the kernel's limit of watches, say)
+            # costs only speed: the scan goes on without events.
+            if self._drop.folder.is_dir():
+                log.warn(
+                    f"no events for the drop folder ({error.strerror}): looking every {self._rescan:g} s"
+                )
+                self._events = False
+            return
+        if was_deaf:
+            log.observer_restarted()
+
+    def _judged(self, found: list[Found], now: float) -> tuple[list[Waiting], list[float]]:
+        names = {item.name for item in found}
+        judged: dict[str, tuple[Route | None, bool, str]] = {}
+        settling: dict[str, Settling] = {}
+        waiting: list[Waiting] = []
+        until: list[float] = []
+        self.odd = []
+        for item in found:
+            # A name means the same at every look, and a hundred thousand of them take seconds to route.
+            wanted, unknown_zip, why = judged[item.name] = self._by_name.get(item.name) or self._of(item.name)
+            why = item.odd or why
+            if why or item.look is None:
+                self.odd.append((item.name, why))
+                continue
+            known = observe(self._settling.get(item.name), item.look, now)
+            settling[item.name] = known
+            if unknown_zip:
+                is_ready = isinstance(judge(known, now, quiet=self._quiet), Ready)
+                wanted = self._route_inside(item.name, item.look, anew=is_ready)
+                if is_ready and (why := self._not_ours(item.name, wanted)):
+                    self.odd.append((item.name, why))
+                    continue
+            marker = marker_of(item.name, wanted) if wanted else None
+            missing = marker if marker is not None and marker not in names else None
+            verdict = judge(known, now, quiet=self._quiet, marker=missing)
+            if isinstance(verdict, Wait) and verdict.until is not None:
+                until.append(verdict.until)
+            waiting.append(Waiting(item.name, item.look, wanted, Wait(item.busy) if item.busy else verdict))
+        self._settling, self._by_name = settling, judged
+        self._zips = {name: known for name, known in self._zips.items() if name in names}
+        return waiting, until
+
+    def _of(self, name: str) -> tuple[Route | None, bool, str]:
+        """Return what a name says: its route, whether it is a zip that must be opened to tell, and why it is
+        none of ours, or ""."""
+        wanted = route(name, self._routes)
+        unknown_zip = wanted is None and is_zip(name)
+        return wanted, unknown_zip, "" if unknown_zip else self._not_ours(name, wanted)
+
+    def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> Route | None:
+        """Return the route of the file in a zip. It is opened once while it settles, for the order of files,
+        and with `anew` once more, now that it is whole."""
+        known = self._zips.get(name)
+        if known is None or known[0] != look or (anew and not known[2]):
+            found = route_of(self._drop.folder / name, self._routes)
+            known = self._zips[name] = (look, found, anew)
+        return known[1]
+
+    def _not_ours(self, name: str, wanted: Route | None) -> str:
+        if is_marker(name, self._routes):
+            return "a marker file"
+        if wanted is None and self._ignore_unmatched:
+            return "no route matches its name, and `unmatched: ignore` leaves it"
+        return ""
+
+
+def route_of(path: Path, routes: Sequence[Route]) -> Route | None:
+    """Return the route of a file by its name, or of a zip by the name of the one file in it."""
+    found = route(path.name, routes)
+    if found is not None or not is_zip(path.name):
+        return found
+    try:
+        with open_still(path) as file:
+            return route(member_name(file), routes)
+    except (OSError, NotWhole, Unfit):  # whoever takes it says what is wrong with it
+        return None

@@ -1,0 +1,105 @@
+"""What is found at the start: files that were under way at the last stop, and files nobody knows.
+
+It looks at the disk and brings the journal in line with it; nothing is sent here. All of it may be
+repeated, and none of it is decided while a folder is away: then it raises `Outside`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from watcher.core.model import Entry, FileState, Route
+from watcher.core.route import marker_of
+from watcher.disk import files, filing
+from watcher.disk.claim import take_marker
+from watcher.disk.places import Places
+from watcher.journal.journal import Journal
+from watcher.report import log
+
+
+def recover(journal: Journal, places: Places, routes: Mapping[str, Route], now: datetime) -> list[Entry]:
+    """Return the files that are under way, each with where it really is."""
+    entries = [_located(journal, places, entry) for entry in journal.unfinished("drop")]
+    found = []
+    for entry in entries:
+        if entry.state is FileState.SEEN:
+            if not _was_claimed(places, entry):
+                journal.forget(entry)
+                continue
+            _fetch_marker(places, routes, entry)
+        found.append(entry)
+    _put_back_orphans(places, {Path(entry.source).parent.name for entry in found}, now)
+    return found
+
+
+def strangers(places: Places) -> Iterator[Path]:
+    """Yield the files that agents of other state folders have in the work folder."""
+    work = places.work.parent
+    if work.is_dir():
+        for other in sorted(work.iterdir()):
+            if other.name != places.work.name and other.name.startswith("agent-") and other.is_dir():
+                yield from sorted(path for path in other.glob("*/*") if path.is_file())
+
+
+def _located(journal: Journal, places: Places, entry: Entry) -> Entry:
+    """Bring the row's paths in line with the settings, whose folders may have moved meanwhile."""
+    old = Path(entry.source)
+    source = places.work / old.parent.name / entry.name
+    target = Path(entry.target) if entry.target else None
+    ours = (places.done, places.failed, places.drop)
+    if target is not None and target.parent not in ours and target.parent.parent != places.done:
+        # Only a file that is already there belongs to a folder that the settings do not name any more.
+        target = target if os.path.lexists(target) else None
+    aside = Path(entry.aside) if entry.aside else None
+    if aside is not None and aside.parent != places.failed:
+        aside = aside if os.path.lexists(aside) else None
+    if (
+        source == old
+        and str(target or "") == (entry.target or "")
+        and str(aside or "") == (entry.aside or "")
+    ):
+        return entry
+    return journal.relocated(entry, source=source, target=target, aside=aside)
+
+
+def _was_claimed(places: Places, entry: Entry) -> bool:
+    """Say whether the crash came after the rename; to be said only of folders that are there."""
+    with files.blame(places.drop):
+        places.drop.stat()
+    if os.path.lexists(entry.source):
+        return True
+    if not os.path.lexists(places.drop / entry.name):
+        with files.blame(places.work):
+            places.work.stat()
+    return False
+
+
+def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Entry) -> None:
+    """A crash may have come between a file and its marker. If there is a new file of that name by now, the
+    marker may be that one's, and stays."""
+    route = routes.get(entry.route or "")
+    marker = marker_of(entry.name, route) if route else None
+    if marker is not None and not os.path.lexists(places.drop / entry.name):
+        with files.blame(places.drop):
+            take_marker(places.drop, Path(entry.source).parent, marker)
+
+
+def _put_back_orphans(places: Places, known: set[str], now: datetime) -> None:
+    """Files in our part of the work folder that no row knows (the journal was restored from a backup, say)
+    go back into the drop folder: they must not lie there unseen."""
+    if not places.work.is_dir():
+        return
+    with files.blame(places.work):
+        for own in sorted(places.work.iterdir()):
+            if own.name.removesuffix(".report").removesuffix(".aside") in known:
+                continue
+            if not own.is_dir():
+                files.remove(own)  # the draft of a report, or bad records that are still in their file
+                continue
+            for path in sorted(own.iterdir()):
+                target = filing.put_back(path, places.drop, path.name, now)
+                log.warn(f"{path.name}: was in the work folder unknown to the journal; back at {target}")
+            files.remove_folder(own)

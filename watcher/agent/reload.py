@@ -1,0 +1,98 @@
+"""New settings for a running agent, asked for by SIGHUP: read again, judged, and kept until it is relieved.
+
+Settings with any fault are refused, and the old ones stay in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from watcher.agent.build import check_distinct
+from watcher.core.errors import ConfigError, WatcherError
+from watcher.report import log
+from watcher.settings.settings import Config
+
+# Files under way lie in the one, and their rows in the other.
+_FIXED = ("state", "drop", "work_folder")
+
+
+class Reload:
+    """The settings in force, and those that wait; used by the main thread alone."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        asked: Callable[[], bool],
+        load: Callable[[], tuple[Config, list[str]]],
+        set_up_log: Callable[[Config], None],
+        try_out: Callable[[Config], None],
+    ) -> None:
+        """`asked` says whether a reload was asked for since it was last called; `load` reads the settings;
+        `set_up_log` makes the log as they say; `try_out` builds what they need, and puts it away again.
+        All but the first raise `ConfigError`."""
+        self.current = config
+        self._before = config
+        self._next: Config | None = None
+        self._asked = asked
+        self._load = load
+        self._set_up_log = set_up_log
+        self._try_out = try_out
+
+    @property
+    def waits(self) -> bool:
+        """Whether sound new settings wait for the agent to be relieved."""
+        return self._next is not None
+
+    def look(self) -> None:
+        """Read the settings again, if that was asked for. Raises nothing: the agent must go on."""
+        if not self._asked():
+            return
+        try:
+            fresh, warnings = self._load()
+            _refuse_fixed(self.current, fresh)
+            check_distinct(fresh)
+            self._try_out(fresh)
+            self._follow_log(fresh)
+        except (WatcherError, OSError) as error:
+            log.reload_refused(error.problems if isinstance(error, ConfigError) else [str(error)])
+            return
+        for warning in warnings:
+            log.warn(warning)
+        log.reload_accepted()
+        self._next = fresh
+
+    def take(self) -> Config:
+        """Put the settings that wait in force, and return them."""
+        if self._next is not None:
+            self._before, self.current, self._next = self.current, self._next, None
+        return self.current
+
+    def give_back(self, error: ConfigError) -> None:
+        """The settings taken last cannot be worked with after all: those before them are in force again.
+
+        Raises `error` where there are none before them.
+        """
+        if self._before is self.current:
+            raise error
+        log.reload_refused(error.problems)
+        self.current = self._before
+
+    def _follow_log(self, fresh: Config) -> None:
+        if fresh.log == (self._next or self.current).log:
+            return
+        try:
+            self._set_up_log(fresh)
+        except ConfigError:
+            self._set_up_log(self._next or self.current)
+            raise
+
+
+def _refuse_fixed(current: Config, fresh: Config) -> None:
+    changed = [
+        f"folders.{key.removesuffix('_folder')} cannot be changed by a reload; restart the agent for that"
+        for key in _FIXED
+        if getattr(current.folders, key) != getattr(fresh.folders, key)
+    ]
+    if changed:
+        raise ConfigError(changed)

@@ -1,0 +1,154 @@
+"""Removes files and rows that have been kept long enough, a few at a time; the main loop calls it.
+
+Only files that the journal knows: at the place where they were put, with the size and time that they had,
+and put there by no later row. Whatever is not there, or is another file, is left alone, and so is everything
+while a folder is away.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from watcher.core.errors import Outside
+from watcher.core.model import Entry, FileState
+from watcher.core.names import report_name
+from watcher.disk import files
+from watcher.disk.filing import is_day
+from watcher.disk.places import Places
+from watcher.journal.archive import Archive
+from watcher.report import log
+from watcher.settings.housekeeping_settings import Retention
+
+ROUND_SECONDS = 3600.0  # from the end of one round to the next
+STEP_FILES = 20  # in one turn of the main loop: milliseconds, on a share too
+STEP_ROWS = 200
+DRIFT_SECONDS = 3600.0  # a clock that is set by more was wrong, before or now
+MTIME_TOLERANCE_NS = 2 * 10**9  # FAT keeps even seconds
+
+
+class Housekeeper:
+    """What is left to remove; used by the main thread alone."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        places: Places,
+        settings: Retention,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._archive = archive
+        self._places = places
+        self._settings = settings
+        self._clock = clock
+        self._now = now
+        self._due_at = clock()
+        self._told = (now(), clock())  # both clocks at the last round, to see whether one was set
+        self._stuck = False  # a file could not be removed in this round
+        self._steps: Iterator[None] | None = None  # of the round that has begun
+        # How far each kind got. What was not there is not looked for again in this process.
+        self._reached = dict.fromkeys((FileState.DONE, FileState.FAILED), ("", 0))
+
+    def step(self) -> None:
+        """Do a little of what is due, at most once an hour from the beginning; raises nothing."""
+        if self._steps is None:
+            if self._clock() < self._due_at:
+                return
+            if self._clock_was_set():
+                log.warn("retention: the clock was set; nothing is removed in this round")
+                self._end_round()
+                return
+            self._steps = self._round()
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._end_round()
+        except Outside as fault:
+            log.warn(f"retention: {fault}; tried again in {ROUND_SECONDS / 60:.0f} minutes")
+            self._end_round()
+
+    def _end_round(self) -> None:
+        self._steps = None
+        self._due_at = self._clock() + ROUND_SECONDS
+
+    def _clock_was_set(self) -> bool:
+        """Say whether the time of day went otherwise than time: then nothing is as old as it seems."""
+        (wall, steady), self._told = self._told, (self._now(), self._clock())
+        drift = (self._told[0] - wall).total_seconds() - (self._told[1] - steady)
+        return abs(drift) > DRIFT_SECONDS
+
+    def _round(self) -> Iterator[None]:
+        self._stuck = False
+        kinds = (
+            (FileState.DONE, self._places.done, self._settings.done),
+            (FileState.FAILED, self._places.failed, self._settings.failed),
+        )
+        for state, folder, kept in kinds:
+            if kept is not None and folder.is_dir():
+                yield from self._files(state, folder, self._before(kept))
+        away = not (self._places.done.is_dir() and self._places.failed.is_dir())
+        # A row that is gone leaves its file for ever.
+        if self._settings.history is not None and not away and not self._stuck:
+            before = self._before(self._settings.history)
+            while number := self._archive.forget(before, limit=STEP_ROWS):
+                log.history_removed(number, before=before)
+                yield
+
+    def _before(self, seconds: float) -> datetime:
+        return self._now() - timedelta(seconds=min(seconds, 10**9))
+
+    def _files(self, state: FileState, folder: Path, before: datetime) -> Iterator[None]:
+        while entries := self._archive.kept_since(
+            state, before=before, after=self._reached[state], limit=STEP_FILES
+        ):
+            for entry in entries:
+                self._reached[state] = (entry.finished_at or "", entry.id)
+                # A time that lies before the file's own was told by a clock that was wrong.
+                if entry.fingerprint.mtime_ns < before.timestamp() * 10**9:
+                    self._remove(entry, folder)
+            yield
+
+    def _remove(self, entry: Entry, folder: Path) -> None:
+        path = Path(entry.target or "")
+        in_day = path.parent.parent == folder and is_day(path.parent.name)
+        if not (path.parent == folder or in_day) or not self._is_still(entry, path):
+            return
+        try:
+            # The report first: a crash in between leaves the file, which is found again.
+            if entry.state is FileState.FAILED:
+                files.remove(path.with_name(report_name(path.name)))
+            files.remove(path)
+            if in_day:
+                files.remove_folder(path.parent)
+        except OSError as error:
+            self._stuck = True
+            log.warn(f"retention: {path} cannot be removed: {error.strerror}")
+            return
+        self._archive.removed(entry, self._now())
+        log.removed(entry)
+
+    def _is_still(self, entry: Entry, path: Path) -> bool:
+        """Say whether what is at `path` is the file of this row."""
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return False
+        look = entry.fingerprint
+        if not stat.S_ISREG(found.st_mode) or found.st_size != look.size:
+            return False
+        if abs(found.st_mtime_ns - look.mtime_ns) > MTIME_TOLERANCE_NS or not self._archive.is_latest_at(
+            entry
+        ):
+            return False
+        # Moved within its file system it is the same inode still; else its content tells, where it is known.
+        if (found.st_dev, found.st_ino) == (look.device, look.inode):
+            return True
+        if entry.sha256 is not None:
+            return files.sha256(path) == entry.sha256
+        return found.st_dev != look.device

@@ -1,0 +1,129 @@
+"""Pure: what is inside a compressed file, as a stream of bytes that is bounded whatever the file claims.
+
+`.gz` by RFC 1952, `.zip` with exactly one file in it. It is handed an open file and knows no folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO, cast
+
+from watcher.core.errors import Unfit
+from watcher.core.names import inner_name, is_zip
+
+BLOCK_BYTES = 1 << 20
+# Under this size even an absurd ratio is harmless: a megabyte of blanks is a file that people make.
+RATIO_FROM_BYTES = 10_000_000
+_AGAIN = "make it again, and drop it again"
+_ONE_EACH = "put each file into a zip of its own"
+_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+_MOST_ENTRIES = 1_000
+# What the libraries say of bytes that no program wrote: an empty name, an offset beyond every file, ...
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, ValueError, LookupError, OverflowError,
+)  # fmt: skip
+_END_RECORD_BYTES = 22 + 65_535  # with the longest comment
+
+
+def member_name(file: BinaryIO) -> str:
+    """Return the name of the one file in a zip, without its folders. Raises `Unfit`."""
+    with _faults("zip"), _archive(file) as archive:
+        return _only_member(archive).filename.rpartition("/")[2]
+
+
+def name_within(file: BinaryIO, name: str) -> str:
+    """Return the name of what is in `file`, called `name`: of a zip by its directory. Raises `Unfit`."""
+    return member_name(file) if is_zip(name) else inner_name(name)
+
+
+def expanded(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> Generator[bytes]:
+    """Yield the content of the compressed `file` in blocks.
+
+    Raises `Unfit` for a file that is damaged, encrypted, expands to more than `max_bytes`, or to more than
+    `max_ratio` times its own size.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    kind = name.casefold().rpartition(".")[2]
+    done = 0
+    with _faults(kind), _opened(file, kind) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            done += len(block)
+            if done > max_bytes:
+                raise Unfit(
+                    f"it expands to more than {max_bytes:,} bytes",
+                    what_to_do="export it in smaller parts, or raise upload.max_expanded",
+                )
+            if done > RATIO_FROM_BYTES and done > size * max_ratio:
+                raise Unfit(
+                    f"it expands to more than {max_ratio:g} times its size, as no real export does",
+                    what_to_do="look into the file; upload.max_ratio can be raised",
+                )
+            yield block
+
+
+@contextmanager
+def _opened(file: BinaryIO, kind: str) -> Iterator[IO[bytes]]:
+    if kind == "gz":
+        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+            yield cast(IO[bytes], stream)
+    else:
+        with _archive(file) as archive, archive.open(_only_member(archive)) as stream:
+            yield stream
+
+
+def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [
+        member for member in archive.infolist() if not (member.is_dir() or _is_litter(member.filename))
+    ]
+    if len(members) != 1:
+        raise Unfit(
+            f"the zip holds {len(members)} files where there must be exactly one",
+            what_to_do=_ONE_EACH,
+        )
+    if members[0].flag_bits & 1:
+        raise Unfit("the zip is encrypted", what_to_do="make it without a password, and drop it again")
+    return members[0]
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    """Open a zip, but none with thousands of files: its directory would be read whole."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _END_RECORD_BYTES))
+    end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    # The end of central directory record, 4.3.16 of the ZIP specification: at 10, the number of entries.
+    if at >= 0 and len(end) >= at + 12 and int.from_bytes(end[at + 10 : at + 12], "little") > _MOST_ENTRIES:
+        raise Unfit("the zip holds very many files where there must be one", what_to_do=_ONE_EACH)
+    return zipfile.ZipFile(file)
+
+
+def _is_litter(name: str) -> bool:
+    """Say whether a member is one that macOS and Windows add by themselves."""
+    last = name.rpartition("/")[2]
+    return name.startswith("__MACOSX/") or last.startswith("._") or last.casefold() in _LITTER
+
+
+@contextmanager
+def _faults(kind: str) -> Iterator[None]:
+    """Turn what the libraries say about a damaged file into `Unfit`; faults of the disk stay as they are."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+    except OSError as error:
+        # A damaged directory makes the library seek to nowhere (EINVAL); bad data has no number at all.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+    except (NotImplementedError, RuntimeError) as error:  # a method of compression that Python has not
+        raise Unfit(f"the {kind} file cannot be read: {error}", what_to_do=_AGAIN) from error

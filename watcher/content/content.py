@@ -1,0 +1,63 @@
+"""What goes out of a file: `Content`, the result of the preflight, and the few ways to read a whole file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from watcher.content.compressed import BLOCK_BYTES
+from watcher.content.split import Opening
+
+SHOWN_PROBLEMS = 10  # of a file, in its report; all are counted
+
+Scratch = Callable[[], BinaryIO]  # gives an empty file to write to and read from, as often as it is called
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one look at a file found, and what is sent of it."""
+
+    file: BinaryIO  # the file itself, or a scratch file with what was made of it
+    opening: Opening
+    size: int  # bytes of `file`
+    sha256: str  # of `file`, in hex
+    source_sha256: str = ""  # of the file that was dropped
+    cuttable: bool = True  # it may go out in several chunks
+    empty: bool = False  # nothing to send: no bytes, blank lines only, or no record behind the header
+    records: int = 0  # without the header; of JSON the elements of the array, or 1
+    encoding: str = ""  # for people
+    dialect: str = ""  # for people
+    bad: int = 0  # records set aside
+    problems: tuple[str, ...] = ()  # the first of them
+    bad_lines: Sequence[int] = ()  # of the dropped file: first and last line of each bad record
+    aside: BinaryIO | None = None  # the bad records as they were, below the header
+    lines_before: int = 0  # of the dropped file, that `file` has not
+
+    def line_in_source(self, line: int) -> int:
+        """Return the line of the dropped file that line `line` of what is sent stands on."""
+        line += self.lines_before
+        for first, last in zip(self.bad_lines[::2], self.bad_lines[1::2], strict=True):
+            line += last - first + 1 if first <= line else 0
+        return line
+
+
+def blocks(file: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Yield the whole file, in blocks of `size` bytes."""
+    file.seek(0)
+    return iter(lambda: file.read(size), b"")
+
+
+def is_blank(parts: Iterable[bytes]) -> bool:
+    """Say whether there is nothing but blanks and line ends."""
+    return not any(part.strip() for part in parts)
+
+
+def digest(file: BinaryIO) -> tuple[str, int]:
+    """Return the SHA-256 of the whole file, in hex, and its size in bytes."""
+    sha256, size = hashlib.sha256(), 0
+    for block in blocks(file):
+        sha256.update(block)
+        size += len(block)
+    return sha256.hexdigest(), size

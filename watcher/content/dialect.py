@@ -1,0 +1,96 @@
+"""Pure: how a CSV file is written: Excel's `sep=` line, the delimiter, old Mac line ends.
+
+It looks at the beginning of the file, as UTF-8, and raises `Unfit` where that leaves a doubt.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from watcher.content.records import QUOTE, last_boundary
+from watcher.core.errors import Unfit
+
+HEAD_BYTES = 1 << 16
+JUDGED_RECORDS = 100
+DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
+
+_LONE_CR = re.compile(rb"\r(?!\n)")
+# Excel writes and reads it: the first line names the delimiter.
+_SEP_LINE = re.compile(rb'"?sep=([^\r\n"])"?(\r\n|\n|\r|\Z)', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the records of a file are written."""
+
+    delimiter: str
+    skip: int = 0  # bytes of a `sep=` line at the beginning
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        named = DELIMITERS.get(self.delimiter, repr(self.delimiter))
+        return f"fields separated by {named}" + (", as its sep= line says" if self.skip else "")
+
+
+def dialect(head: bytes, delimiter: str, *, columns: int) -> Dialect:
+    """Return the dialect of a file that begins with `head` (UTF-8, no byte order mark, up to `HEAD_BYTES`).
+
+    `delimiter` is the route's, or `auto`; `columns` the number that the route has, 0 for any. Raises `Unfit`
+    where it has to be judged and several would do, or none.
+    """
+    if found := _SEP_LINE.match(head):
+        return Dialect(found[1].decode("utf-8", "replace"), found.end())
+    return Dialect(_judged(head, columns) if delimiter == "auto" else delimiter)
+
+
+def is_old_mac(head: str) -> bool:
+    """Say whether lines end with a lone CR, as on Mac OS before X, and none with LF."""
+    outside = "".join(head.split('"')[::2])
+    return "\n" not in outside and "\r" in outside[:-1]
+
+
+def cr_to_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the blocks with every CR outside quotes that no LF follows turned into LF."""
+    inside, held = False, b""
+    for block in chain(blocks, [b""]):
+        # A CR at the end of a block is held back: the next block says what it is.
+        data = held + block
+        held = b"\r" if block and data.endswith(b"\r") else b""
+        parts = data[: len(data) - len(held)].split(QUOTE)
+        for index in range(inside, len(parts), 2):
+            if b"\r" in parts[index]:
+                parts[index] = _LONE_CR.sub(b"\n", parts[index])
+        inside ^= not len(parts) & 1
+        yield QUOTE.join(parts)
+
+
+def _judged(head: bytes, columns: int) -> str:
+    """Return the one delimiter that gives every record at the beginning the same number of fields."""
+    # The last record may be cut off, unless it is all there is.
+    whole = head if len(head) < HEAD_BYTES else head[: last_boundary(head) or len(head)]
+    text = whole.decode("utf-8", "replace")
+    fitting = [each for each in DELIMITERS if _fits(text, each, columns)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not text.strip() or columns == 1:
+        return ","
+    named = (
+        " and ".join(DELIMITERS[each] for each in fitting) + " would all do" if fitting else "nothing does"
+    )
+    raise Unfit(
+        f"it is not clear what separates the fields: {named}",
+        what_to_do="set the route's delimiter",
+        line=1,
+    )
+
+
+def _fits(text: str, delimiter: str, columns: int) -> bool:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    counts = {len(row) for row in islice(rows, JUDGED_RECORDS) if row}
+    return len(counts) == 1 and counts.pop() in ({columns} if columns else range(2, 1000))

@@ -1,0 +1,164 @@
+"""Pure: bytes of any encoding to checked UTF-8, and a hint where the encoding was not declared.
+
+A byte order mark decides; else what the route declares; else it is UTF-8, and what is not is refused with
+the line and the byte. Nothing is ever recoded by guess: a guess is only told to the person who can know.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from watcher.content.records import NEWLINE
+from watcher.core.errors import Unfit
+
+# The longer marks first: the one of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# What exports are written in. Short text fits nearly every code page, the odd ones first.
+_LIKELY = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp850",
+    "mac_roman", "koi8_r", "utf_16_le", "utf_16_be", "shift_jis", "gb18030", "big5", "euc_kr",
+]  # fmt: skip
+HINT_BYTES = 4_000  # around the bad byte, for the hint: enough to tell, little enough to be quick
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a file's text is written."""
+
+    codec: str  # Python's name
+    mark: bytes = b""  # its byte order mark, if it has one
+    declared: bool = False  # by the route
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether its bytes can go out as they are."""
+        return self.codec == "utf-8"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        why = " by its byte order mark" if self.mark else " as the route says" if self.declared else ""
+        return self.codec.upper() + why
+
+
+def detect(head: bytes, declared: str | None) -> Encoding:
+    """Return the encoding of a file that begins with `head`; `declared`: what the route says, if anything."""
+    for mark, codec in _MARKS:
+        if head.startswith(mark):
+            return Encoding(codec, mark)
+    if declared is None:
+        return Encoding("utf-8")
+    return Encoding(codecs.lookup(declared).name.removesuffix("-sig"), declared=True)
+
+
+class TextCheck:
+    """Checks that a file is UTF-8 text without NUL bytes, block by block from its beginning."""
+
+    def __init__(self, line_at: Callable[[int], int]) -> None:
+        """`line_at` returns the line of a byte offset; it is asked only for a file that fails."""
+        self._line_at = line_at
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._size = 0  # bytes checked
+
+    def feed(self, block: bytes, *, final: bool = False) -> None:
+        """Check the next block; `final`: nothing follows it. Raises `Unfit` with the line."""
+        if self._size == 0 and block.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+            raise Unfit(
+                "it is compressed, and its name does not say so",
+                what_to_do="give it the ending .gz or .zip, and drop it again",
+            )
+        nul = block.find(b"\0")
+        if nul >= 0:
+            raise self._not_text(self._size + nul)
+        left_over = self._decoder.getstate()[0]
+        # Something is left over only inside a character: the quick way for text in ASCII.
+        if final or left_over or not block.isascii():
+            try:
+                self._decoder.decode(block, final)
+            except UnicodeDecodeError as error:
+                raise self._not_utf8(error, self._size - len(left_over)) from error
+        self._size += len(block)
+
+    def _not_text(self, at: int) -> Unfit:
+        line = self._line_at(at)
+        utf16 = "utf-16-le" if at % 2 else "utf-16-be"  # where ASCII letters have their zero byte
+        return Unfit(
+            f"line {line}: there is a NUL byte; the file is not text, or was not written to its end",
+            what_to_do="export or copy the file again; UTF-16 without a byte order mark needs"
+            f" `encoding: {utf16}` for the route",
+            line=line,
+        )
+
+    def _not_utf8(self, error: UnicodeDecodeError, begin: int) -> Unfit:
+        line = self._line_at(begin + error.start)
+        likely = likely_encoding(error.object, error.start)
+        hint = f"; it looks like {likely}" if likely else ""
+        setting = f"set `encoding: {likely or 'cp1252'}` for the route if that is right, or "
+        return Unfit(
+            f"line {line}: byte 0x{error.object[error.start]:02X} is not UTF-8{hint}",
+            what_to_do=setting + "save it as UTF-8 (in Excel: 'CSV UTF-8') and drop it again",
+            line=line,
+        )
+
+
+def to_utf8(blocks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
+    """Yield the text as UTF-8 without byte order mark. Raises `Unfit` for bytes that are not `encoding`."""
+    decoder = codecs.getincrementaldecoder(encoding.codec)()
+    skip, newlines, returns = len(encoding.mark), 0, 0
+    for block in _and_end(blocks):
+        if skip and block:
+            block, skip = block[skip:], max(0, skip - len(block))
+        try:
+            text = decoder.decode(block or b"", block is None)
+        except UnicodeError as error:
+            # An old Mac's lines end with CR.
+            raise _undecodable(error, encoding, max(newlines, returns)) from error
+        newlines += text.count("\n")
+        returns += text.count("\r")
+        yield text.encode("utf-8", "surrogatepass")
+
+
+def _and_end(blocks: Iterable[bytes]) -> Iterator[bytes | None]:
+    yield from blocks
+    yield None
+
+
+def _undecodable(error: UnicodeError, encoding: Encoding, newlines: int) -> Unfit:
+    line, byte = newlines + 1, "a byte"
+    if isinstance(error, UnicodeDecodeError):
+        before = error.object[: error.start].decode(encoding.codec, "replace")
+        line += max(before.count("\n"), before.count("\r"))
+        byte = f"byte 0x{error.object[error.start]:02X}"
+    how = "correct the route's encoding, or " if encoding.declared else ""
+    return Unfit(
+        f"line {line}: {byte} is not {encoding.codec}",
+        what_to_do=f"{how}export the file again as UTF-8",
+        line=line,
+    )
+
+
+def likely_encoding(data: bytes, at: int) -> str | None:
+    """Return the codec that the text around byte `at` is probably in, for a hint to a person; or None."""
+    # Imported here: only a file that fails needs it.
+    from charset_normalizer import from_bytes
+
+    begin = data.rfind(NEWLINE, 0, max(0, at - HINT_BYTES // 2)) + 1
+    sample = data[begin : at + HINT_BYTES // 2]
+    best = from_bytes(sample, cp_isolation=_LIKELY).best()
+    guess = best.encoding if best is not None else None
+    # Text of a few umlauts fits many code pages. Where Windows' own western one reads the same, it is that.
+    try:
+        if guess is not None and sample.decode(guess) != sample.decode("cp1252"):
+            return guess.replace("_", "-") if guess.startswith("utf") else guess
+        sample.decode("cp1252")
+    except UnicodeError:
+        return guess
+    return "cp1252"

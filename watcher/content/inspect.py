@@ -1,0 +1,75 @@
+"""Pure: one look at the whole file before anything is sent: is it fit to send, and what goes out of it?
+
+It is handed an open file and the route; it raises `Unfit` with the line, or returns what is sent: the file
+itself, byte for byte, wherever that will do, else what was made of it in a scratch file (another encoding or
+delimiter, compressed, columns put right, bad records set aside). It knows no folders and no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+from typing import BinaryIO
+
+from watcher.content.compressed import expanded, name_within
+from watcher.content.content import Content, Scratch, blocks, digest
+from watcher.content.csv_text import csv_content
+from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
+from watcher.content.encoding import Encoding, detect, to_utf8
+from watcher.content.json_text import array_content, document_content
+from watcher.core.errors import Unfit
+from watcher.core.model import Route
+from watcher.core.names import is_compressed
+
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: datetime) -> Content:
+    """Read `file`, called `name`, to its end, check it for `route`, and make what is sent.
+
+    `now` is the time of the claim: the same file, route and time give the same content. Raises `Unfit`: text
+    that cannot be decoded, a NUL byte, quotes that do not balance, JSON that does not parse, records or
+    columns that are not the configured ones, anything that is too large.
+    """
+    text, encoding = _as_utf8(file, name, route, scratch)
+    if route.format == "csv":
+        content = csv_content(text, route, encoding, scratch=scratch, now=now)
+    else:
+        lines = name_within(file, name).casefold().endswith(JSON_LINES)
+        if lines or route.split is not None:
+            content = array_content(text, route, scratch=scratch, lines=lines)
+        else:
+            content = document_content(text, route)
+    source = content.sha256 if content.file is file else digest(file)[0]
+    return replace(content, source_sha256=source, encoding=encoding.words)
+
+
+def refuse_empty(content: Content, route: Route) -> None:
+    """Raise `Unfit` for an empty file, where the route does not let those through (`empty: done`)."""
+    if content.empty and route.empty == "fail":
+        raise Unfit("the file is empty", what_to_do="export it again, or set `empty: done`")
+
+
+def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple[BinaryIO, Encoding]:
+    """Return the text of the file: itself, or a scratch file that has it as UTF-8, with no lone CR."""
+    packed = is_compressed(name)
+    found = blocks(file)
+    if packed:
+        found = expanded(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio)
+    first = next(found, b"")
+    encoding = detect(first, route.encoding)
+    old_mac = route.format == "csv" and is_old_mac(first[:HEAD_BYTES].decode(encoding.codec, "replace"))
+    if not packed and encoding.is_utf8 and not old_mac:
+        return file, encoding
+    text = scratch()
+    for block in _recoded(chain([first], found), encoding, old_mac=old_mac):
+        text.write(block)
+    return text, encoding
+
+
+def _recoded(found: Iterator[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[bytes]:
+    if encoding.mark or not encoding.is_utf8:
+        found = to_utf8(found, encoding)
+    return cr_to_lf(found) if old_mac else found

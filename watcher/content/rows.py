@@ -1,0 +1,251 @@
+"""Pure: one pass over the records of a CSV file: each is checked, and written anew where that is asked for.
+
+The file is UTF-8 and its quotes balance: that was checked before. What is written depends on the file and
+the route alone, so that it is the same after a restart. Memory is bounded by a group of lines and one record.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from operator import itemgetter
+from typing import Any, BinaryIO, Literal
+
+from watcher.content.columns import RecordCheck, Row, check_header
+from watcher.content.content import SHOWN_PROBLEMS, Scratch
+from watcher.core.errors import Unfit
+from watcher.core.model import Route
+
+GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache
+LISTED_RECORDS = 10  # bad ones, whose lines a report lists
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the pass found."""
+
+    records: int = 0  # good ones, without the header
+    widest: int = 0  # fields of the record that has most
+    problems: list[str] = field(default_factory=list)  # the first ones, each with its line
+    bad: int = 0  # records with a problem
+    lines: array[int] = field(default_factory=lambda: array("Q"))  # of bad records: first, last, first, …
+    header_ends: int = 0  # the last line of the header
+    out: BinaryIO | None = None  # the records as they go out, where that is not as they are
+
+
+@contextmanager
+def lines_of(file: BinaryIO, start: int) -> Iterator[Iterator[list[str]]]:
+    """Give the lines of `file` from byte `start` on, as they are, in lists of a bounded size."""
+    file.seek(start)
+    # Lines end at LF alone, as everywhere in the preflight: a CR that ends one was made an LF before.
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
+    try:
+        yield iter(lambda: text.readlines(GROUP_CHARS), [])
+    finally:
+        text.detach()  # or the wrapper would close the file that it was lent
+
+
+def check_rows(
+    file: BinaryIO,
+    route: Route,
+    *,
+    start: int,
+    first_line: int,
+    delimiter: str,
+    now: datetime,
+    scratch: Scratch,
+) -> Findings:
+    """Read every record of `file` from byte `start` on, which is on line `first_line`, and check it.
+
+    Where the delimiter is no comma, or the columns are in another order, the good records are written anew:
+    fields separated by commas, lines ended by LF. Raises `Unfit` for a header that is not the route's.
+    """
+    pass_over = _Pass(route, now, first_line, scratch)
+    if delimiter != ",":
+        pass_over.found.out = scratch()
+    with lines_of(file, start) as groups:
+        rest: Iterator[list[str]] = iter(())
+        for lines in groups:
+            text = "".join(lines)
+            if '"' in text:
+                rest = chain([lines], groups)
+                break
+            pass_over.take_plain(lines, text, delimiter)
+        for rows, height in _batches(rest, delimiter):
+            pass_over.take(rows, height)
+    return pass_over.found
+
+
+class _Pass:
+    """The state of one pass; `take` is given every record, in batches."""
+
+    def __init__(self, route: Route, now: datetime, line: int, scratch: Scratch) -> None:
+        self.found = Findings()
+        self._route = route
+        self._now = now
+        self._line = line  # that the next record begins on
+        self._scratch = scratch
+        self._check = RecordCheck(route.columns, now)
+        self._order: list[int] | None = None
+        self._wants_header = route.header != "none"
+
+    def take_plain(self, lines: list[str], text: str, delimiter: str) -> None:
+        """Check and write records of a file that had no quote so far: each line is one, and quickly so."""
+        text = text.replace("\r\n", "\n")
+        # What the csv module would write is what stands there, but for the delimiter and the line ends.
+        simple = "\r" not in text and not self._wants_header and self._order is None
+        plain = simple and (delimiter == "," or "," not in text)
+        columns = self._route.columns
+        if plain and (not columns or self._check.all_sound(_by_column(text, len(columns), delimiter))):
+            self.found.widest = max(self.found.widest, len(columns) or 1 + (delimiter in text))
+            self.found.records += len(lines) - (0 if columns else lines.count("\n") + lines.count("\r\n"))
+            self._line += len(lines)
+            self._put(text.replace(delimiter, ","))
+        else:
+            self.take(_parsed(csv.reader(lines, delimiter=delimiter)), len(lines))
+
+    def take(self, rows: list[Row], height: int) -> None:
+        """Check the next records, which stand on `height` lines, and write the good ones."""
+        line_behind = self._line + height
+        if self._wants_header:
+            rows = self._behind_header(rows)
+        self.found.widest = max(self.found.widest, max(map(len, rows), default=0))
+        problems = self._check.problems(rows)
+        if problems:
+            self._note(rows, problems)
+            rows = [row for number, row in enumerate(rows) if number not in problems]
+            if self._route.bad_records == "fail":
+                self.found.out = None  # nothing of it will be sent
+        self._line = line_behind
+        self.found.records += len(rows) - rows.count([])
+        self._write(rows)
+
+    def _behind_header(self, rows: list[Row]) -> list[Row]:
+        """Take the header off, once it is there."""
+        at = next((place for place, row in enumerate(rows) if len(row) > 1 or "".join(row).strip()), None)
+        if at is None:
+            return rows
+        self._wants_header = False
+        columns = self._route.columns
+        if columns:
+            line = self._line + sum(map(_height, rows[:at]))
+            self._order = check_header(rows[at], self._route, line)
+        if self._order is not None:
+            # As the file has them, so that a problem names the place in the file.
+            in_file = sorted(zip(self._order, columns, strict=True), key=itemgetter(0))
+            self._check = RecordCheck([column for _, column in in_file], self._now)
+            self.found.out = self.found.out or self._scratch()
+        self._line += sum(map(_height, rows[: at + 1]))
+        self.found.header_ends = self._line - 1
+        self._write(rows[: at + 1])
+        return rows[at + 1 :]
+
+    def _note(self, rows: list[Row], problems: Mapping[int, list[str]]) -> None:
+        for number, row in enumerate(rows):
+            height = _height(row)
+            if number in problems:
+                self.found.bad += 1
+                if self._route.bad_records == "set_aside" or self.found.bad <= LISTED_RECORDS + 1:
+                    self.found.lines.extend((self._line, self._line + height - 1))
+                for words in problems[number][: SHOWN_PROBLEMS - len(self.found.problems)]:
+                    joint = "," if words.startswith("column ") else ":"
+                    self.found.problems.append(f"line {self._line}{joint} {words}")
+            self._line += height
+
+    def _write(self, rows: list[Row]) -> None:
+        if self.found.out is None or not rows:
+            return
+        if self._order is not None:
+            pick = itemgetter(*self._order)
+            rows = [pick(row) if row else row for row in rows]
+        text = _csv(rows, csv.QUOTE_MINIMAL)
+        # Before Python 3.13 a field with a lone CR in it is left unquoted, and readers end a record there.
+        self._put(text if "\r" not in text else _csv(rows, csv.QUOTE_ALL))
+
+    def _put(self, text: str) -> None:
+        if self.found.out is not None:
+            self.found.out.write(text.encode())
+
+
+def _by_column(text: str, columns: int, delimiter: str) -> list[Sequence[str]]:
+    """Return the fields of plain lines column by column; nothing where a line has not so many fields."""
+    ended = text if text.endswith("\n") else text + "\n"
+    if ended.count(delimiter) != ended.count("\n") * (columns - 1):
+        return []
+    # With an element for each line end between them, these stand where they should in every line, or not.
+    parts = ended.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
+    step = columns + 1
+    if len(parts) % step != 1 or set(parts[columns::step]) != {"\n"}:
+        return []
+    parts.pop()
+    if columns == 1 and "" in parts:  # a blank line is no record
+        return []
+    return [parts[at::step] for at in range(columns)]
+
+
+def _csv(rows: list[Row], quoting: Literal[0, 1]) -> str:
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\n", quoting=quoting).writerows(rows)
+    return written.getvalue()
+
+
+def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[tuple[list[Row], int]]:
+    """Yield the records with the number of lines they stand on: those of about one group of lines at a time,
+    so that memory is bounded. One reader reads all, for a record may go from one group into the next."""
+    ended = 0  # groups that were read to their end
+
+    def lines() -> Iterator[list[str]]:
+        nonlocal ended
+        for group in groups:
+            yield group
+            ended += 1
+
+    reader = csv.reader(chain.from_iterable(lines()), delimiter=delimiter)
+    more = True
+    while more:
+        line, before = reader.line_num, ended
+        rows = _parsed(reader, lambda: ended != before)  # noqa: B023 - called at once
+        more = ended != before
+        yield rows, reader.line_num - line
+
+
+def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
+    """Return the records of a reader, all or until it is `enough`."""
+    try:
+        if enough is None:
+            return list(reader)
+        rows = []
+        for row in reader:
+            rows.append(row)
+            if enough():
+                break
+    except csv.Error as error:
+        raise Unfit(
+            f"the records cannot be told apart: {error}",
+            what_to_do="look for quotes that are not closed, and drop the file again",
+        ) from error
+    return rows
+
+
+def _height(row: Row) -> int:
+    """Return the number of lines that a record stands on."""
+    return 1 + "".join(row).count("\n")
+
+
+def marked_lines(
+    file: BinaryIO, *, start: int, first_line: int, rows: Findings
+) -> Iterator[tuple[bool, bool, str]]:
+    """Yield every line of `file` from byte `start` on, as it is: is it of a bad record, of the header?"""
+    spans = zip(rows.lines[::2], rows.lines[1::2], strict=True)
+    first, last = next(spans, (0, 0))
+    with lines_of(file, start) as groups:
+        for number, line in enumerate(chain.from_iterable(groups), start=first_line):
+            if last and number > last:
+                first, last = next(spans, (0, 0))
+            yield first <= number <= last, number <= rows.header_ends, line

@@ -1,0 +1,137 @@
+"""Takes a file out of the drop folder, and opens exactly that file again.
+
+A claim is an atomic rename into `<work>/<agent id>/<push token>/`: from then on a write to the same name
+in the drop folder is a new file, and of two agents only one gets it. The journal has the row before.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from watcher.content.compressed import name_within
+from watcher.core.errors import NotWhole, Outside, Unfit
+from watcher.core.model import Fingerprint
+from watcher.core.names import inner_name
+from watcher.disk import files
+
+# Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def claim(source: Path, target: Path, look: Fingerprint, *, marker: str | None = None) -> None:
+    """Rename `source` to `target`; its marker file, if it has one, goes with it.
+
+    The folder above the target's own is there already. The file may still have changed at the very last
+    moment: whoever opens it looks again. Raises `NotWhole` where it is not what was looked at any more and
+    was not touched, `Outside` for a fault of the folders.
+    """
+    own = target.parent
+    if not _is(source, look):
+        raise NotWhole
+    with files.blame(own.parent):
+        files.make_folder(own)
+    try:
+        with files.blame(source.parent):
+            _rename(source, target)
+            if marker is not None:
+                take_marker(source.parent, own, marker)
+    except (NotWhole, Outside):
+        if os.path.lexists(target):
+            return  # it is ours: only its marker, or an fsync, failed
+        with files.blame(own.parent):
+            files.remove_folder(own)
+        raise
+
+
+def take_marker(folder: Path, own: Path, marker: str) -> None:
+    """Take a claimed file's marker out of the drop folder too, if it is still there."""
+    if (folder / marker).is_file():
+        _rename(folder / marker, own / marker)
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        files.rename_in(source, target)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            with files.blame(target.parent.parent):
+                raise
+        if isinstance(error, FileNotFoundError) and source.parent.is_dir():
+            raise NotWhole from error  # another agent was faster, or a person took it away
+        # Windows: a program has it open (ERROR_ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION).
+        in_use = getattr(error, "winerror", None) in (5, 32, 33)
+        # An immutable or somebody else's file in a sticky folder: no reason to hold all the others.
+        if isinstance(error, PermissionError) and (in_use or os.access(source.parent, os.W_OK | os.X_OK)):
+            raise NotWhole(f"it cannot be moved: {error.strerror}") from error
+        raise
+
+
+def open_claimed(path: Path, fingerprint: Fingerprint, *, same_inode: bool) -> BinaryIO:
+    """Open the file that was claimed, following no link and waiting for no pipe.
+
+    Raises FileNotFoundError where it is gone, `NotWhole` where it changed: size and mtime, and with
+    `same_inode` its device and inode too.
+    """
+    file = open_still(path)
+    found = Fingerprint.of(os.fstat(file.fileno()))
+    if not same_inode:
+        found = replace(found, device=fingerprint.device, inode=fingerprint.inode)
+    if found != fingerprint:
+        file.close()
+        raise NotWhole
+    return file
+
+
+def open_still(path: Path) -> BinaryIO:
+    """Open a file, following no link and waiting for no pipe; `NotWhole` where it is no regular file."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # O_NOFOLLOW: it is a symbolic link
+            raise NotWhole from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotWhole
+    return os.fdopen(descriptor, "rb")
+
+
+def name_inside(path: Path) -> str:
+    """Return the name of what is in a compressed file, by its own name where it cannot be read."""
+    with suppress(OSError, NotWhole, Unfit), open_still(path) as file:
+        return name_within(file, path.name)
+    return inner_name(path.name)
+
+
+def unchanged(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
+    """Say whether the open file is as it was when it was opened, and still what is at `path`.
+
+    The change time is compared too: unlike the modification time, nobody can set it back.
+    """
+    found = os.fstat(file.fileno())
+    if Fingerprint.of(found) != Fingerprint.of(opened) or found.st_ctime_ns != opened.st_ctime_ns:
+        return False
+    try:
+        return os.path.samestat(os.lstat(path), found)
+    except OSError:
+        return False
+
+
+def _is(path: Path, look: Fingerprint) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and Fingerprint.of(found) == look

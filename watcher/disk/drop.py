@@ -1,0 +1,78 @@
+"""Looks into the drop folder: a full `os.scandir`. Knows no routes, and does not judge what is whole."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from watcher.core.model import Fingerprint
+from watcher.core.names import folded, is_half_copied
+from watcher.disk import files
+
+# No link is followed, no pipe waited for. Windows has neither flag.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One name in the drop folder."""
+
+    name: str
+    look: Fingerprint | None  # None: nothing that may be opened
+    odd: str = ""  # why not: a symbolic link, a pipe
+    busy: str = ""  # why it cannot be opened now
+
+
+class Drop:
+    """The drop folder, one look at a time."""
+
+    def __init__(self, folder: Path, ignore: Iterable[str], *, network: bool) -> None:
+        """`network`: sizes and times are read from an opened handle, past the client's cache."""
+        self.folder = folder
+        self._ignored = re.compile("|".join(fnmatch.translate(folded(glob)) for glob in ignore) or r"(?!)")
+        self._network = network
+
+    def ignored(self, name: str) -> bool:
+        """Say whether files of this name are none of ours."""
+        # Half-copied files of our own have such names whatever the settings say.
+        return is_half_copied(name) or bool(self._ignored.match(folded(name)))
+
+    def scan(self) -> list[Found]:
+        """Return everything in the folder that is not ignored; subfolders are. Raises `Outside`."""
+        found = []
+        with files.blame(self.folder), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if self.ignored(entry.name):
+                    continue
+                try:
+                    item = self._look(entry)
+                except FileNotFoundError:
+                    continue  # gone between the listing and the look
+                if item is not None:
+                    found.append(item)
+        return found
+
+    def _look(self, entry: os.DirEntry[str]) -> Found | None:
+        # On Windows an entry's own stat has no inode.
+        status = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            return None
+        if stat.S_ISLNK(status.st_mode):
+            return Found(entry.name, None, "a symbolic link is never followed")
+        if not stat.S_ISREG(status.st_mode):
+            return Found(entry.name, None, "not a regular file: never opened")
+        if self._network:
+            try:
+                descriptor = os.open(entry.path, _OPEN_FLAGS)  # close-to-open consistency: nfs(5)
+            except OSError as error:
+                if isinstance(error, FileNotFoundError):
+                    raise
+                return Found(entry.name, Fingerprint.of(status), busy=f"cannot be opened: {error.strerror}")
+            status = os.fstat(descriptor)
+            os.close(descriptor)
+        return Found(entry.name, Fingerprint.of(status))

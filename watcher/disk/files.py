@@ -1,0 +1,284 @@
+"""Everything that changes a file or a folder, one small function each; nothing else in the package does.
+
+It never overwrites, and every step can be repeated after a crash at any point. It does not decide where
+a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns them into `Outside`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from watcher.core.errors import Outside
+from watcher.core.names import shown
+
+COPY_BYTES = 1 << 20
+# What `link` says on file systems without hard links: FAT, exFAT, many SMB mounts, FUSE.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_WORDS = {
+    errno.ENOENT: ("it is not there", "create it, or mount it again"),
+    errno.ENOTDIR: ("it is not a folder", "what stands in its place?"),
+    errno.ENOSPC: ("the disk is full", "make room"),
+    errno.EDQUOT: ("the quota is used up", "make room, or ask for a larger quota"),
+    errno.EACCES: ("no permission", "the agent's user must be able to create, rename and delete there"),
+    errno.EPERM: ("no permission", "the agent's user must be able to create, rename and delete there"),
+    errno.EROFS: ("the file system is read-only", "mount it for writing"),
+    errno.ESTALE: ("the network share was replaced", "mount it again"),
+    errno.EXDEV: ("it is on another file system than the drop folder", "put folders.work beside the drop"),
+}
+
+
+@contextmanager
+def blame(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` in the block into `Outside`, with `folder` as the target that is held."""
+    try:
+        yield
+    except OSError as error:
+        words, check = _WORDS.get(error.errno or 0, (error.strerror or str(error), "look at the folder"))
+        raise Outside(folder_target(folder), words, check=check) from error
+
+
+def folder_target(folder: Path) -> str:
+    """Return the name under which a folder is held."""
+    return f"folder {shown(str(folder))}"
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder of our own, for us alone (0700); one that is there is fine.
+
+    Not its parents: where they are missing, a share is not mounted.
+    """
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        sync_folder(path.parent)
+
+
+def make_subfolder(path: Path) -> None:
+    """Create a folder in one that others use as well; one that is there is fine. Not its parents."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        sync_folder(path.parent)
+
+
+def make_private(path: Path) -> None:
+    """Let nobody else into a folder of our own; one that is not ours is left as it is."""
+    if os.name != "nt" and path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():
+        path.chmod(0o700)
+
+
+def make_shared_folder(path: Path) -> None:
+    """Create a folder that others use as well, with its parents and the permissions the system gives."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in `path` durable. Windows cannot open folders, and needs no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no fsync for folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def rename_in(source: Path, target: Path) -> None:
+    """Rename `source` to `target`, which lies in a fresh folder of our own: atomic, or an `OSError`."""
+    os.rename(source, target)
+    sync_folder(target.parent)
+    sync_folder(source.parent)
+
+
+def move_new(source: Path, target: Path, *, part: str) -> None:
+    """Move `source` to `target` and keep its times; never overwrite.
+
+    `part` is a name for the half-written copy in the target's folder, needed only across file systems.
+    May be repeated after a crash: a target that is the same file, or the same bytes, counts as ours.
+    Raises FileExistsError where another file has the name.
+    """
+    try:
+        _link(source, target, part)
+    except FileExistsError:
+        if _is_reservation(target, part):
+            target.unlink()
+            _link(source, target, part)
+        elif not is_moved(source, target):
+            raise
+        target.with_name(part).unlink(missing_ok=True)  # the crash may have left it behind
+    sync_folder(target.parent)
+    source.unlink(missing_ok=True)
+    sync_folder(source.parent)
+
+
+def write_private(path: Path, content: BinaryIO) -> None:
+    """Write all of `content` to a file in a folder of our own, durable; an older version is replaced."""
+    content.seek(0)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        shutil.copyfileobj(content, file, COPY_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    os.replace(fresh, path)
+
+
+def overwrite_private(path: Path, data: bytes) -> None:
+    """Put `data` over a file of our own that is as long at least: this needs no room on the disk."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        file.seek(0)
+        file.write(data.ljust(size))
+
+
+def remove(path: Path) -> None:
+    """Remove a file of our own; one that is gone is fine."""
+    path.unlink(missing_ok=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove an empty folder of our own; one that is gone, or in use, is fine."""
+    try:
+        path.rmdir()
+    except OSError as error:
+        # POSIX lets rmdir say EEXIST for a folder that is not empty.
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def probe(folder: Path, name: str) -> None:
+    """Create, rename and delete a file of this name in `folder`, to see whether that is allowed."""
+    first, second = folder / name, folder / f"{name}.part"
+    try:
+        first.write_bytes(b"")
+        os.replace(first, second)
+    finally:
+        first.unlink(missing_ok=True)
+        second.unlink(missing_ok=True)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Say whether two names are one file (hard links), without following symbolic links."""
+    try:
+        return os.path.samestat(os.lstat(one), os.lstat(other))
+    except FileNotFoundError:
+        return False
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _link(source: Path, target: Path, part: str) -> None:
+    """Give `source` the name `target` too, or rename it there; FileExistsError where it is taken."""
+    try:
+        if os.name == "nt":
+            os.rename(source, target)  # refuses by itself
+        elif source.is_dir() and not source.is_symlink():  # folders have no hard links
+            _refuse_taken(target)
+            os.rename(source, target)
+        else:
+            os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            _copy_new(source, target, part)
+        elif error.errno in _NO_LINKS:
+            _rename_reserved(source, target, part)
+        else:
+            raise
+
+
+def _rename_reserved(source: Path, target: Path, part: str) -> None:
+    """Rename where there are no hard links, without overwriting: the name is reserved first."""
+    _reserve(target, part)
+    try:
+        os.replace(source, target)
+    except OSError:
+        target.unlink()
+        raise
+
+
+def _reserve(target: Path, part: str) -> None:
+    """Take the name `target` for us: the one way not to overwrite where there are no hard links."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_reservation(part))
+    except OSError:
+        target.unlink()  # a full disk: nothing of ours may stay there
+        raise
+
+
+def _reservation(part: str) -> bytes:
+    return f"reserved for {part}\n".encode()
+
+
+def _is_reservation(target: Path, part: str) -> bool:
+    """After a crash: is what has the target's name our own reservation of it?"""
+    if not target.is_file() or target.is_symlink():
+        return False
+    wanted = _reservation(part)
+    return target.stat().st_size == len(wanted) and target.read_bytes() == wanted
+
+
+def is_moved(source: Path, target: Path) -> bool:
+    """After a crash: is what has the target's name the file that we were moving?"""
+    if same_file(source, target):
+        return True
+    if not target.is_file() or target.is_symlink() or not source.is_file():
+        return False
+    return target.stat().st_size == source.stat().st_size and sha256(source) == sha256(target)
+
+
+def _refuse_taken(target: Path) -> None:
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+
+
+def _copy_new(source: Path, target: Path, part: str) -> None:
+    """Copy to another file system: under `part` first, compared with the source, then named."""
+    _refuse_taken(target)
+    half = target.with_name(part)
+    try:
+        digest = hashlib.sha256()
+        with source.open("rb") as reader, half.open("wb") as writer:
+            while block := reader.read(COPY_BYTES):
+                digest.update(block)
+                writer.write(block)
+            writer.flush()
+            stat = os.fstat(reader.fileno())
+            os.utime(half, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            os.fsync(writer.fileno())
+        if sha256(half) != digest.hexdigest():
+            raise OSError(errno.EIO, "the copy differs from the original")
+        _link(half, target, part)
+    finally:
+        half.unlink(missing_ok=True)

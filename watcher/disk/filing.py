@@ -1,0 +1,229 @@
+"""Moves a finished file to done, failed, or back to drop, and writes the report of a failed one.
+
+Every step may be repeated: after a crash the journal knows the planned target, and a look at the disk
+tells how far it got. Nothing is overwritten; the modification time is kept.
+
+With `done: {by: day}` there is a folder for each UTC day. It is made when a file goes there, and made again
+if somebody took it away meanwhile; what is wrong with one is wrong with the done folder, which is held then.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+from watcher.core.errors import Gone, Outside
+from watcher.core.model import Entry, FileState
+from watcher.core.names import fitted, report_name, shown, stamped
+from watcher.disk import files
+from watcher.disk.places import Places
+
+SAID_CHARS = 2_000  # how much of a server's answer goes into a report
+
+
+def plan(folder: Path, name: str, now: datetime, *, with_report: bool = False) -> Path:
+    """Choose a free name in `folder` for `name`: itself, or with a UTC stamp before its extension.
+
+    `with_report`: the name of the error report beside it must be free as well.
+    """
+    candidate, serial = name, 0
+    with files.blame(folder):
+        folder.stat()
+        while _taken(folder / candidate) or (with_report and _taken(folder / report_name(candidate))):
+            serial += 1
+            candidate = stamped(name, now, serial=serial)
+    return folder / candidate
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def is_day(name: str) -> bool:
+    """Say whether a folder of this name is that of a day: `2026-11-23`."""
+    return _DAY.fullmatch(name) is not None
+
+
+def folder_for(places: Places, entry: Entry) -> Path:
+    """Return the folder for a delivered file, which is there then. Raises `Outside`."""
+    if not places.by_day or entry.finished_at is None:
+        return places.done
+    folder = places.done / entry.finished_at[:10]  # UTC
+    _make(places, folder)
+    return folder
+
+
+def finish(places: Places, entry: Entry) -> bool:
+    """Move the file of a row in `DELIVERED`, `REJECTED` or `CHANGED` to its target; write its report.
+
+    Returns False where another file has the target's name by now: plan another, and call again.
+    Raises `Outside` for a fault of the folders, `Gone` where the file is in neither place.
+    """
+    assert entry.target is not None, "the target is planned before the move"
+    folder = Path(entry.target).parent
+    if folder.parent != places.done:
+        return _finish(entry)
+    _make(places, folder)
+    try:
+        return _finish(entry)
+    except Outside as fault:
+        if fault.target != files.folder_target(folder):
+            raise
+        raise Outside(files.folder_target(places.done), fault.reason, check=fault.check) from fault
+
+
+def _make(places: Places, folder: Path) -> None:
+    with files.blame(places.done):
+        files.make_subfolder(folder)
+
+
+def _finish(entry: Entry) -> bool:
+    assert entry.target is not None, "the target is planned before the move"
+    source, target = Path(entry.source), Path(entry.target)
+    own = source.parent
+    part = f".{own.name}.part"
+    with files.blame(target.parent):
+        target.parent.stat()
+    if not _taken(source):
+        with files.blame(own.parent):
+            own.parent.stat()  # away? Then the file may still be there as well, and come back with it
+        if not _taken(target):
+            if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
+                return False
+            raise Gone
+    elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
+        raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
+    if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
+        return False
+    with files.blame(target.parent):
+        if _taken(source):
+            try:
+                files.move_new(source, target, part=part)
+            except FileExistsError:
+                return False
+        _move_companions(own, source.name, target, part)
+        if entry.state is FileState.REJECTED:
+            _write_report(entry, own, target, part)
+    with files.blame(own.parent):
+        files.remove(aside_draft(entry.source))  # of an attempt that ended otherwise
+        files.remove_folder(own)
+    return True
+
+
+def _set_aside(entry: Entry, own: Path, part: str) -> bool:
+    """Move the bad records of a delivered file to the failed folder, with their report; False: plan anew."""
+    draft = aside_draft(entry.source)
+    if entry.aside is None:
+        return not _taken(draft)
+    target = Path(entry.aside)
+    with files.blame(target.parent):
+        if _taken(draft):
+            try:
+                files.move_new(draft, target, part=part)
+            except FileExistsError:
+                return False
+        # No report without its file: somebody may have fetched it already, to mend it.
+        report = target.with_name(report_name(target.name))
+        if _taken(target) and (_taken(_report_draft(own)) or not _taken(report)):
+            _write_report(entry, own, target, part)
+    return True
+
+
+def aside_draft(source: str) -> Path:
+    """Return where the bad records of a claimed file lie, until they are moved to the failed folder."""
+    own = Path(source).parent
+    return own.with_name(f"{own.name}.aside")
+
+
+def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
+    """Move a file into `folder` as `name`, or with a stamp where that is taken. Returns where it is."""
+    while True:
+        target = plan(folder, name, now)
+        with files.blame(folder):
+            try:
+                files.move_new(source, target, part=f".{uuid.uuid4()}.part")
+            except FileExistsError:
+                continue
+        return target
+
+
+def report_text(entry: Entry) -> str:
+    """Return the error report of a failed file: `key: value` lines, also valid YAML, Notepad's line ends."""
+    values: dict[str, str | int | None] = {
+        "file": shown(entry.name),
+        "failed_at": entry.finished_at,
+        "reason": entry.reason,
+        "what_to_do": entry.what_to_do,
+        "route": entry.route,
+        "push_token": entry.push_token,
+        "chunks_delivered": entry.chunks,
+        "lines": entry.lines,
+        "status": entry.status,
+        "server_said": entry.server_said[:SAID_CHARS] if entry.server_said else None,
+    }
+    for number, problem in enumerate(entry.problems.splitlines() if entry.problems else (), start=1):
+        values[f"problem_{number}"] = problem
+    return "".join(f"{key}: {_scalar(value)}".rstrip() + "\r\n" for key, value in values.items())
+
+
+def _scalar(value: str | int | None) -> str:
+    if value is None:
+        return ""
+    # A JSON string is a YAML double-quoted scalar, on one line; `shown` keeps what JSON leaves unescaped.
+    return str(value) if isinstance(value, int) else shown(json.dumps(value, ensure_ascii=False))
+
+
+def _write_report(entry: Entry, own: Path, target: Path, part: str) -> None:
+    """Write the report beside the failed file, whole or not at all; after a crash it is found there."""
+    text = report_text(entry).encode("utf-8", "backslashreplace")
+    draft = _report_draft(own)
+    files.write_private(draft, io.BytesIO(text))
+    _move_beside(draft, target.with_name(report_name(target.name)), part)
+
+
+def _report_draft(own: Path) -> Path:
+    return own.with_name(f"{own.name}.report")
+
+
+def _move_companions(own: Path, name: str, target: Path, part: str) -> None:
+    """Move what was claimed with the file `name` (its marker) along with it.
+
+    Where the file got a stamp, its marker gets it too: it must never vouch for another file.
+    """
+    if not own.is_dir():
+        return
+    for companion in sorted(own.iterdir()):
+        beside = _renamed(companion.name, name, target.name)
+        _move_beside(companion, target.with_name(beside), part)
+
+
+def _renamed(companion: str, name: str, new: str) -> str:
+    """Return the companion's name with `new` in the place of its file's old name, or of its stem."""
+    for old, fresh in ((name, new), (name.rpartition(".")[0] or name, new.rpartition(".")[0] or new)):
+        if companion.startswith(old):
+            return fresh + companion.removeprefix(old)
+        if companion.endswith(old):
+            return companion.removesuffix(old) + fresh
+    return companion
+
+
+def _move_beside(source: Path, target: Path, part: str) -> None:
+    """Move a file that belongs to another one; a number tells it from one that has its name."""
+    serial = 0
+    while True:
+        try:
+            name = fitted(target.name, f".{serial}" if serial else "")
+            files.move_new(source, target.with_name(name), part=part)
+        except FileExistsError:
+            serial += 1
+        else:
+            return
+
+
+def _taken(path: Path) -> bool:
+    return os.path.lexists(path)

@@ -1,0 +1,79 @@
+"""What the mount table says: is a folder on a network share, and was anything mounted or unmounted?"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_NETWORK_TYPES = re.compile(r"cifs|smb3?|smbfs|nfs4?|9p|fuse\.(sshfs|rclone|glusterfs)|afs|ceph|virtiofs")
+# nfs(5): acregmax, the longest that a client believes its copy of a file's size and time.
+NFS_CACHE_SECONDS = 60.0
+OTHER_CACHE_SECONDS = 5.0
+
+
+class MountTable:
+    """Tells whether anything was mounted or unmounted: the kernel marks the open table then (proc(5)).
+
+    A share that goes and comes back between two looks has the same device and inode, and no events.
+    """
+
+    def __init__(self) -> None:
+        self._table: int | None = None
+        if sys.platform == "linux":
+            with suppress(OSError):  # no /proc: the identity of the folder has to do
+                self._table = os.open("/proc/self/mountinfo", os.O_RDONLY)
+                self._poll = select.poll()
+                self._poll.register(self._table, select.POLLPRI | select.POLLERR)
+
+    def changed(self) -> bool:
+        """Say whether the table changed since it was opened."""
+        return self._table is not None and bool(self._poll.poll(0))
+
+    def close(self) -> None:
+        """Close the table."""
+        if self._table is not None:
+            os.close(self._table)
+            self._table = None
+
+
+def network_cache_seconds(folder: Path) -> float | None:
+    """Return how long this machine may believe old sizes and times in `folder`; None: it is a local disk."""
+    if sys.platform == "win32":
+        return OTHER_CACHE_SECONDS if _windows_remote(folder) else None
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None  # macOS: `observe: polling` can be set
+    return cache_seconds(mounts, os.path.realpath(folder))
+
+
+def cache_seconds(mountinfo: str, folder: str) -> float | None:
+    """The same for the text of `/proc/self/mountinfo` (proc(5)); the longest mount point wins."""
+    best, answer = -1, None
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), left.split()[4])
+        if len(point) >= best and (folder + "/").startswith(point.rstrip("/") + "/"):
+            best = len(point)
+            kind, _, options = right.partition(" ")
+            answer = _cache(kind, options) if _NETWORK_TYPES.fullmatch(kind) else None
+    return answer
+
+
+def _cache(kind: str, options: str) -> float:
+    default = NFS_CACHE_SECONDS if kind.startswith("nfs") else OTHER_CACHE_SECONDS
+    found = [float(value) for value in re.findall(r"\b(?:actimeo|acregmax)=(\d+)", options)]
+    return max(found, default=default)
+
+
+def _windows_remote(folder: Path) -> bool:
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    anchor = folder.anchor
+    return anchor.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(anchor) == 4  # DRIVE_REMOTE

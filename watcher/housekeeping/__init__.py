@@ -1,1 +1,0 @@
-"""What becomes of files after their delivery: folders by day, duplicates, receipts, retention."""

@@ -1,0 +1,1 @@
+"""What outlives the process: the journal, its tables, and the lock on its folder."""

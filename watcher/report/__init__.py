@@ -1,0 +1,1 @@
+"""What happened, told to people and programs: log, status file, hold history, notices."""

@@ -1,0 +1,41 @@
+"""The settings of what becomes of files and rows in the long run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from watcher.settings.setting_types import Duration, Model
+
+Duplicates = Literal["upload", "skip", "fail"]
+T = TypeVar("T")
+
+
+def _nothing(value: object) -> object:
+    return {} if value is None else value
+
+
+# A section all of whose lines are commented out.
+OrNothing = Annotated[T, BeforeValidator(_nothing)]
+
+
+class Retention(Model):
+    """How long things are kept, in seconds since the file's end; None: for ever."""
+
+    done: Annotated[Duration, Field(gt=0)] | None = None
+    failed: Annotated[Duration, Field(gt=0)] | None = None
+    history: Annotated[Duration, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _history_outlives_files(self) -> Self:
+        longest = max(self.done or 0.0, self.failed or 0.0)
+        if self.history is not None and self.history < longest:
+            raise ValueError("history must be as long as done and failed: by it the files are found")
+        return self
+
+
+class Done(Model):
+    """How delivered files lie in the done folder."""
+
+    by: Literal["none", "day"] = "none"

@@ -1,0 +1,159 @@
+"""The kinds of values that settings have: what is taken, what is refused, and with which words.
+
+Each check raises ValueError with the remedy; the key and the line come from `config`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
+
+from watcher.core.units import byte_count, seconds
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):  # Python takes True for 1
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _absolute(value: Path, info: ValidationInfo) -> Path:
+    if any(ord(char) < 32 for char in str(value)):
+        raise ValueError(
+            "has a control character in it; a Windows path in double quotes needs single ones: 'C:\\new'"
+        )
+    base: Path = (info.context or {}).get("base", Path())
+    return Path(os.path.abspath(base / value))  # noqa: PTH100 - resolve() would follow links
+
+
+def _web_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no port
+        sound = False
+    if not sound or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#@]", value):
+        raise ValueError("must be a URL such as https://host or https://host:port")
+    if re.search(r"\{(?!tenant\})", value):
+        raise ValueError("may hold {tenant}, and no other name in braces")
+    return value.rstrip("/")
+
+
+def _proxy(value: SecretStr) -> SecretStr:  # it may hold a password
+    if not re.fullmatch(r"https?://[!-~]+", value.get_secret_value()):
+        raise ValueError("must be a URL such as http://proxy:3128 or http://user:password@proxy:3128")
+    return value
+
+
+def _some_secret(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise ValueError("is empty; is the environment variable filled in?")
+    return value
+
+
+def _header_text(value: str) -> str:
+    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError("goes into a request header: plain ASCII text without line breaks")
+    return value
+
+
+def _plain_path(value: str) -> str:
+    if not value.startswith("/") or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#]", value):
+        raise ValueError("must begin with / and hold neither blanks nor a query (use params for that)")
+    return value
+
+
+def _content_type(value: str) -> str:
+    if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", value, re.ASCII):
+        raise ValueError("must be a content type such as text/csv or application/json")
+    return value
+
+
+def _marker(value: str) -> str:
+    marker = "{name}" + value if value.startswith(".") and "{" not in value else value
+    if marker.count("{name}") + marker.count("{stem}") != 1 or marker == "{name}" or "/" in marker:
+        raise ValueError(
+            "must hold {name} or {stem} once, such as '{name}.ok', or be an ending such as '.ok'"
+        )
+    return marker
+
+
+def _delimiter(value: str) -> str:
+    one = len(value) == 1 and value.isascii() and not value.isalnum() and value not in '"\r\n \0'
+    if not one and value != "auto":
+        raise ValueError('must be one character such as ",", ";" or "\\t" (in double quotes), or auto')
+    return value
+
+
+def _codec(value: str) -> str:
+    try:
+        found = codecs.lookup(value)
+        if not getattr(found, "_is_text_encoding", True):  # as open() asks
+            raise LookupError
+        "a".encode(value)
+    except (LookupError, UnicodeError):
+        raise ValueError("is no text encoding that Python knows; cp1252, utf-16-le, ... are") from None
+    if found.name in ("utf-16", "utf-32"):
+        raise ValueError(
+            f"needs no setting with a byte order mark; without one, say {value}-le or {value}-be"
+        )
+    if found.name in ("idna", "punycode", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape"):
+        raise ValueError("is no encoding of text files; cp1252, utf-16-le, ... are")
+    return value
+
+
+def named(value: object) -> object:
+    """Take a bare text for an item that has nothing but a name."""
+    if isinstance(value, int | float):
+        raise ValueError("must be text; put it in quotes")
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _name(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def _span(value: float) -> float:
+    if value > 36_500 * 86_400:
+        raise ValueError("is more than 100 years; leave it out for no limit")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}; put it in single quotes") from error
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+Count = Annotated[int, BeforeValidator(_no_truth)]
+Size = Annotated[int, BeforeValidator(byte_count)]
+FolderPath = Annotated[Path, AfterValidator(_absolute)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+HeaderText = Annotated[str, AfterValidator(_header_text)]
+Secret = Annotated[SecretStr, AfterValidator(_some_secret)]
+Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
+UrlPath = Annotated[str, AfterValidator(_plain_path)]
+ContentType = Annotated[str, AfterValidator(_content_type)]
+Marker = Annotated[str, AfterValidator(_marker)]
+Delimiter = Annotated[str, AfterValidator(_delimiter)]
+Codec = Annotated[str, AfterValidator(_codec)]
+Name = Annotated[str, AfterValidator(_name)]
+Span = Annotated[Duration, AfterValidator(_span)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class Model(BaseModel):
+    """Frozen; unknown keys are errors; errors do not quote values, for one may be a secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

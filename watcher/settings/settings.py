@@ -1,0 +1,232 @@
+"""The settings as frozen, typed models: what each key is, its type, its default, its limits.
+
+Checks across keys stand in `presets` and `config`; nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from watcher.core.errors import ConfigError
+from watcher.settings.housekeeping_settings import Done, Duplicates, OrNothing, Retention
+from watcher.settings.notify_settings import Expect, Notify
+from watcher.settings.setting_types import (
+    Codec,
+    ContentType,
+    Count,
+    Delimiter,
+    Duration,
+    FolderPath,
+    HeaderText,
+    Marker,
+    Model,
+    Name,
+    Pattern,
+    Proxy,
+    Secret,
+    Size,
+    Span,
+    UrlPath,
+    WebUrl,
+    named,
+)
+from watcher.settings.status_settings import Status
+
+Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
+
+
+class Folders(Model):
+    """Where files lie; relative paths are relative to the settings file."""
+
+    drop: FolderPath
+    done: FolderPath
+    failed: FolderPath
+    state: FolderPath
+    work: FolderPath | None = None
+
+    @property
+    def work_folder(self) -> Path:
+        """The folder for claimed files; it must be on the drop folder's file system."""
+        return self.work or self.drop / ".uploading"
+
+
+class Wfm(Model):
+    """The WFM server and how to log in."""
+
+    tenant: HeaderText
+    api_url: WebUrl
+    token_url: WebUrl
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: Secret | None = None
+    client_secret_file: Path | None = None
+    ca_file: FolderPath | None = None
+    client_cert: FolderPath | None = None
+    client_key: FolderPath | None = None
+    proxy: Proxy | None = None
+    timeout: Annotated[Duration, Field(gt=0)] = 60.0
+
+    @property
+    def api(self) -> str:
+        """The API's URL, the tenant filled in."""
+        return self.api_url.replace("{tenant}", self.tenant)
+
+    @property
+    def token(self) -> str:
+        """The token endpoint's URL, the tenant filled in."""
+        return self.token_url.replace("{tenant}", self.tenant)
+
+
+class Settle(Model):
+    """When a file counts as whole."""
+
+    quiet: Duration = 2.0
+    ignore: tuple[str, ...] = (
+        ".*",
+        "~*",
+        "*.tmp",
+        "*.part",
+        "*.partial",
+        "*.filepart",
+        "*.crdownload",
+        "*.error.txt",
+        "Thumbs.db",
+        "desktop.ini",
+    )
+
+
+class Upload(Model):
+    """How files are sent."""
+
+    chunk_bytes: Annotated[Size, Field(gt=0)] = 1_000_000
+    lost_answer: Literal["resend", "new_token"] = "resend"
+    attempts: Annotated[Count, Field(ge=1)] = 8
+    retry_cap: Annotated[Duration, Field(gt=0)] = 300.0
+    max_record: Annotated[Size, Field(gt=0)] = 16 * 2**20
+    max_json: Annotated[Size, Field(gt=0)] = 10_000_000
+    max_expanded: Annotated[Size, Field(gt=0)] = 4_000_000_000
+    max_ratio: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 200.0
+
+
+class Log(Model):
+    """Where the log goes besides the standard error stream."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    file: FolderPath | None = None
+    rotate: Annotated[Size, Field(gt=0)] = 10_000_000
+    keep: Annotated[Count, Field(ge=1)] = 10
+
+
+class ColumnSettings(Model):
+    """One item of a route's `columns`."""
+
+    name: Name
+    kind: Annotated[Kind | None, Field(alias="is")] = None
+    required: bool = False
+    one_of: tuple[str, ...] = ()
+    pattern: Pattern = ""
+    not_future: Span | None = None
+    not_older: Span | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rule_within(cls, data: Any) -> Any:
+        """`is: {one_of: [...]}` is the same as `one_of: [...]`."""
+        rule = data.get("is") if isinstance(data, dict) else None
+        if isinstance(rule, dict) and len(rule) == 1 and set(rule) <= {"one_of", "pattern"} - set(data):
+            return {key: data[key] for key in data if key != "is"} | rule
+        return data
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for key in ("one_of", "pattern"):
+            if key in self.model_fields_set and not getattr(self, key):
+                raise ValueError(f"{key} is empty; fill it in, or remove it")
+            if getattr(self, key) and self.kind not in (None, "text", key):
+                raise ValueError(f"{key} and is: {self.kind} contradict each other; remove one")
+            if self.kind == key and not getattr(self, key):
+                raise ValueError(f"is: {key} needs {key}: …")
+        if self.one_of and self.pattern:
+            raise ValueError("give either one_of or pattern")
+        if self.kind != "utc_time" and (self.not_future is not None or self.not_older is not None):
+            raise ValueError("not_future and not_older need is: utc_time")
+        return self
+
+    @property
+    def rule(self) -> Kind:
+        """What its fields must be, whichever key says so."""
+        if self.one_of or self.pattern:
+            return "one_of" if self.one_of else "pattern"
+        return self.kind or "text"
+
+
+ColumnItem = Annotated[ColumnSettings, BeforeValidator(named)]
+
+
+class RouteSettings(Model):
+    """One item of `routes`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    match: tuple[str, ...] = ()
+    regex: str | None = None
+    endpoint: str | None = None
+    acd_type: str | None = None
+    path: UrlPath | None = None
+    content_type: ContentType | None = None
+    params: dict[str, str] = Field(default={})
+    chunk_bytes: Annotated[Size, Field(gt=0)] | None = None
+    parallel: Annotated[Count, Field(ge=1, le=64)] = 1
+    after: tuple[str, ...] | None = None
+    header: Literal["none", "drop", "first", "every"] = "none"
+    encoding: Codec | None = None
+    delimiter: Delimiter = ","
+    columns: tuple[ColumnItem, ...] = ()
+    reorder: bool = False
+    bad_records: Literal["fail", "set_aside"] = "fail"
+    schema_file: Annotated[FolderPath | None, Field(alias="schema")] = None
+    split: Annotated[Count, Field(ge=1)] | None = None
+    marker: Marker | None = None
+    empty: Literal["fail", "done"] = "fail"
+    expect: Expect | None = None
+    duplicates: Duplicates | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_many(cls, data: Any) -> Any:
+        """`match` is one glob, a list of them, or `{regex: …}`."""
+        if isinstance(data, dict):
+            match = data.get("match")
+            if isinstance(match, str):
+                return {**data, "match": [match]}
+            if isinstance(match, dict) and set(match) == {"regex"} and "regex" not in data:
+                return {**{key: data[key] for key in data if key != "match"}, "regex": match["regex"]}
+        return data
+
+
+class Config(Model):
+    """All settings."""
+
+    folders: Folders
+    wfm: Wfm
+    routes: tuple[RouteSettings, ...]
+    settle: Settle = Settle()
+    observe: Literal["auto", "native", "polling"] = "auto"
+    rescan: Annotated[Duration, Field(gt=0)] = 30.0
+    unmatched: Literal["fail", "ignore"] = "fail"
+    duplicates: Duplicates = "upload"
+    done: Done = Done()
+    retention: OrNothing[Retention] = Retention()
+    upload: Upload = Upload()
+    log: Log = Log()
+    notify: Notify | None = None
+    status: Status | None = None
+
+    @property
+    def secret(self) -> str:
+        """The client secret, wherever it was given. Never log it."""
+        if self.wfm.client_secret is None:
+            raise ConfigError("wfm.client_secret: not given")
+        return self.wfm.client_secret.get_secret_value()

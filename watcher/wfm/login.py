@@ -1,0 +1,172 @@
+"""OAuth2 client credentials (RFC 6749, section 4.4) as an `httpx.Auth`: one token for all threads.
+
+A token lives 300 seconds and an upload outlives it, so it is looked at before every request and renewed
+once on 401. The refresh token is never used (RFC 6749, section 4.4.3). It does not wait and does not
+retry: a token endpoint that refuses is `Outside`, and the pipeline holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+
+from watcher.core.backoff import http_date, retry_after
+from watcher.core.errors import Outside
+from watcher.core.names import shown
+from watcher.wfm.answers import bound
+from watcher.wfm.jwt import claims
+
+# For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).
+UNSAID_LIFE_SECONDS = 60.0
+_CHECK = "wfm.client_id, wfm.client_secret, wfm.token_url, and that the client is enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What `check` tells of a token; never the token itself."""
+
+    used_for: float  # seconds until it is renewed
+    life: float  # seconds, as the server said
+    clock_ahead: float | None  # seconds that this machine's clock is ahead of the server's; None: not known
+    claims: Mapping[str, object] | None  # what a JWT says, not verified; None: it is no JWT
+
+
+class ClientCredentials(httpx.Auth):
+    """Puts a bearer token on requests; gets and renews it as needed, one renewal at a time."""
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        timeout_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.token_url = token_url
+        self._form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": client_secret,
+        }
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: str | None = None  # guarded by _lock, like the next one
+        self._issued: deque[str] = deque(maxlen=8)  # the last ones: an old one may be good for minutes
+        self._good_until = 0.0
+        self._life = 0.0  # seconds, as the server said
+        self._clock_ahead: float | None = None
+        self.renewals = 0  # tokens got so far; any thread may read it
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send `request` with a token; after a 401 once more with a new one."""
+        token = yield from self._current()
+        request.headers["Authorization"] = f"Bearer {token}"
+        response = yield request
+        if response.status_code == 401:
+            bound(response, self._timeout_seconds)
+            token = yield from self._current(refused=token)
+            request.headers["Authorization"] = f"Bearer {token}"
+            yield request
+
+    def fetch(self) -> Generator[httpx.Request, httpx.Response, float]:
+        """Get a new token whatever there is, for `check`; returns its life in seconds."""
+        with self._lock:
+            yield from self._renew()
+            return self._good_until - self._clock()
+
+    def login(self) -> Login:
+        """Say what the token at hand is like."""
+        with self._lock:
+            assert self._token is not None
+            return Login(self._good_until - self._clock(), self._life, self._clock_ahead, claims(self._token))
+
+    def redacted(self, text: str) -> str:
+        """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
+        for secret in (*self._issued, self._form["client_secret"]):
+            text = text.replace(secret, "[secret]") if secret else text
+        return text
+
+    def _current(self, refused: str | None = None) -> Generator[httpx.Request, httpx.Response, str]:
+        with self._lock:
+            # Looked at inside the lock: another thread may have renewed it while this one waited.
+            if self._token is None or self._token == refused or self._clock() >= self._good_until:
+                yield from self._renew()
+            assert self._token is not None
+            return self._token
+
+    def _renew(self) -> Generator[httpx.Request, httpx.Response, None]:
+        self._token = None
+        asked_at = self._clock()
+        request = httpx.Request(
+            "POST",
+            self.token_url,
+            data=self._form,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            extensions={"timeout": httpx.Timeout(self._timeout_seconds).as_dict()},
+        )
+        response = yield request
+        bound(response, self._timeout_seconds)
+        response.read()
+        self._token, life = self._read(response)
+        self._issued.append(self._token)
+        served_at = http_date(response.headers.get("date"))
+        self._life = life
+        self._clock_ahead = (datetime.now(UTC) - served_at).total_seconds() if served_at else None
+        self.renewals += 1
+        # The lesser of 60 s before its end or 80 % of its life; of a short life at least a fifth, or
+        # every request would need a token of its own.
+        self._good_until = asked_at + max(min(life - 60, life * 0.8), life * 0.2)
+
+    def _read(self, response: httpx.Response) -> tuple[str, float]:
+        try:
+            answer = json.loads(response.content)
+        except (ValueError, RecursionError):
+            answer = None  # a proxy's HTML page, say
+        answer = answer if isinstance(answer, dict) else {}
+        if not response.is_success:
+            self._refuse(response, answer)
+        token = answer.get("access_token")
+        if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):  # RFC 6750: no blanks
+            raise Outside(self.token_url, "the token endpoint's answer holds no access token", check=_CHECK)
+        try:
+            life = float(answer.get("expires_in", UNSAID_LIFE_SECONDS))
+        except (TypeError, ValueError, OverflowError):
+            life = UNSAID_LIFE_SECONDS
+        return token, life if 0 <= life < float("inf") else UNSAID_LIFE_SECONDS
+
+    def _refuse(self, response: httpx.Response, answer: dict[str, object]) -> None:
+        status = response.status_code
+        said = answer.get("error_description") or answer.get("error") or ""
+        words = f"HTTP {status}" + (f": {shown(self.redacted(str(said)))[:200]}" if said else "")
+        now = http_date(response.headers.get("date")) or datetime.now(UTC)
+        wait = retry_after(response.headers.get("retry-after"), now=now)
+        if status in (400, 401, 403):
+            raise Outside(
+                self.token_url,
+                f"the token endpoint refuses the client ({words})",
+                check=_CHECK,
+                retry_after=wait,
+            )
+        if status in (404, 405) or 300 <= status < 400:
+            raise Outside(
+                self.token_url,
+                f"there is no token endpoint at this URL ({words})",
+                check="wfm.token_url: newer Keycloak versions have no /auth in the path",
+                retry_after=wait,
+            )
+        raise Outside(
+            self.token_url,
+            f"the token endpoint has trouble ({words})",
+            check="is the login server up?",
+            retry_after=wait,
+        )
