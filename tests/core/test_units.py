@@ -1,8 +1,10 @@
-"""Durations and sizes as people write them."""
+"""Durations and sizes as people write them, and times as the journal does."""
+
+from datetime import UTC, datetime
 
 import pytest
 
-from watcher.core.units import byte_count, seconds
+from watcher.core.units import byte_count, seconds, utc_text
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,9 @@ def test_a_number_of_hundreds_of_digits_is_refused_and_breaks_nothing() -> None:
         seconds("9" * 400)
     with pytest.raises(ValueError, match="must be a size"):
         byte_count("9" * 400)
+
+
+def test_times_are_utc_whatever_zone_they_come_in() -> None:
+    from_berlin = datetime.fromisoformat("2026-11-23T20:24:39.123456+01:00")
+    now = datetime(2026, 11, 23, 19, 24, 39, 123456, tzinfo=UTC)
+    assert utc_text(from_berlin) == utc_text(now) == "2026-11-23T19:24:39.123Z"

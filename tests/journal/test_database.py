@@ -4,57 +4,58 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from watcher.core.errors import ConfigError, Outside
-from watcher.core.model import Entry, Fingerprint
-from watcher.journal.journal import Journal
+from watcher.core.model import Claim, Fingerprint, Row
+from watcher.core.steps import Ready, Sending
 from watcher.journal.schema import MIGRATIONS
+from watcher.journal.sqlite import SqliteJournal
 
-NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
 LOOK = Fingerprint(device=1, inode=2, size=1000, mtime_ns=3)
 
 
-def seen(journal: Journal, name: str = "a.csv") -> Entry:
+def seen(journal: SqliteJournal, name: str = "a.csv") -> Row:
     """A new row, of a file that is about to be claimed."""
-    return journal.see(
-        name, LOOK, origin="drop", source="/w/t/a.csv", push_token="t", route="r", acd_type=None, now=NOW
-    )
+    claim = Claim(name, LOOK, "/w/t/a.csv", "t", "r", None, "drop", "2026-11-23T19:24:39.000Z")
+    [row] = journal.claim([claim])
+    return row
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
     """A new journal."""
-    opened = Journal(tmp_path)
+    opened = SqliteJournal(tmp_path)
     yield opened
     opened.close()
 
 
-def test_a_reader_works_beside_an_open_writer_and_changes_nothing(journal: Journal, tmp_path: Path) -> None:
-    entry = journal.ready(seen(journal))
-    reader = Journal(tmp_path, readonly=True)
+def test_a_reader_works_beside_an_open_writer_and_changes_nothing(
+    journal: SqliteJournal, tmp_path: Path
+) -> None:
+    [row] = journal.apply([Ready(seen(journal))])
+    reader = SqliteJournal(tmp_path, readonly=True)
 
-    assert reader.history() == [entry]
+    assert reader.history() == [row]
     assert reader.agent_id == journal.agent_id
     with pytest.raises(Outside, match="readonly"):
         seen(reader)
-    later = journal.sending(entry, position=0, chunks=0, end=9, sha256="ab", destination="d")
+    [later] = journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
     assert reader.history() == [later]
     reader.close()
 
 
 def test_a_reader_of_a_folder_without_a_journal_says_so_and_makes_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no journal yet"):
-        Journal(tmp_path, readonly=True)
+        SqliteJournal(tmp_path, readonly=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_writers_take_turns(journal: Journal, tmp_path: Path) -> None:
+def test_two_writers_take_turns(journal: SqliteJournal, tmp_path: Path) -> None:
     """`watcher upload` writes beside the running agent."""
-    other = Journal(tmp_path)
+    other = SqliteJournal(tmp_path)
     rows = [seen(each, name) for name, each in zip("abcd", (journal, other) * 2, strict=True)]
 
     assert other.history() == journal.history() == rows[::-1]
@@ -62,7 +63,7 @@ def test_two_writers_take_turns(journal: Journal, tmp_path: Path) -> None:
     other.close()
 
 
-def test_the_journal_is_for_its_owner_alone(journal: Journal, tmp_path: Path) -> None:
+def test_the_journal_is_for_its_owner_alone(journal: SqliteJournal, tmp_path: Path) -> None:
     seen(journal)
 
     with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
@@ -73,7 +74,7 @@ def test_the_journal_is_for_its_owner_alone(journal: Journal, tmp_path: Path) ->
     assert modes == {"journal.db": "0o600", "journal.db-journal": "0o600"}
 
 
-def test_every_commit_is_durable_and_readable_by_whoever_may_read_the_file(journal: Journal) -> None:
+def test_every_commit_is_durable_and_readable_by_whoever_may_read_the_file(journal: SqliteJournal) -> None:
     """Not WAL: there a reader needs write permission, and a commit may be lost with the power."""
     [mode] = journal._database.query("PRAGMA journal_mode")
     [synchronous] = journal._database.query("PRAGMA synchronous")
@@ -113,7 +114,7 @@ def test_a_journal_that_cannot_be_trusted_is_refused_and_not_touched(
     harm: Callable[[Path], None], words: str, readonly: bool, tmp_path: Path
 ) -> None:
     """A reader checks no pages, but what it can see at once it refuses as well."""
-    first = Journal(tmp_path)
+    first = SqliteJournal(tmp_path)
     for number in range(30):
         seen(first, name=f"{number}.csv" * 20)
     first.close()
@@ -121,7 +122,7 @@ def test_a_journal_that_cannot_be_trusted_is_refused_and_not_touched(
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     with pytest.raises(ConfigError, match=words) as caught:
-        Journal(tmp_path, readonly=readonly)
+        SqliteJournal(tmp_path, readonly=readonly)
     assert "nothing was touched" in str(caught.value)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -129,7 +130,7 @@ def test_a_journal_that_cannot_be_trusted_is_refused_and_not_touched(
 def test_a_journal_that_a_crash_left_empty_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "journal.db").touch(0o600)
 
-    journal = Journal(tmp_path)
+    journal = SqliteJournal(tmp_path)
     assert journal.history() == []
     seen(journal)
     journal.close()
@@ -154,19 +155,19 @@ def test_a_journal_that_is_gone_or_replaced_holds_the_state_folder(
 ) -> None:
     folder = tmp_path / "state"
     folder.mkdir()
-    journal = Journal(folder)
-    entry = seen(journal)
+    journal = SqliteJournal(folder)
+    row = seen(journal)
     harm(folder)
 
     with pytest.raises(Outside) as caught:
-        journal.ready(entry)
+        journal.apply([Ready(row)])
     assert caught.value.target == f"folder {folder}"
     journal.close()
 
 
 def test_a_state_folder_that_is_away_is_outside_and_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(Outside):
-        Journal(tmp_path / "away")
+        SqliteJournal(tmp_path / "away")
     assert not (tmp_path / "away").exists()
 
 
@@ -182,11 +183,52 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(
         old.commit()
 
     with pytest.raises(ConfigError, match="of an older version"):
-        Journal(tmp_path, readonly=True)
-    journal = Journal(tmp_path)
-    reader = Journal(tmp_path, readonly=True)
+        SqliteJournal(tmp_path, readonly=True)
+    journal = SqliteJournal(tmp_path)
+    reader = SqliteJournal(tmp_path, readonly=True)
 
-    assert [(row.name, row.state, row.problems) for row in reader.history()] == [("a.csv", "done", None)]
+    assert [(row.name, row.state, row.outcome.problems) for row in reader.history()] == [
+        ("a.csv", "done", ())
+    ]
     assert seen(journal).id == 2
     reader.close()
     journal.close()
+
+
+def test_rows_of_version_4_get_an_owner_and_their_packed_lists_are_unpacked(tmp_path: Path) -> None:
+    """Tokens had blanks between them, problems line ends; whoever is under way goes on."""
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as old:
+        for migration in MIGRATIONS[:4]:
+            assert isinstance(migration, str)
+            old.executescript(migration)
+        old.execute("PRAGMA user_version = 4")
+        old.execute("INSERT INTO meta VALUES ('agent_id', 'agent-of-old')")
+        for state, sending_to, problems, tokens in (
+            ("sending", 9, None, "t1 t2"),
+            ("failed", None, 'line 3: "\u00fc" is no number\nline 7: [x]', None),
+        ):
+            old.execute(
+                "INSERT INTO files (name, origin, source, state, push_token, device, inode, size, mtime_ns,"
+                " started_at, sending_to, problems, earlier_tokens) VALUES (CAST('a' AS BLOB), 'drop',"
+                " CAST('/w/a' AS BLOB), ?, 't', '1', '2', 3, '4', '2026-11-23T19:24:39.000Z', ?, ?, ?)",
+                (state, sending_to, problems, tokens),
+            )
+        old.commit()
+
+    with closing(SqliteJournal(tmp_path)) as journal:
+        failed, sending = journal.history()
+        assert journal.agent_id == failed.owner == sending.owner == "agent-of-old"
+        assert (sending.upload.earlier_tokens, sending.upload.sends) == (("t1", "t2"), 1)
+        assert sending.outcome.problems == ()
+        assert failed.outcome.problems == ('line 3: "\u00fc" is no number', "line 7: [x]")
+        assert (failed.upload.earlier_tokens, failed.upload.sends) == ((), 0)
+        assert journal.under_way("drop") == [sending]
+        [again] = journal.apply([Sending(sending, 0, 0, 9, "ab", "d")])
+        assert again.upload.sends == 2
+
+
+def test_an_agents_own_id_is_made_once(tmp_path: Path) -> None:
+    with closing(SqliteJournal(tmp_path)) as first, closing(SqliteJournal(tmp_path)) as second:
+        assert first.agent_id == second.agent_id
+        assert first.agent_id.startswith("agent-")

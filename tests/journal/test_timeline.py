@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World, answer, rows
-from watcher.journal.journal import Journal
-from watcher.journal.timeline import KEPT, PastHold
+from watcher.journal.sqlite import SqliteJournal
 from watcher.report import hold_history, log
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -18,32 +17,17 @@ MONTH = timedelta(days=30)
 
 
 @pytest.fixture
-def journal(tmp_path: Path, lines: list[str]) -> Iterator[Journal]:
+def journal(tmp_path: Path, lines: list[str]) -> Iterator[SqliteJournal]:
     """An open journal."""
     del lines
-    opened = Journal(tmp_path)
+    opened = SqliteJournal(tmp_path)
     yield opened
     opened.close()
 
 
-def test_a_hold_that_ended_is_there_with_its_reason_and_its_times(journal: Journal) -> None:
-    began, ended = NOW - timedelta(hours=1), NOW
-    journal.timeline.hold_ended("http://x", "away", began=began, ended=ended)
-
-    assert journal.timeline.holds(NOW - MONTH) == [
-        PastHold("http://x", "away", "2026-11-23T11:00:00.000Z", "2026-11-23T12:00:00.000Z")
-    ]
-    assert journal.timeline.holds(NOW + timedelta(seconds=1)) == []
-
-
-def test_holds_of_long_ago_are_let_go_of(journal: Journal) -> None:
-    journal.timeline.hold_ended("old", "x", began=NOW - KEPT - MONTH, ended=NOW - KEPT - MONTH)
-    journal.timeline.hold_ended("new", "x", began=NOW, ended=NOW)
-
-    assert [hold.target for hold in journal.timeline.holds(NOW - 10 * KEPT)] == ["new"]
-
-
-def test_the_diary_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_ends(journal: Journal) -> None:
+def test_the_diary_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_ends(
+    journal: SqliteJournal,
+) -> None:
     with hold_history.kept(journal.timeline):
         log.hold_began("http://x", "away", "", seconds=1)
         log.hold_began("folder /d", "full", "", seconds=1)
@@ -56,7 +40,7 @@ def test_the_diary_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_ends(
 
 
 def test_a_state_folder_that_takes_nothing_stops_neither_the_diary_nor_whoever_is_heard(
-    tmp_path: Path, journal: Journal, lines: list[str]
+    tmp_path: Path, journal: SqliteJournal, lines: list[str]
 ) -> None:
     with hold_history.kept(journal.timeline):
         log.hold_began("http://x", "away", "", seconds=1)
@@ -74,7 +58,7 @@ def test_a_real_hold_is_in_the_journal_afterwards(world: World) -> None:
     world.drop("agent_events.csv", rows(2))
     assert world.run_once() == 0
 
-    journal = Journal(world.path("state"), readonly=True)
+    journal = SqliteJournal(world.path("state"), readonly=True)
     (hold,) = journal.timeline.holds(NOW - MONTH)
     journal.close()
     assert hold.target == world.server.url

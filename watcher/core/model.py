@@ -1,4 +1,4 @@
-"""The nouns: a file's states and the steps between them, Fingerprint, Route, Chunk, Entry.
+"""The nouns: a file's states and the steps between them, Fingerprint, Route, Chunk, Row and its parts.
 
 Two rules: every step a file can take stands in `TRANSITIONS`, and nothing in here does anything.
 """
@@ -33,7 +33,8 @@ _S = FileState
 FINAL = frozenset({_S.DONE, _S.FAILED, _S.RETURNED, _S.VANISHED})
 _VERDICTS = frozenset({_S.DELIVERED, _S.REJECTED, _S.CHANGED, _S.VANISHED})
 TRANSITIONS: Mapping[FileState, frozenset[FileState]] = {
-    _S.SEEN: frozenset({_S.READY}),
+    # Claimed and sent, or decided, in one commit; READY alone is a file that waits after its claim.
+    _S.SEEN: _VERDICTS | {_S.READY, _S.SENDING},
     # READY to DELIVERED is the empty file of a route with `empty: done`: there is nothing to send.
     _S.READY: _VERDICTS | {_S.SENDING},
     # SENDING to SENDING is the next chunk (or the same one, unanswered); to READY, a new push token.
@@ -126,7 +127,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class Receipt:
     """The server has the whole file."""
 
     chunks: int
@@ -142,37 +143,97 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One file's row in the journal."""
+class Dropped:
+    """The file as it was taken."""
 
-    id: int
     name: str  # as it was in the drop folder
-    origin: Literal["drop", "hand"]  # hand: sent by `watcher upload`, stays where it is
     source: str  # absolute path: the claimed file in the work folder, or the file sent by hand
+    fingerprint: Fingerprint
     route: str | None
     acd_type: str | None
-    state: FileState
+    origin: Literal["drop", "hand"]  # hand: sent by `watcher upload`, stays where it is
+    started_at: str  # UTC, ISO 8601: the claim
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """How far it got at the server."""
+
     push_token: str
-    fingerprint: Fingerprint
-    sha256: str | None = None
+    earlier_tokens: tuple[str, ...] = ()  # it was begun under before, oldest first
+    sha256: str | None = None  # of the dropped file
     destination: str | None = None  # digest of where its chunks went (URL, tenant, parameters)
     position: int = 0  # byte offset behind the last acknowledged chunk; 0: nothing acknowledged
+    total: int | None = None  # bytes of the content that is sent, which `position` counts in
     chunks: int = 0  # acknowledged under this push token
     sending_to: int | None = None  # end offset of the chunk whose answer is not known
-    target: str | None = None  # absolute path in done, failed or drop; chosen before the move
-    started_at: str = ""  # UTC, ISO 8601
-    finished_at: str | None = None
+    sends: int = 0  # how often the chunk that ends at `sending_to` went out
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it, and why."""
+
+    finished_at: str | None = None  # UTC, ISO 8601: the verdict
     reason: str | None = None
     what_to_do: str | None = None
     lines: str | None = None  # "120-188": lines of the rejected chunk, counted from 1
     status: int | None = None  # HTTP
     server_said: str | None = None
+    problems: tuple[str, ...] = ()  # the first ten faulty records, a sentence each
     note: str | None = None
-    problems: str | None = None  # the first ten faulty records, a line each
-    aside: str | None = None  # absolute path of the faulty records in failed; chosen before they are moved
     records: int | None = None  # that are sent: of CSV without the header, or elements of a JSON array
-    total: int | None = None  # bytes of the content that is sent, which `position` counts in
     first_line: str | None = None  # SHA-256 of the first line, with its line end, of a delivered file
     last_line: str | None = None
-    earlier_tokens: str | None = None  # push tokens it was begun under before, with a blank between them
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where it goes; every path is chosen before the move."""
+
+    target: str | None = None  # absolute path in done, failed or drop
+    aside: str | None = None  # absolute path of the faulty records in failed
     removed_at: str | None = None  # when retention removed the file; UTC, ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One file's row in the journal; `steps` says how one becomes the next."""
+
+    id: int
+    owner: str  # the id of the agent that claimed the file: nobody else takes a step with it
+    state: FileState
+    file: Dropped
+    upload: Upload
+    outcome: Outcome = Outcome()
+    place: Placement = Placement()
+
+    @property
+    def name(self) -> str:
+        """The file's name, as it was in the drop folder."""
+        return self.file.name
+
+    @property
+    def route(self) -> str | None:
+        """The name of its route; None: no route matched."""
+        return self.file.route
+
+    @property
+    def push_token(self) -> str:
+        """The push token that it is sent under now."""
+        return self.upload.push_token
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a row is made from: a file that is about to be claimed."""
+
+    name: str  # as it is in the drop folder
+    fingerprint: Fingerprint
+    source: str  # absolute path where it will be
+    push_token: str
+    route: str | None
+    acd_type: str | None
+    origin: Literal["drop", "hand"]
+    at: str  # UTC, ISO 8601
+    note: str | None = None

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from watcher.core.errors import ConfigError, NoJournal, Outdated, Outside
 from watcher.core.names import shown
@@ -26,17 +26,18 @@ CHECKED_BYTES = 32 * 2**20
 
 OLDEST_SQLITE = (3, 35)  # for RETURNING
 
-Row = sqlite3.Row
+Record = sqlite3.Row
 Connection = sqlite3.Connection
+Migration: TypeAlias = str | Callable[[Connection], None]  # statements, or what SQL alone cannot do
 
 
 class Database:
     """One connection, shared by the threads of this process behind a lock."""
 
-    def __init__(self, path: Path, *, migrations: Sequence[str], readonly: bool) -> None:
+    def __init__(self, path: Path, *, migrations: Sequence[Migration], readonly: bool) -> None:
         """Open `path`, made if need be (0600); an older version is brought up to date by `migrations`.
 
-        Each item has the statements from one version to the next. Raises `ConfigError` for a file that is
+        Each item leads from one version to the next. Raises `ConfigError` for a file that is
         damaged or of a newer version (nothing is touched), `Outside` where its folder is away.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -62,7 +63,7 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[Record]:
         """Return the rows of a SELECT. Raises `Outside`."""
         with self._lock, self._translated():
             return self._connection.execute(statement, values).fetchall()
@@ -154,8 +155,11 @@ class Database:
             # Looked at again inside the transaction: another process may have been faster.
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             for migration in self._migrations[version:]:
-                for statement in migration.split(";"):
-                    connection.execute(statement)
+                if callable(migration):
+                    migration(connection)
+                else:
+                    for statement in migration.split(";"):
+                        connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
 
     def _quick_check(self) -> bool:

@@ -1,15 +1,34 @@
-"""The journal's tables, how they came to be, and a row of them to an `Entry`."""
+"""The journal's tables, how they came to be, and a record of them to a `Row` and back."""
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from dataclasses import fields
+from typing import Any
 
-from watcher.core.model import FINAL, Entry, FileState, Fingerprint
-from watcher.journal.database import Row
+from watcher.core.model import FINAL, Dropped, FileState, Fingerprint, Outcome, Placement, Row, Upload
+from watcher.journal.database import Connection, Migration, Record
 
-# One item a version: the statements that bring a journal from the version before to it.
-MIGRATIONS = (
+
+def _owned_and_unpacked(connection: Connection) -> None:
+    """Version 5: rows have an owner, and lists that were packed into strings are JSON arrays."""
+    fresh = f"agent-{uuid.uuid4().hex[:12]}"
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('agent_id', ?)", (fresh,))
+    connection.execute("ALTER TABLE files ADD COLUMN owner TEXT")
+    connection.execute("ALTER TABLE files ADD COLUMN sends INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE files SET owner = (SELECT value FROM meta WHERE key = 'agent_id')")
+    # A chunk whose answer is open went out at least once.
+    connection.execute("UPDATE files SET sends = 1 WHERE sending_to IS NOT NULL")
+    for column, separator in (("problems", "\n"), ("earlier_tokens", " ")):
+        packed = connection.execute(f"SELECT id, {column} FROM files WHERE {column} IS NOT NULL").fetchall()
+        arrays = [(json.dumps(text.split(separator)) if text else None, id) for id, text in packed]
+        connection.executemany(f"UPDATE files SET {column} = ? WHERE id = ?", arrays)
+
+
+# One item a version: the statements, or the function, that bring a journal from the version before to it.
+MIGRATIONS: tuple[Migration, ...] = (
     f"""
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE files (
@@ -49,27 +68,64 @@ MIGRATIONS = (
     CREATE INDEX holds_by_end ON holds (ended_at);
     CREATE INDEX files_by_end ON files (finished_at)
     """,
+    _owned_and_unpacked,
 )
-_PLAIN = tuple(
-    field.name
-    for field in fields(Entry)
-    if field.name not in ("name", "source", "target", "aside", "fingerprint")
-)
+_PARTS = {"file": Dropped, "upload": Upload, "outcome": Outcome, "place": Placement}
+_PATHS = frozenset({"name", "source", "target", "aside"})
+_LISTS = frozenset({"problems", "earlier_tokens"})
+_FINGERPRINT = ("device", "inode", "size", "mtime_ns")
 
 
-def entry_of(row: Row) -> Entry:
-    """Return a row of the table `files` as an `Entry`."""
-    plain = {name: row[name] for name in _PLAIN}
-    plain["state"] = FileState(plain["state"])
-    return Entry(
-        **plain,
-        name=os.fsdecode(row["name"]),
-        source=os.fsdecode(row["source"]),
-        target=_path(row["target"]),
-        aside=_path(row["aside"]),
-        fingerprint=Fingerprint(int(row["device"]), int(row["inode"]), row["size"], int(row["mtime_ns"])),
-    )
+def row_of(record: Record) -> Row:
+    """Return a record of the table `files` as a `Row`."""
+    device, inode, size, mtime_ns = (int(record[name]) for name in _FINGERPRINT)
+    given = {"fingerprint": Fingerprint(device, inode, size, mtime_ns)}
+    parts: dict[str, Any] = {}
+    for part, kind in _PARTS.items():
+        names = [field.name for field in fields(kind)]
+        parts[part] = kind(
+            **{name: given[name] if name in given else read(name, record[name]) for name in names}
+        )
+    return Row(id=record["id"], owner=record["owner"], state=FileState(record["state"]), **parts)
 
 
-def _path(value: bytes | None) -> str | None:
-    return None if value is None else os.fsdecode(value)
+def record_of(row: Row) -> dict[str, Any]:
+    """Return a `Row` as the columns of the table `files`, but for its id."""
+    look = row.file.fingerprint
+    # As text: a device or an inode may have 64 bits without a sign, which SQLite's integers do not.
+    columns: dict[str, Any] = {
+        "owner": row.owner,
+        "state": str(row.state),
+        "device": str(look.device),
+        "inode": str(look.inode),
+        "size": look.size,
+        "mtime_ns": str(look.mtime_ns),
+    }
+    for part in _PARTS:
+        value = getattr(row, part)
+        for field in fields(value):
+            if field.name != "fingerprint":
+                columns[field.name] = stored(field.name, getattr(value, field.name))
+    return columns
+
+
+def stored(name: str, value: Any) -> Any:
+    """Return a value as the column `name` has it."""
+    if value is None or isinstance(value, int):
+        return value
+    if name in _PATHS:
+        return os.fsencode(value)
+    if name in _LISTS:
+        return json.dumps(value) if value else None
+    # An unpaired surrogate (JSON may name one) is no text for SQLite: such a value is kept as bytes.
+    raw = value.encode("utf-8", "surrogatepass")
+    return value if raw == value.encode("utf-8", "replace") else raw
+
+
+def read(name: str, value: Any) -> Any:
+    """Return the value that the column `name` has."""
+    if name in _LISTS:
+        return tuple(json.loads(value)) if value else ()
+    if isinstance(value, bytes):
+        return os.fsdecode(value) if name in _PATHS else value.decode("utf-8", "surrogatepass")
+    return value

@@ -5,37 +5,16 @@ Holds stand in a table of their own, for people to look back at; nothing in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from watcher.core.model import FileState
 from watcher.core.units import utc_text
 from watcher.journal.database import Database
-
-KEPT = timedelta(days=60)  # of holds: twice what is shown
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Files of one outcome that came to their end within one hour."""
-
-    hour: str  # UTC: 2026-11-23T19
-    state: FileState
-    files: int
-    bytes: int
+from watcher.journal.protocol import KEPT, Ended, PastHold
+from watcher.journal.schema import read, stored
 
 
-@dataclass(frozen=True, slots=True)
-class PastHold:
-    """A hold that is over."""
-
-    target: str
-    reason: str
-    began_at: str  # UTC, ISO 8601
-    ended_at: str
-
-
-class Timeline:
+class SqliteTimeline:
     """The questions about time, and the one table that is only for them."""
 
     def __init__(self, database: Database) -> None:
@@ -47,7 +26,7 @@ class Timeline:
             connection.execute("DELETE FROM holds WHERE ended_at < ?", (utc_text(ended - KEPT),))
             connection.execute(
                 "INSERT INTO holds (target, reason, began_at, ended_at) VALUES (?, ?, ?, ?)",
-                (target, reason, utc_text(began), utc_text(ended)),
+                (*(stored("reason", text) for text in (target, reason)), utc_text(began), utc_text(ended)),
             )
 
     def holds(self, since: datetime) -> list[PastHold]:
@@ -56,7 +35,7 @@ class Timeline:
             "SELECT target, reason, began_at, ended_at FROM holds WHERE ended_at >= ? ORDER BY began_at",
             (utc_text(since),),
         )
-        return [PastHold(*row) for row in rows]
+        return [PastHold(*(read("reason", value) for value in row)) for row in rows]
 
     def files_by_hour(self, since: datetime) -> list[Ended]:
         """Return how many files, of how many bytes, were done and failed in each hour since then."""
