@@ -16,7 +16,7 @@ import yaml
 from loguru import logger
 
 from watcher.commands.run import run
-from watcher.journal.journal import Journal
+from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.report.as_data import as_json
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
@@ -194,7 +194,7 @@ class World:
 
     def history(self) -> list[dict[str, Any]]:
         """The journal, newest first."""
-        journal = Journal(self.root / "state", readonly=True)
+        journal = SqliteJournal(self.root / "state", readonly=True)
         try:
             return [as_json(entry) for entry in journal.history()]
         finally:

@@ -27,9 +27,9 @@ from watcher.agent.pipeline import Pipeline
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import LostAnswer, Outside
-from watcher.core.model import Entry
+from watcher.core.model import Row
 from watcher.journal.database import Database
-from watcher.journal.journal import Journal
+from watcher.journal.sqlite import SqliteJournal
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
 from watcher.settings.config import load
 from watcher.settings.presets import build_routes
@@ -329,9 +329,9 @@ class Simulation:
                     found.append(f"{folder.name}/{path.relative_to(folder)}")
         return found
 
-    def rows(self) -> list[Entry]:
+    def rows(self) -> list[Row]:
         """The journal, oldest first."""
-        journal = Journal(self.root / "state", readonly=True)
+        journal = SqliteJournal(self.root / "state", readonly=True)
         try:
             return journal.history()[::-1]
         finally:
@@ -363,7 +363,7 @@ class Simulation:
         assert twice <= resends
         for entry in self.rows():
             assert entry.state in ("done", "failed", "returned", "vanished"), entry
-            if entry.state == "done" and entry.chunks:
+            if entry.state == "done" and entry.upload.chunks:
                 tokens = [operation.push_token for operation in operations]
                 assert tokens.count(entry.push_token) == 1, entry
         for folder in (self.root / "drop", self.done, self.root / "failed"):

@@ -22,7 +22,7 @@ from watcher.content.receipt import STEP_BYTES, line_digests
 from watcher.core.errors import ConfigError
 from watcher.core.model import FileState
 from watcher.disk.filing import is_day
-from watcher.journal.journal import Journal
+from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.settings.config import load
 
@@ -36,7 +36,7 @@ def sha(data: bytes) -> str:
 def keep_house(world: World, *, rounds: int = 1, after: timedelta = LATER) -> list[int]:
     """Let the housekeeper work as it will some time later; returns how many files each step removed."""
     config, _ = load(world.config, {})
-    journal = Journal(config.folders.state)
+    journal = SqliteJournal(config.folders.state)
     clock = [0.0]
     try:
         keeper = Housekeeper(
@@ -140,7 +140,7 @@ def test_a_replayed_file_is_kept_from_its_last_delivery_on(world: World) -> None
     (world.path("done") / "agent_events.csv").rename(world.path("drop") / "agent_events.csv")
     world.run_once()
     config, _ = load(world.config, {})
-    journal = Journal(config.folders.state)
+    journal = SqliteJournal(config.folders.state)
     (new, old) = journal.history()
     assert not journal.archive.is_latest_at(old)
     assert journal.archive.is_latest_at(new)
@@ -221,7 +221,7 @@ def test_nothing_is_removed_in_the_round_after_the_clock_was_set(world: World) -
     world.drop("agent_events.csv", rows(2))
     world.run_once()
     config, _ = load(world.config, {})
-    journal = Journal(config.folders.state)
+    journal = SqliteJournal(config.folders.state)
     now = [datetime.now(UTC)]
     keeper = Housekeeper(
         journal.archive, places(config, journal), config.retention, clock=lambda: 0.0, now=lambda: now[0]
@@ -263,8 +263,8 @@ def test_what_was_delivered_to_another_tenant_is_no_duplicate(world: World) -> N
 
 def until_old(world: World) -> None:
     """Set the clock of the journal back instead of waiting."""
-    journal = Journal(world.path("state"))
-    with journal.archive._database.writing() as connection:
+    journal = SqliteJournal(world.path("state"))
+    with journal._database.writing() as connection:
         connection.execute("UPDATE files SET finished_at = '2020-01-01T00:00:00.000Z'")
     journal.close()
 
@@ -319,14 +319,14 @@ def test_a_day_folder_that_is_taken_away_before_the_move_is_made_again(world: Wo
     world.settings["done"] = {"by": "day"}
     world.drop("agent_events.csv", rows(2))
     world.run_once()
-    journal = Journal(world.path("state"))
+    journal = SqliteJournal(world.path("state"))
     (row,) = journal.history()
-    target = Path(row.target or "")
-    source = Path(row.source)
+    target = Path(row.place.target or "")
+    source = Path(row.file.source)
     source.parent.mkdir(parents=True)
     target.rename(source)
     target.parent.rmdir()
-    with journal.archive._database.writing() as connection:
+    with journal._database.writing() as connection:
         connection.execute("UPDATE files SET state = ?", (FileState.DELIVERED,))
     journal.close()
     assert world.run_once() == 0

@@ -14,9 +14,10 @@ def fill_journal(root: Path, *, rows: int, filed: int) -> None:
     connection = sqlite3.connect(root / "state" / "journal.db")
     with connection:
         connection.executemany(
-            "INSERT INTO files (name, origin, source, route, state, push_token, device, inode, size,"
+            "INSERT INTO files (owner, name, origin, source, route, state, push_token, device, inode, size,"
             " mtime_ns, target, started_at, finished_at)"
-            " VALUES (?, 'drop', ?, 'agent-events', ?, ?, '1', ?, 1024, '1', ?, ?, ?)",
+            " VALUES ((SELECT value FROM meta WHERE key = 'agent_id'),"
+            " ?, 'drop', ?, 'agent-events', ?, ?, '1', ?, 1024, '1', ?, ?, ?)",
             (_row(root, at) for at in range(rows)),
         )
     connection.close()

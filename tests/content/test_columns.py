@@ -288,7 +288,7 @@ def test_what_is_set_aside_is_kept_though_somebody_takes_the_delivered_file(worl
     def meddling(places: Any, entry: Any) -> bool:
         if not taken:
             taken.append(entry)
-            Path(entry.source).unlink()
+            Path(entry.file.source).unlink()
         return finish(places, entry)
 
     set_aside(world)

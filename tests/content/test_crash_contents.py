@@ -55,7 +55,7 @@ def check(world: Simulation, *, crashes: int) -> None:
     assert 1 <= len(whole) <= (1 + crashes if world.config.upload.lost_answer == "new_token" else 1)
     assert [path for path in (world.root / "drop").rglob("*") if path.is_file()] == []
     (row,) = world.rows()
-    assert (row.state, row.records, row.target) == ("done", 9, str(world.done / NAME))
+    assert (row.state, row.outcome.records, row.place.target) == ("done", 9, str(world.done / NAME))
     assert {path.name for path in (world.root / "state").iterdir()} <= {
         "agent.lock", "journal.db", "journal.db-journal", "live.json", "live.json.new",
     }  # fmt: skip

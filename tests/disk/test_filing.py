@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.made import made_row
 from watcher.core.errors import Gone, Outside
-from watcher.core.model import Entry, FileState, Fingerprint
+from watcher.core.model import FileState, Fingerprint, Row
 from watcher.disk import filing
 from watcher.disk.filing import plan, put_back, report_text
 from watcher.disk.places import Places
@@ -36,24 +36,19 @@ class World:
         os.utime(self.source, ns=(OLD, OLD))
         self.look = Fingerprint.of(self.source.stat())
 
-    def entry(self, state: FileState, target: Path, **changes: Any) -> Entry:
+    def entry(self, state: FileState, target: Path, **changes: Any) -> Row:
         """The row of the claimed file."""
-        row = Entry(
-            id=1,
-            name=self.source.name,
-            origin="drop",
-            source=str(self.source),
-            route="events",
-            acd_type="genesis",
-            state=state,
-            push_token=TOKEN,
-            fingerprint=self.look,
-            target=str(target),
-            finished_at="2026-11-23T19:24:39.000Z",
-            reason="HTTP 400: the server refused the data",
-            what_to_do="mend it",
-        )
-        return replace(row, **changes)
+        facts = {
+            "name": self.source.name,
+            "source": str(self.source),
+            "push_token": TOKEN,
+            "fingerprint": self.look,
+            "target": str(target),
+            "finished_at": "2026-11-23T19:24:39.000Z",
+            "reason": "HTTP 400: the server refused the data",
+            "what_to_do": "mend it",
+        }
+        return made_row(state, **(facts | changes))
 
     def files(self) -> dict[str, list[str]]:
         """Everything in the folders, by folder."""
@@ -69,7 +64,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def finish(entry: Entry) -> bool:
+def finish(entry: Row) -> bool:
     """Move the file of a row; done has no folders by day here."""
     return filing.finish(Places(*[Path("nowhere")] * 5), entry)
 

@@ -1,13 +1,13 @@
 """The report of a failed file opens in Notepad, is YAML, and has the contract's keys, whatever is in it."""
 
-from dataclasses import replace
 from typing import Any
 
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.core.model import Entry, FileState, Fingerprint
+from tests.made import made_row
+from watcher.core.model import FileState, Row
 from watcher.disk.filing import report_text
 
 TOKEN = "2f1c7f3e"
@@ -17,23 +17,15 @@ KEYS = [
 ]  # fmt: skip
 
 
-def failed(**changes: Any) -> Entry:
+def failed(**changes: Any) -> Row:
     """The row of a failed file."""
-    row = Entry(
-        id=1,
-        name="a.csv",
-        origin="drop",
-        source="/w/t/a.csv",
-        route="events",
-        acd_type="genesis",
-        state=FileState.REJECTED,
-        push_token=TOKEN,
-        fingerprint=Fingerprint(1, 2, 3, 4),
-        finished_at="2026-11-23T19:24:39.000Z",
-        reason="HTTP 400: the server refused the data",
-        what_to_do="mend it",
-    )
-    return replace(row, **changes)
+    facts = {
+        "push_token": TOKEN,
+        "finished_at": "2026-11-23T19:24:39.000Z",
+        "reason": "HTTP 400: the server refused the data",
+        "what_to_do": "mend it",
+    }
+    return made_row(FileState.REJECTED, **(facts | changes))
 
 
 def test_a_report_is_yaml_with_the_contracts_keys_and_line_ends_for_notepad() -> None:

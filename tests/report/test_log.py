@@ -15,7 +15,8 @@ import pytest
 from loguru import logger
 
 from tests.conftest import SECRET, Server
-from watcher.core.model import Entry, FileState, Fingerprint
+from tests.made import made_row
+from watcher.core.model import FileState, Fingerprint, Row
 from watcher.report import log
 
 HOSTILE = [
@@ -41,15 +42,13 @@ def as_before() -> Iterator[None]:
     logging.basicConfig(handlers=[], force=True)
 
 
-def entry(name: str) -> Entry:
-    return Entry(
-        id=1,
+def entry(name: str) -> Row:
+    return made_row(
+        FileState.SENDING,
         name=name,
-        origin="drop",
         source=f"/drop/.uploading/{name}",
         route="agent-events",
         acd_type="genesis",
-        state=FileState.SENDING,
         push_token="3f0e8a52-92f4-4a0e-8a3c-3d5f2f3f5a11",
         fingerprint=Fingerprint(1, 2, 30, 4),
         chunks=2,

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from watcher.core.model import Entry, FileState, Fingerprint
+from tests.made import made_row
+from watcher.core.model import FileState, Placement, Row
 from watcher.report.expect import Expectation
 from watcher.report.notices import HOLD_AGAIN_SECONDS, SHOWN_FAILED, Held, Message, Notices, Silence
 
 SINCE = datetime(2026, 11, 24, 3, 12, tzinfo=UTC)
 
 
-def failed(name: str = "a.csv", **more: str) -> Entry:
-    return Entry(
-        id=1, name=name, origin="drop", source="/w/a", route="agent-events", acd_type=None,
-        state=FileState.FAILED, push_token="t", fingerprint=Fingerprint(1, 2, 3, 4),
-        **{"reason": "line 17: an open quote", "what_to_do": "close it", **more},
-    )  # fmt: skip
+def failed(name: str = "a.csv", **more: str) -> Row:
+    facts = {"route": "agent-events", "reason": "line 17: an open quote", "what_to_do": "close it", **more}
+    return made_row(FileState.FAILED, name=name, **facts)
 
 
 def held(target: str = "https://wfm", began: float = 0.0, reason: str = "it refuses") -> Held:
@@ -67,7 +65,8 @@ def test_while_files_go_on_failing_the_messages_become_rarer() -> None:
 
 
 def test_records_that_a_delivered_file_left_behind_are_told_too() -> None:
-    notices, partly = Notices(gather=0), replace(failed(), state=FileState.DONE, aside="/failed/a.csv")
+    place = Placement(aside="/failed/a.csv")
+    notices, partly = Notices(gather=0), replace(failed(), state=FileState.DONE, place=place)
     notices.failed(partly, 0)
     assert one(notices.due(0)).subject == "a.csv left records behind"
 

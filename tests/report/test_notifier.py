@@ -20,8 +20,10 @@ from tests.conftest import World, answer, rows
 from tests.hook import PASSWORD, TOKEN, Hook, hook
 from tests.report.test_notices import failed
 from watcher.core.errors import ConfigError
-from watcher.core.model import Delivered, FileState, Fingerprint
-from watcher.journal.journal import Journal
+from watcher.core.model import Claim, Fingerprint, Receipt
+from watcher.core.steps import Deliver, Finish
+from watcher.core.units import utc_text
+from watcher.journal.sqlite import SqliteJournal
 from watcher.report.expect import Expectation
 from watcher.report.notices import Notices, trial
 from watcher.report.notifier import MEMORY, QUEUE_EVENTS, RETRY_SECONDS, Bulletin
@@ -189,17 +191,14 @@ def test_closing_tells_what_still_waits(service: Hook) -> None:
 # -- silence ---------------------------------------------------------------------------------------
 
 
-def deliver(journal: Journal, at: datetime) -> None:
-    entry = journal.see(
-        "a.csv", Fingerprint(1, 2, 3, 4), origin="drop", source="/x", push_token="t",
-        route="agent-events", acd_type=None, now=at,
-    )  # fmt: skip
-    entry = journal.delivered(journal.ready(entry), Delivered(1), now=at)
-    assert journal.finished(entry).state is FileState.DONE
+def deliver(journal: SqliteJournal, at: datetime) -> None:
+    look, when = Fingerprint(1, 2, 3, 4), utc_text(at)
+    [row] = journal.claim([Claim("a.csv", look, "/x", "t", "agent-events", None, "drop", when)])
+    journal.apply([Deliver(row, Receipt(1), when), Finish(row)])
 
 
 def test_silence_is_told_once_over_restarts_and_its_end_too(service: Hook, tmp_path: Path) -> None:
-    clock, journal = Clock(), Journal(tmp_path)
+    clock, journal = Clock(), SqliteJournal(tmp_path)
     wanted = [Expectation("agent-events", 24 * HOUR)]
 
     def restarted() -> Bulletin:
@@ -236,7 +235,7 @@ def test_silence_is_told_once_over_restarts_and_its_end_too(service: Hook, tmp_p
 
 def test_a_memory_that_cannot_be_read_is_begun_anew(service: Hook, tmp_path: Path) -> None:
     (tmp_path / MEMORY).write_bytes(b"\xff[")
-    journal = Journal(tmp_path)
+    journal = SqliteJournal(tmp_path)
     teller = bulletin(service, Clock())
     teller.expect([Expectation("agent-events", HOUR)], journal, tmp_path)
     journal.close()

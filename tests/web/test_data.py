@@ -16,9 +16,9 @@ from tests.conftest import World, answer, rows
 from tests.web.page import page, running
 from watcher.core.errors import Outside
 from watcher.core.model import FileState
-from watcher.journal.journal import Journal
 from watcher.journal.lock import Lock
-from watcher.journal.timeline import Ended
+from watcher.journal.protocol import Ended
+from watcher.journal.sqlite import SqliteJournal
 from watcher.web import feed, reader
 from watcher.web.history import by_hour
 
@@ -188,7 +188,7 @@ def test_the_history_has_files_bytes_failures_and_holds_by_the_hour(world: World
     world.drop("agent_events_bad.csv", 'a"')
     assert world.run_once() == 1
     now = datetime.now(UTC)
-    journal = Journal(world.path("state"))
+    journal = SqliteJournal(world.path("state"))
     journal.timeline.hold_ended(
         "x", "y", began=now - timedelta(days=3, minutes=30), ended=now - timedelta(days=3)
     )

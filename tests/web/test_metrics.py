@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from tests.agent.test_agent import until
 from tests.conftest import World, answer, rows
+from tests.made import made_row
 from tests.web.page import Got, get, page, running
 from watcher.agent.crew import Crew
 from watcher.agent.drop_watcher import Lookout
@@ -18,7 +19,7 @@ from watcher.agent.holds import Holds
 from watcher.agent.vitals import Vitals
 from watcher.agent.wake import Wake
 from watcher.core.errors import Outside
-from watcher.core.model import Entry, FileState, Fingerprint
+from watcher.core.model import FileState
 from watcher.disk.drop import Drop
 from watcher.report import log
 from watcher.web.health import LOST_SECONDS, STUCK_SECONDS, Health
@@ -203,7 +204,7 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
     lookout.look()
     try:
         assert health.judge().healthy
-        crew.set_off(Entry(7, "a", "drop", "/a", None, None, FileState.READY, "t", Fingerprint(1, 1, 1, 1)))
+        crew.set_off(made_row(FileState.READY, id=7, route=None))
         assert lookout._hints is not None
         lookout._hints._observer.stop()
         lookout._hints._observer.join()

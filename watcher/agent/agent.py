@@ -24,7 +24,7 @@ from watcher.agent.recovery import strangers
 from watcher.agent.vitals import Vitals
 from watcher.agent.wake import LONGEST_WAIT_SECONDS, Wake
 from watcher.core.errors import NotWhole, Outside
-from watcher.core.model import Entry, FileState, Route
+from watcher.core.model import FileState, Route, Row
 from watcher.core.order import Waiting, blocked, queues, route_name
 from watcher.core.settle import Wait
 from watcher.disk.files import folder_target
@@ -171,7 +171,7 @@ class Agent:
                 if entry is not None:
                     self._crew.set_off(entry)
 
-    def _take(self, file: Waiting) -> Entry | None:
+    def _take(self, file: Waiting) -> Row | None:
         """Claim a file that is ready; None: it is in use, or not what it was. Raises `Outside`."""
         why = trial_open(self._places.drop / file.name)
         if why is None:

@@ -16,15 +16,16 @@ from watcher.agent.pipeline import Pipeline
 from watcher.agent.retention import Housekeeper
 from watcher.agent.wake import Wake
 from watcher.core.errors import ConfigError
-from watcher.core.model import Entry, Route
+from watcher.core.model import Route, Row
 from watcher.core.names import shown
 from watcher.disk import files
 from watcher.disk.drop import Drop
 from watcher.disk.filing import is_day
 from watcher.disk.mounts import network_cache_seconds
 from watcher.disk.places import Places
-from watcher.journal.journal import Journal
 from watcher.journal.lock import Lock
+from watcher.journal.protocol import Journal
+from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.report.expect import Expectation
 from watcher.report.notices import Notices
@@ -71,7 +72,7 @@ def build_pipeline(
     client: Client,
     holds: Holds,
     *,
-    on_chunk: Callable[[Entry, int], None] = lambda _entry, _position: None,
+    on_chunk: Callable[[Row, int], None] = lambda _entry, _position: None,
 ) -> Pipeline:
     """Return the pipeline; `on_chunk` is told of each acknowledged chunk, in the uploader's thread."""
     desk = Desk(
@@ -191,7 +192,7 @@ def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
         files.make_private(state)
     taken = Lock(state, lock, holder=holder)
     try:
-        return taken, Journal(state)
+        return taken, SqliteJournal(state)
     except BaseException:
         taken.release()
         raise

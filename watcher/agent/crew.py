@@ -15,7 +15,7 @@ from functools import partial
 
 from watcher.agent.holds import Holds
 from watcher.core.errors import Outside, Stopped
-from watcher.core.model import Entry
+from watcher.core.model import Row
 from watcher.core.names import shown
 from watcher.report import log
 
@@ -34,7 +34,7 @@ class Crew:
 
     def __init__(
         self,
-        carry: Callable[[Entry], Entry],
+        carry: Callable[[Row], Row],
         holds: Holds,
         *,
         wake: Callable[[], None],
@@ -48,7 +48,7 @@ class Crew:
         self._wake = wake
         self._spawn = spawn
         self._joins: dict[int, Join] = {}  # by row
-        self._ended: queue.SimpleQueue[tuple[Entry, Entry | None]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[Row, Row | None]] = queue.SimpleQueue()
 
     @property
     def idle(self) -> bool:
@@ -70,12 +70,12 @@ class Crew:
         alive = {thread.name for thread in threading.enumerate()}
         return [name for row in list(self._joins) if (name := _thread_name(row)) not in alive]
 
-    def set_off(self, entry: Entry) -> None:
+    def set_off(self, entry: Row) -> None:
         """Give a file its thread."""
         self.under_way[entry.route] += 1
         self._joins[entry.id] = self._spawn(partial(self._work, entry), _thread_name(entry.id))
 
-    def collect(self) -> Iterator[Entry | None]:
+    def collect(self) -> Iterator[Row | None]:
         """Yield the last row of each file that came to its end, None for one that was stopped."""
         with suppress(queue.Empty):
             while True:
@@ -89,7 +89,7 @@ class Crew:
         for join in list(self._joins.values()):
             join()
 
-    def _work(self, entry: Entry) -> None:
+    def _work(self, entry: Row) -> None:
         last = None
         try:
             last = self._holds.insist(partial(self._carried, entry))
@@ -99,7 +99,7 @@ class Crew:
             self._ended.put((entry, last))
             self._wake()
 
-    def _carried(self, entry: Entry) -> Entry:
+    def _carried(self, entry: Row) -> Row:
         try:
             last = self._carry(entry)
         except (Stopped, Outside):

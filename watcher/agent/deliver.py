@@ -30,8 +30,9 @@ from watcher.core.conversation import (
     Verdict,
 )
 from watcher.core.errors import NotWhole, Outside, Stopped, Unfit
-from watcher.core.model import Chunk, Delivered, Entry, Route
+from watcher.core.model import Chunk, Receipt, Route, Row
 from watcher.core.names import counted
+from watcher.core.steps import Retrying, Sending, StartOver, Step
 from watcher.disk.claim import unchanged
 from watcher.report import log
 
@@ -42,7 +43,7 @@ class Delivery:
     def __init__(
         self,
         desk: Desk,
-        entry: Entry,
+        entry: Row,
         route: Route,
         source: BinaryIO,
         *,
@@ -58,10 +59,10 @@ class Delivery:
         self._content = content
         self._destination = destination(route, desk.client.tenant, content)
         # The journal says "sending": a chunk may have arrived whose answer is not known.
-        self._answer_open = entry.sending_to is not None
-        self._begin(entry.position, entry.chunks)
+        self._answer_open = entry.upload.sending_to is not None
+        self._begin(entry.upload.position, entry.upload.chunks)
 
-    def send(self) -> Delivered:
+    def send(self) -> Receipt:
         """Send everything that was not sent yet.
 
         Raises `Unfit` where the server refuses the file, `NotWhole` where the file changed meanwhile (its
@@ -74,13 +75,13 @@ class Delivery:
             self._write_down()
             raise
 
-    def _send(self) -> Delivered:
-        moved = self._entry.destination not in (None, self._destination)
-        if moved or (self._entry.sending_to is not None and self._desk.lost_answer == "new_token"):
+    def _send(self) -> Receipt:
+        moved = self._entry.upload.destination not in (None, self._destination)
+        if moved or (self._entry.upload.sending_to is not None and self._desk.lost_answer == "new_token"):
             # The settings changed meanwhile, and no operation is to have two halves; or a crash came between
             # a chunk and its answer.
             self._start_over()
-        talk = self._conversation(unknown=self._entry.sending_to is not None)
+        talk = self._conversation(unknown=self._entry.upload.sending_to is not None)
         while True:
             chunk = self._cut()
             self._check(chunk)
@@ -109,12 +110,12 @@ class Delivery:
                         reason, what_to_do=what_to_do, lines=self._lines(chunk), status=status, said=said
                     )
 
-    def _delivered(self, note: str | None) -> Delivered:
+    def _delivered(self, note: str | None) -> Receipt:
         content = self._content
         if not content.bad:
-            return Delivered(self._chunks, note, content.records)
+            return Receipt(self._chunks, note, content.records)
         number = counted(content.records + content.bad, "record")
-        return Delivered(
+        return Receipt(
             self._chunks,
             note,
             content.records,
@@ -153,8 +154,8 @@ class Delivery:
     def _cut(self, limit: int | None = None) -> Chunk:
         """Cut the next chunk, or the one that went out before, byte for byte."""
         file, opening, route = self._content.file, self._content.opening, self._route
-        if self._entry.sending_to is not None and self._entry.position == self._position:
-            return split.exactly(file, self._position, self._entry.sending_to, opening)
+        if self._entry.upload.sending_to is not None and self._entry.upload.position == self._position:
+            return split.exactly(file, self._position, self._entry.upload.sending_to, opening)
         if not self._content.cuttable:
             return split.whole(file, self._position, route.max_json, opening)
         return split.cut(
@@ -207,12 +208,12 @@ class Delivery:
             holds.give_up(unsaid)
 
     def _as_opened(self) -> bool:
-        return unchanged(Path(self._entry.source), self._source, self._opened)
+        return unchanged(Path(self._entry.file.source), self._source, self._opened)
 
     def _announce(self, chunk: Chunk) -> None:
         """Write down, in one commit, what is acknowledged and what goes out now."""
-        self._entry = self._desk.holds.insist(
-            lambda: self._desk.journal.sending(
+        self._step(
+            Sending(
                 self._entry,
                 position=self._position,
                 chunks=self._chunks,
@@ -226,10 +227,11 @@ class Delivery:
 
     def _write_down(self) -> None:
         """Write down what is acknowledged, where the journal still takes the last chunk for unanswered."""
-        if self._entry.sending_to is not None and not self._answer_open:
-            self._entry = self._desk.holds.insist(
-                lambda: self._desk.journal.retrying(self._entry, position=self._position, chunks=self._chunks)
-            )
+        if self._entry.upload.sending_to is not None and not self._answer_open:
+            self._step(Retrying(self._entry, self._position, self._chunks))
+
+    def _step(self, step: Step) -> None:
+        [self._entry] = self._desk.holds.insist(lambda: self._desk.journal.apply([step]))
 
     def _advance(self, chunk: Chunk) -> None:
         log.chunk_sent(self._entry, start=chunk.start, end=chunk.end, last=chunk.last)
@@ -239,8 +241,7 @@ class Delivery:
         self._desk.on_chunk(self._entry, self._position)
 
     def _start_over(self) -> None:
-        push_token = str(uuid.uuid4())
-        self._entry = self._desk.holds.insist(lambda: self._desk.journal.start_over(self._entry, push_token))
+        self._step(StartOver(self._entry, str(uuid.uuid4())))
         log.start_over(self._entry)
         self._answer_open = False
         self._begin(0, 0)

@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 from watcher.agent.holds import Holds
 from watcher.content.content import Content
 from watcher.core.conversation import Reply, Request
-from watcher.core.model import Entry, Route
-from watcher.journal.journal import Journal
+from watcher.core.model import Route, Row
+from watcher.journal.protocol import Journal
 
 
 class Sender(Protocol):
@@ -35,7 +35,7 @@ class Desk:
     lost_answer: Literal["resend", "new_token"]
     attempts: int
     retry_cap: float  # seconds
-    on_chunk: Callable[[Entry, int], None] = lambda _entry, _position: None  # bytes delivered so far
+    on_chunk: Callable[[Row, int], None] = lambda _entry, _position: None  # bytes delivered so far
     # The chunk size that a server took after a 413, per route. Written by whichever thread learns it:
     # a lost update costs one more 413.
     limits: dict[str, int] = field(default_factory=dict)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from watcher.core.errors import Unfit
-from watcher.core.model import Delivered, Entry, Route
+from watcher.core.model import Receipt, Route, Row
 from watcher.core.names import shown
-from watcher.journal.archive import Archive
+from watcher.journal.protocol import Archive
 
 
-def left_out(archive: Archive, entry: Entry, route: Route, sha256: str, destination: str) -> Delivered | None:
+def left_out(archive: Archive, entry: Row, route: Route, sha256: str, destination: str) -> Receipt | None:
     """Return the outcome of a file that need not be sent; None: it is to be sent. `sha256`: of its content;
     `destination`: where that would go.
 
     An upload that has begun goes on, and whoever sends a file by hand wants it sent. Raises `Unfit` with
     `duplicates: fail`, `Outside` where the journal cannot be read.
     """
-    if route.duplicates == "upload" or entry.origin == "hand" or entry.sha256 is not None:
+    if route.duplicates == "upload" or entry.file.origin == "hand" or entry.upload.sha256 is not None:
         return None
     earlier = archive.delivered_before(entry, sha256, destination)
     if earlier is None:
         return None
-    words = f"as {shown(earlier.name)} at {earlier.finished_at}, push token {earlier.push_token}"
+    words = f"as {shown(earlier.name)} at {earlier.outcome.finished_at}, push token {earlier.push_token}"
     if route.duplicates == "fail":
         raise Unfit(
             f"the same content was already delivered {words}",
             what_to_do="delete it; to have it sent all the same, use `watcher upload`",
         )
-    return Delivered(0, f"not sent: the same content was delivered {words}", sha256=sha256)
+    return Receipt(0, f"not sent: the same content was delivered {words}", sha256=sha256)

@@ -29,8 +29,11 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         try:
             under_way = [
                 as_json(entry)
-                | {"delivered_bytes": entry.position, "total_bytes": entry.total or entry.fingerprint.size}
-                for entry in journal.unfinished("drop")
+                | {
+                    "delivered_bytes": entry.upload.position,
+                    "total_bytes": entry.upload.total or entry.file.fingerprint.size,
+                }
+                for entry in journal.under_way("drop")
             ]
             ended = [as_json(entry) for entry in journal.outcomes(last)]
         finally:

@@ -11,27 +11,28 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from watcher.core.model import Entry, FileState, Route
+from watcher.core.model import FileState, Route, Row
 from watcher.core.route import marker_of
+from watcher.core.steps import Relocate
 from watcher.disk import files, filing
 from watcher.disk.claim import take_marker
 from watcher.disk.places import Places
-from watcher.journal.journal import Journal
+from watcher.journal.protocol import Journal
 from watcher.report import log
 
 
-def recover(journal: Journal, places: Places, routes: Mapping[str, Route], now: datetime) -> list[Entry]:
+def recover(journal: Journal, places: Places, routes: Mapping[str, Route], now: datetime) -> list[Row]:
     """Return the files that are under way, each with where it really is."""
-    entries = [_located(journal, places, entry) for entry in journal.unfinished("drop")]
+    entries = [_located(journal, places, entry) for entry in journal.under_way("drop")]
     found = []
     for entry in entries:
         if entry.state is FileState.SEEN:
             if not _was_claimed(places, entry):
-                journal.forget(entry)
+                journal.forget([entry])
                 continue
             _fetch_marker(places, routes, entry)
         found.append(entry)
-    _put_back_orphans(places, {Path(entry.source).parent.name for entry in found}, now)
+    _put_back_orphans(places, {Path(entry.file.source).parent.name for entry in found}, now)
     return found
 
 
@@ -44,32 +45,34 @@ def strangers(places: Places) -> Iterator[Path]:
                 yield from sorted(path for path in other.glob("*/*") if path.is_file())
 
 
-def _located(journal: Journal, places: Places, entry: Entry) -> Entry:
+def _located(journal: Journal, places: Places, entry: Row) -> Row:
     """Bring the row's paths in line with the settings, whose folders may have moved meanwhile."""
-    old = Path(entry.source)
+    old = Path(entry.file.source)
     source = places.work / old.parent.name / entry.name
-    target = Path(entry.target) if entry.target else None
+    target = Path(entry.place.target) if entry.place.target else None
     ours = (places.done, places.failed, places.drop)
     if target is not None and target.parent not in ours and target.parent.parent != places.done:
         # Only a file that is already there belongs to a folder that the settings do not name any more.
         target = target if os.path.lexists(target) else None
-    aside = Path(entry.aside) if entry.aside else None
+    aside = Path(entry.place.aside) if entry.place.aside else None
     if aside is not None and aside.parent != places.failed:
         aside = aside if os.path.lexists(aside) else None
     if (
         source == old
-        and str(target or "") == (entry.target or "")
-        and str(aside or "") == (entry.aside or "")
+        and str(target or "") == (entry.place.target or "")
+        and str(aside or "") == (entry.place.aside or "")
     ):
         return entry
-    return journal.relocated(entry, source=source, target=target, aside=aside)
+    paths = (None if path is None else str(path) for path in (target, aside))
+    [row] = journal.apply([Relocate(entry, str(source), *paths)])
+    return row
 
 
-def _was_claimed(places: Places, entry: Entry) -> bool:
+def _was_claimed(places: Places, entry: Row) -> bool:
     """Say whether the crash came after the rename; to be said only of folders that are there."""
     with files.blame(places.drop):
         places.drop.stat()
-    if os.path.lexists(entry.source):
+    if os.path.lexists(entry.file.source):
         return True
     if not os.path.lexists(places.drop / entry.name):
         with files.blame(places.work):
@@ -77,14 +80,14 @@ def _was_claimed(places: Places, entry: Entry) -> bool:
     return False
 
 
-def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Entry) -> None:
+def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> None:
     """A crash may have come between a file and its marker. If there is a new file of that name by now, the
     marker may be that one's, and stays."""
     route = routes.get(entry.route or "")
     marker = marker_of(entry.name, route) if route else None
     if marker is not None and not os.path.lexists(places.drop / entry.name):
         with files.blame(places.drop):
-            take_marker(places.drop, Path(entry.source).parent, marker)
+            take_marker(places.drop, Path(entry.file.source).parent, marker)
 
 
 def _put_back_orphans(places: Places, known: set[str], now: datetime) -> None:

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watcher.core.errors import Outside
-from watcher.core.model import Entry, FileState
+from watcher.core.model import FileState, Row
 from watcher.core.names import report_name
 from watcher.disk import files
 from watcher.disk.filing import is_day
 from watcher.disk.places import Places
-from watcher.journal.archive import Archive
+from watcher.journal.protocol import Archive
 from watcher.report import log
 from watcher.settings.housekeeping_settings import Retention
 
@@ -108,14 +108,14 @@ class Housekeeper:
             state, before=before, after=self._reached[state], limit=STEP_FILES
         ):
             for entry in entries:
-                self._reached[state] = (entry.finished_at or "", entry.id)
+                self._reached[state] = (entry.outcome.finished_at or "", entry.id)
                 # A time that lies before the file's own was told by a clock that was wrong.
-                if entry.fingerprint.mtime_ns < before.timestamp() * 10**9:
+                if entry.file.fingerprint.mtime_ns < before.timestamp() * 10**9:
                     self._remove(entry, folder)
             yield
 
-    def _remove(self, entry: Entry, folder: Path) -> None:
-        path = Path(entry.target or "")
+    def _remove(self, entry: Row, folder: Path) -> None:
+        path = Path(entry.place.target or "")
         in_day = path.parent.parent == folder and is_day(path.parent.name)
         if not (path.parent == folder or in_day) or not self._is_still(entry, path):
             return
@@ -133,13 +133,13 @@ class Housekeeper:
         self._archive.removed(entry, self._now())
         log.removed(entry)
 
-    def _is_still(self, entry: Entry, path: Path) -> bool:
+    def _is_still(self, entry: Row, path: Path) -> bool:
         """Say whether what is at `path` is the file of this row."""
         try:
             found = os.lstat(path)
         except OSError:
             return False
-        look = entry.fingerprint
+        look = entry.file.fingerprint
         if not stat.S_ISREG(found.st_mode) or found.st_size != look.size:
             return False
         if abs(found.st_mtime_ns - look.mtime_ns) > MTIME_TOLERANCE_NS or not self._archive.is_latest_at(
@@ -149,6 +149,6 @@ class Housekeeper:
         # Moved within its file system it is the same inode still; else its content tells, where it is known.
         if (found.st_dev, found.st_ino) == (look.device, look.inode):
             return True
-        if entry.sha256 is not None:
-            return files.sha256(path) == entry.sha256
+        if entry.upload.sha256 is not None:
+            return files.sha256(path) == entry.upload.sha256
         return found.st_dev != look.device

@@ -15,7 +15,7 @@ from watcher.agent.reload import Reload
 from watcher.agent.systemd import Supervisor
 from watcher.agent.vitals import Vitals
 from watcher.agent.wake import Wake
-from watcher.journal.journal import Journal
+from watcher.journal.protocol import Journal
 from watcher.report import hold_history, log
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client

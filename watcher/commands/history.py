@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from watcher.commands.terminal import Terminal
-from watcher.core.model import Entry
+from watcher.core.model import Row
 from watcher.core.names import shown
 from watcher.journal.reading import open_to_read
 from watcher.report.as_data import as_json
@@ -25,7 +25,7 @@ def history(
     """Print rows, newest first; returns 0. `since_seconds`: how far back, by the start of the upload."""
     since = None if since_seconds is None else datetime.now(UTC) - timedelta(seconds=since_seconds)
     journal = open_to_read(config.folders.state)
-    entries: list[Entry] = []
+    entries: list[Row] = []
     if journal is not None:
         try:
             entries = journal.history(failed=failed, since=since, limit=limit)
@@ -43,13 +43,13 @@ def history(
 _COLUMNS = ("started at", "name", "route", "state", "bytes", "chunks", "reason or note")
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def _row(entry: Row) -> tuple[object, ...]:
     return (
-        entry.started_at[:19] + "Z",
+        entry.file.started_at[:19] + "Z",
         shown(entry.name),
         entry.route,
         entry.state,
-        entry.fingerprint.size,
-        entry.chunks,
-        entry.reason or entry.note,
+        entry.file.fingerprint.size,
+        entry.upload.chunks,
+        entry.outcome.reason or entry.outcome.note,
     )

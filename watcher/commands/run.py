@@ -15,8 +15,8 @@ from watcher.agent.systemd import Supervisor
 from watcher.agent.vitals import Vitals
 from watcher.agent.wake import LONGEST_WAIT_SECONDS, Wake
 from watcher.core.errors import ConfigError, Outside
-from watcher.journal.journal import Journal
 from watcher.journal.lock import Lock
+from watcher.journal.protocol import Journal
 from watcher.report import log
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client

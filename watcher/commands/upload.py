@@ -17,10 +17,12 @@ from watcher.agent.holds import Holds
 from watcher.agent.pipeline import Pipeline
 from watcher.commands.terminal import Bar, Terminal
 from watcher.core.errors import ConfigError, NotWhole, Stopped, Unfit
-from watcher.core.model import FINAL, Entry, FileState, Fingerprint, Route
+from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
+from watcher.core.steps import Finish, Reject, Step
+from watcher.core.units import utc_text
 from watcher.disk.claim import open_still
-from watcher.journal.journal import Journal
+from watcher.journal.protocol import Journal
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
@@ -52,7 +54,7 @@ def upload(
         lock, journal = open_state(config.folders.state, lock=UPLOAD_LOCK, holder="another `watcher upload`")
         stack.enter_context(lock)
         stack.callback(journal.close)
-        for stale in journal.unfinished("hand"):  # nobody else can be at them: the lock is ours
+        for stale in journal.under_way("hand"):  # nobody else can be at them: the lock is ours
             _give_up(journal, stale, "the command that sent it was ended")
         bar = stack.enter_context(terminal.bar())
         sending = _Sending(terminal, bar, journal, holds, stop, patience)
@@ -91,15 +93,15 @@ def _planned(
     return sorted(planned, key=lambda item: depth(item[1].name))
 
 
-def _give_up(journal: Journal, entry: Entry, reason: str) -> None:
+def _give_up(journal: Journal, entry: Row, reason: str) -> None:
     """Bring the row of a file that is not sent any further to an end; one with a verdict keeps it."""
-    if entry.state is FileState.SEEN:
-        entry = journal.ready(entry)
+    steps: list[Step] = []
     if entry.state not in (*FINAL, FileState.DELIVERED, FileState.REJECTED):
         fault = Unfit(reason, what_to_do="send it again")
-        entry = journal.rejected(entry, fault, now=datetime.now(UTC))
+        steps.append(Reject(entry, fault, utc_text(datetime.now(UTC))))
     if entry.state not in FINAL:
-        journal.finished(entry)
+        steps.append(Finish(entry))
+    journal.apply(steps)
 
 
 class _Sending:
@@ -122,10 +124,10 @@ class _Sending:
         self._patience = patience
         self._moved_at = time.monotonic()
 
-    def on_chunk(self, entry: Entry, position: int) -> None:
+    def on_chunk(self, entry: Row, position: int) -> None:
         """A chunk was acknowledged; called in the uploader's thread."""
         self._moved_at = time.monotonic()
-        self._bar.reached(position, entry.total)
+        self._bar.reached(position, entry.upload.total)
 
     def send(self, pipeline: Pipeline, path: Path, found: Route) -> bool:
         """Send one file; returns whether it was delivered."""
@@ -136,20 +138,19 @@ class _Sending:
         except (OSError, NotWhole) as error:
             self._say(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a regular file'}")
             return False
-        entry = self._journal.ready(
-            self._journal.see(
-                path.name,
-                look,
-                origin="hand",
-                source=str(path),
-                push_token=str(uuid.uuid4()),
-                route=found.name,
-                acd_type=found.acd_type,
-                now=datetime.now(UTC),
-            )
+        claim = Claim(
+            name=path.name,
+            fingerprint=look,
+            source=str(path),
+            push_token=str(uuid.uuid4()),
+            route=found.name,
+            acd_type=found.acd_type,
+            origin="hand",
+            at=utc_text(datetime.now(UTC)),
         )
+        [entry] = self._journal.claim([claim])
         self._bar.begin(shown(path.name), look.size)
-        last: list[Entry | BaseException] = []
+        last: list[Row | BaseException] = []
         # Not `join`: interrupted by Ctrl-C it takes the thread for ended (python/cpython#90882).
         ended = threading.Event()
         thread = threading.Thread(target=_carried, args=(pipeline.carry, entry, last, ended), daemon=True)
@@ -158,7 +159,7 @@ class _Sending:
             self._watch(ended)
         except KeyboardInterrupt:
             self._end(ended)
-            _give_up(self._journal, self._journal.row(entry), "interrupted by hand")
+            _give_up(self._journal, self._journal.row(entry.id), "interrupted by hand")
             raise
         return self._told(path, entry, last)
 
@@ -176,19 +177,20 @@ class _Sending:
         self._holds.wake()
         ended.wait()
 
-    def _told(self, path: Path, entry: Entry, last: list[Entry | BaseException]) -> bool:
+    def _told(self, path: Path, entry: Row, last: list[Row | BaseException]) -> bool:
         result = last[0]
         if isinstance(result, Stopped):
             held = "; ".join(f"{hold.target}: {hold.reason}" for hold in self._holds.active())
-            _give_up(self._journal, self._journal.row(entry), f"gave up waiting: {held or 'stopped'}")
+            _give_up(self._journal, self._journal.row(entry.id), f"gave up waiting: {held or 'stopped'}")
             self._say(path, f"not sent: {held or 'stopped'}")
             return False
         if isinstance(result, BaseException):
             raise result
         if result.state is FileState.DONE:
-            self._say(path, f"delivered in {counted(result.chunks, 'chunk')}, push token {result.push_token}")
+            chunks = counted(result.upload.chunks, "chunk")
+            self._say(path, f"delivered in {chunks}, push token {result.push_token}")
             return True
-        self._say(path, f"failed: {result.reason}; {result.what_to_do}")
+        self._say(path, f"failed: {result.outcome.reason}; {result.outcome.what_to_do}")
         return False
 
     def _say(self, path: Path, words: str) -> None:
@@ -196,7 +198,7 @@ class _Sending:
 
 
 def _carried(
-    carry: Callable[[Entry], Entry], entry: Entry, last: list[Entry | BaseException], ended: threading.Event
+    carry: Callable[[Row], Row], entry: Row, last: list[Row | BaseException], ended: threading.Event
 ) -> None:
     """What the thread does: bring the result, or the error, back to the one that asked."""
     try:

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from watcher.core.errors import Gone, Outside
-from watcher.core.model import Entry, FileState
+from watcher.core.model import FileState, Row
 from watcher.core.names import fitted, report_name, shown, stamped
 from watcher.disk import files
 from watcher.disk.places import Places
@@ -49,23 +49,23 @@ def is_day(name: str) -> bool:
     return _DAY.fullmatch(name) is not None
 
 
-def folder_for(places: Places, entry: Entry) -> Path:
+def folder_for(places: Places, entry: Row) -> Path:
     """Return the folder for a delivered file, which is there then. Raises `Outside`."""
-    if not places.by_day or entry.finished_at is None:
+    if not places.by_day or entry.outcome.finished_at is None:
         return places.done
-    folder = places.done / entry.finished_at[:10]  # UTC
+    folder = places.done / entry.outcome.finished_at[:10]  # UTC
     _make(places, folder)
     return folder
 
 
-def finish(places: Places, entry: Entry) -> bool:
+def finish(places: Places, entry: Row) -> bool:
     """Move the file of a row in `DELIVERED`, `REJECTED` or `CHANGED` to its target; write its report.
 
     Returns False where another file has the target's name by now: plan another, and call again.
     Raises `Outside` for a fault of the folders, `Gone` where the file is in neither place.
     """
-    assert entry.target is not None, "the target is planned before the move"
-    folder = Path(entry.target).parent
+    assert entry.place.target is not None, "the target is planned before the move"
+    folder = Path(entry.place.target).parent
     if folder.parent != places.done:
         return _finish(entry)
     _make(places, folder)
@@ -82,9 +82,9 @@ def _make(places: Places, folder: Path) -> None:
         files.make_subfolder(folder)
 
 
-def _finish(entry: Entry) -> bool:
-    assert entry.target is not None, "the target is planned before the move"
-    source, target = Path(entry.source), Path(entry.target)
+def _finish(entry: Row) -> bool:
+    assert entry.place.target is not None, "the target is planned before the move"
+    source, target = Path(entry.file.source), Path(entry.place.target)
     own = source.parent
     part = f".{own.name}.part"
     with files.blame(target.parent):
@@ -110,17 +110,17 @@ def _finish(entry: Entry) -> bool:
         if entry.state is FileState.REJECTED:
             _write_report(entry, own, target, part)
     with files.blame(own.parent):
-        files.remove(aside_draft(entry.source))  # of an attempt that ended otherwise
+        files.remove(aside_draft(entry.file.source))  # of an attempt that ended otherwise
         files.remove_folder(own)
     return True
 
 
-def _set_aside(entry: Entry, own: Path, part: str) -> bool:
+def _set_aside(entry: Row, own: Path, part: str) -> bool:
     """Move the bad records of a delivered file to the failed folder, with their report; False: plan anew."""
-    draft = aside_draft(entry.source)
-    if entry.aside is None:
+    draft = aside_draft(entry.file.source)
+    if entry.place.aside is None:
         return not _taken(draft)
-    target = Path(entry.aside)
+    target = Path(entry.place.aside)
     with files.blame(target.parent):
         if _taken(draft):
             try:
@@ -152,21 +152,22 @@ def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
         return target
 
 
-def report_text(entry: Entry) -> str:
+def report_text(entry: Row) -> str:
     """Return the error report of a failed file: `key: value` lines, also valid YAML, Notepad's line ends."""
+    outcome = entry.outcome
     values: dict[str, str | int | None] = {
         "file": shown(entry.name),
-        "failed_at": entry.finished_at,
-        "reason": entry.reason,
-        "what_to_do": entry.what_to_do,
+        "failed_at": outcome.finished_at,
+        "reason": outcome.reason,
+        "what_to_do": outcome.what_to_do,
         "route": entry.route,
         "push_token": entry.push_token,
-        "chunks_delivered": entry.chunks,
-        "lines": entry.lines,
-        "status": entry.status,
-        "server_said": entry.server_said[:SAID_CHARS] if entry.server_said else None,
+        "chunks_delivered": entry.upload.chunks,
+        "lines": outcome.lines,
+        "status": outcome.status,
+        "server_said": outcome.server_said[:SAID_CHARS] if outcome.server_said else None,
     }
-    for number, problem in enumerate(entry.problems.splitlines() if entry.problems else (), start=1):
+    for number, problem in enumerate(outcome.problems, start=1):
         values[f"problem_{number}"] = problem
     return "".join(f"{key}: {_scalar(value)}".rstrip() + "\r\n" for key, value in values.items())
 
@@ -178,7 +179,7 @@ def _scalar(value: str | int | None) -> str:
     return str(value) if isinstance(value, int) else shown(json.dumps(value, ensure_ascii=False))
 
 
-def _write_report(entry: Entry, own: Path, target: Path, part: str) -> None:
+def _write_report(entry: Row, own: Path, target: Path, part: str) -> None:
     """Write the report beside the failed file, whole or not at all; after a crash it is found there."""
     text = report_text(entry).encode("utf-8", "backslashreplace")
     draft = _report_draft(own)

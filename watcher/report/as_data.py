@@ -4,41 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from watcher.core.model import Entry
+from watcher.core.model import Row
 from watcher.core.names import shown
 
 
-def as_json(entry: Entry) -> dict[str, Any]:
+def as_json(entry: Row) -> dict[str, Any]:
     """Return a row as plain data."""
+    outcome = entry.outcome
     return {
         "name": shown(entry.name),
         "route": entry.route,
-        "acd_type": entry.acd_type,
+        "acd_type": entry.file.acd_type,
         "push_token": entry.push_token,
-        "earlier_tokens": entry.earlier_tokens.split() if entry.earlier_tokens else [],
+        "earlier_tokens": list(entry.upload.earlier_tokens),
         "state": str(entry.state),
-        "bytes": entry.fingerprint.size,
-        "chunks": entry.chunks,
-        "records": entry.records,
-        "sha256": entry.sha256,
-        "first_line_sha256": entry.first_line,
-        "last_line_sha256": entry.last_line,
-        "started_at": entry.started_at,
-        "finished_at": entry.finished_at,
-        "reason": entry.reason,
-        "what_to_do": entry.what_to_do,
-        "lines": entry.lines,
-        "problems": shown_lines(entry.problems),
-        "status": entry.status,
-        "server_said": shown(entry.server_said) if entry.server_said else entry.server_said,
-        "note": entry.note,
-        "set_aside": shown(entry.aside) if entry.aside else None,
-        "origin": entry.origin,
-        "where": shown(entry.target or entry.source),
-        "removed_at": entry.removed_at,
+        "bytes": entry.file.fingerprint.size,
+        "chunks": entry.upload.chunks,
+        "sends": entry.upload.sends,
+        "records": outcome.records,
+        "sha256": entry.upload.sha256,
+        "first_line_sha256": outcome.first_line,
+        "last_line_sha256": outcome.last_line,
+        "started_at": entry.file.started_at,
+        "finished_at": outcome.finished_at,
+        "reason": outcome.reason,
+        "what_to_do": outcome.what_to_do,
+        "lines": outcome.lines,
+        "problems": [shown(problem) for problem in outcome.problems],
+        "status": outcome.status,
+        "server_said": outcome.server_said and shown(outcome.server_said),
+        "note": outcome.note,
+        "set_aside": shown(entry.place.aside) if entry.place.aside else None,
+        "origin": entry.file.origin,
+        "where": shown(entry.place.target or entry.file.source),
+        "removed_at": entry.place.removed_at,
     }
-
-
-def shown_lines(text: str | None) -> list[str]:
-    """Return what the journal has in lines, for people."""
-    return [shown(line) for line in text.splitlines()] if text else []

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from watcher.core.errors import Outside
-from watcher.journal.timeline import Timeline
+from watcher.journal.protocol import Timeline
 from watcher.report import log
 
 

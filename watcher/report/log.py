@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loguru import logger
 
 from watcher.core.errors import ConfigError
-from watcher.core.model import Entry
+from watcher.core.model import Row
 from watcher.core.names import counted, shown
 from watcher.core.units import utc_text
 from watcher.report.log_lines import PRIORITY, journald_line, json_line, text_line
@@ -118,50 +118,50 @@ def observer_restarted() -> None:
     _say("INFO", "observer_restarted", "the drop folder was replaced or the event source died: watching anew")
 
 
-def resumed(entry: Entry) -> None:
+def resumed(entry: Row) -> None:
     """A file that was under way at the last stop goes on."""
     _say("INFO", "resumed", "{name}: goes on where it was ({state}, {counted} delivered)",
-         **_of(entry), state=str(entry.state), counted=counted(entry.chunks, "chunk"))  # fmt: skip
+         **_of(entry), state=str(entry.state), counted=counted(entry.upload.chunks, "chunk"))  # fmt: skip
 
 
-def claimed(entry: Entry) -> None:
+def claimed(entry: Row) -> None:
     """A file left the drop folder."""
     _say("DEBUG", "claimed", "{name}: claimed for {route}, push token {push_token}", **_of(entry))
 
 
-def chunk_sent(entry: Entry, *, start: int, end: int, last: bool) -> None:
+def chunk_sent(entry: Row, *, start: int, end: int, last: bool) -> None:
     """A chunk was acknowledged."""
     _say("DEBUG", "chunk", "{name}: chunk {chunks} delivered, bytes {start} to {end}{which}",
-         **(_of(entry) | {"chunks": entry.chunks + 1}), start=start, end=end,
+         **(_of(entry) | {"chunks": entry.upload.chunks + 1}), start=start, end=end,
          which=", the last one" if last else "")  # fmt: skip
 
 
-def delivered(entry: Entry, *, seconds: float) -> None:
+def delivered(entry: Row, *, seconds: float) -> None:
     """The one line that says it all."""
-    notes = "; ".join(filter(None, (entry.reason, entry.note)))
+    notes = "; ".join(filter(None, (entry.outcome.reason, entry.outcome.note)))
     _say("INFO", "delivered",
          "{name}: delivered to {route}, {bytes} bytes, {counted}, {seconds} s, push token"
          " {push_token}, now {target}{note}",
-         **_of(entry), counted=counted(entry.chunks, "chunk"), seconds=round(seconds, 3),
-         target=entry.target or entry.source, note=f" ({notes})" if notes else "")  # fmt: skip
+         **_of(entry), counted=counted(entry.upload.chunks, "chunk"), seconds=round(seconds, 3),
+         target=entry.place.target or entry.file.source, note=f" ({notes})" if notes else "")  # fmt: skip
 
 
-def failed(entry: Entry) -> None:
+def failed(entry: Row) -> None:
     """The fault lies in the file."""
     _say("ERROR", "failed", "{name}: failed: {reason}; {what_to_do}; now {target}",
-         **_of(entry), reason=entry.reason, what_to_do=entry.what_to_do,
-         target=entry.target or entry.source)  # fmt: skip
+         **_of(entry), reason=entry.outcome.reason, what_to_do=entry.outcome.what_to_do,
+         target=entry.place.target or entry.file.source)  # fmt: skip
 
 
-def returned(entry: Entry) -> None:
+def returned(entry: Row) -> None:
     """A file went back into the drop folder."""
     _say("WARNING", "returned", "{name}: back in the drop folder: {reason}",
-         **_of(entry), reason=entry.reason)  # fmt: skip
+         **_of(entry), reason=entry.outcome.reason)  # fmt: skip
 
 
-def vanished(entry: Entry) -> None:
+def vanished(entry: Row) -> None:
     """A claimed file is nowhere."""
-    _say("WARNING", "vanished", "{name}: {reason}", **_of(entry), reason=entry.reason)
+    _say("WARNING", "vanished", "{name}: {reason}", **_of(entry), reason=entry.outcome.reason)
 
 
 def hold_began(target: str, reason: str, check: str, *, seconds: float) -> None:
@@ -177,7 +177,7 @@ def hold_ended(target: str, *, seconds: float, tries: int) -> None:
          target=target, seconds=round(seconds, 1), tries=tries)  # fmt: skip
 
 
-def trying_again(entry: Entry, *, reason: str, attempt: int, seconds: float) -> None:
+def trying_again(entry: Row, *, reason: str, attempt: int, seconds: float) -> None:
     """A server error that may be the file's fault."""
     _say("WARNING", "trying_again", "{name}: {reason}; try {attempt} failed, next in {seconds} s",
          **_of(entry), reason=reason, attempt=attempt, seconds=round(seconds, 1))  # fmt: skip
@@ -189,7 +189,7 @@ def smaller_chunks(route: str, limit: int) -> None:
          " from now on; upload.chunk_bytes can say so", route=route, limit=limit)  # fmt: skip
 
 
-def start_over(entry: Entry) -> None:
+def start_over(entry: Row) -> None:
     """A lost answer with `lost_answer: new_token`."""
     _say("WARNING", "start_over", "{name}: an answer was lost: begins again under push token {push_token}",
          **_of(entry))  # fmt: skip
@@ -212,10 +212,11 @@ def notify_lost(number: int) -> None:
          " --failed` shows all", counted=counted(number, "file"))  # fmt: skip
 
 
-def removed(entry: Entry) -> None:
+def removed(entry: Row) -> None:
     """Kept long enough: `retention`."""
     _say("INFO", "removed", "{name}: {state} since {since}, kept long enough: removed {target}",
-         **_of(entry), state=str(entry.state), since=entry.finished_at, target=entry.target)  # fmt: skip
+         **_of(entry), state=str(entry.state), since=entry.outcome.finished_at,
+         target=entry.place.target)  # fmt: skip
 
 
 def history_removed(number: int, *, before: datetime) -> None:
@@ -231,12 +232,12 @@ def crashed(where: str) -> None:
     )
 
 
-def _of(entry: Entry) -> dict[str, Any]:
+def _of(entry: Row) -> dict[str, Any]:
     return {
         "name": entry.name,
         "route": entry.route or "no route",
-        "bytes": entry.fingerprint.size,
-        "chunks": entry.chunks,
+        "bytes": entry.file.fingerprint.size,
+        "chunks": entry.upload.chunks,
         "push_token": entry.push_token,
     }
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from watcher.core.model import Entry, FileState
+from watcher.core.model import FileState, Row
 from watcher.core.names import counted, shown
 from watcher.core.units import utc_text
 from watcher.report.expect import Expectation, duration
@@ -74,7 +74,7 @@ class Notices:
     held_for: float | None = 900.0  # seconds; None: holds are never told
     gather: float = 60.0  # seconds
     silent: dict[str, str] = field(default_factory=dict)  # route: the key of the silence that was told
-    _failed: list[Entry] = field(default_factory=list)  # the first ones of those that wait
+    _failed: list[Row] = field(default_factory=list)  # the first ones of those that wait
     _failed_count: int = 0
     _failed_due: float = 0.0  # tick of the next message, or of the last one
     _window: float = 0.0  # seconds that the failed files of one message are gathered
@@ -82,7 +82,7 @@ class Notices:
     _told_at: dict[str, float] = field(default_factory=dict)  # target: tick of its last message
     _ready: list[Message] = field(default_factory=list)
 
-    def failed(self, entry: Entry, tick: float) -> None:
+    def failed(self, entry: Row, tick: float) -> None:
         """A file, or some of its records, came to the failed folder."""
         if not self.failed_files:
             return
@@ -158,13 +158,13 @@ def trial() -> Message:
     )
 
 
-def _failed(entries: list[Entry], count: int) -> Message:
+def _failed(entries: list[Row], count: int) -> Message:
     partly = [entry for entry in entries if entry.state is not FileState.FAILED]
     what = "failed" if not partly else "failed or left records behind" if count > 1 else "left records behind"
     subject = f"{shown(entries[0].name) if count == 1 else counted(count, 'file')} {what}"
     parts = [
-        f"{shown(entry.name)} ({shown(entry.route or 'no route')}): {_cut(entry.reason)}\n"
-        f"What to do: {_cut(entry.what_to_do)}"
+        f"{shown(entry.name)} ({shown(entry.route or 'no route')}): {_cut(entry.outcome.reason)}\n"
+        f"What to do: {_cut(entry.outcome.what_to_do)}"
         for entry in entries
     ]
     if count > len(entries):

@@ -20,10 +20,10 @@ from typing import Protocol
 
 from watcher.core.errors import Outside
 from watcher.core.holds import Hold
-from watcher.core.model import Entry, FileState
+from watcher.core.model import FileState, Row
 from watcher.core.units import utc_text
 from watcher.disk import files
-from watcher.journal.journal import Journal
+from watcher.journal.protocol import Journal
 from watcher.report import log
 from watcher.report.expect import Expectation, open_deadline
 from watcher.report.notices import Held, Message, Notices, Silence
@@ -100,7 +100,7 @@ class Bulletin:
         self._holds = holds
         self._clock = clock
         self._now = now
-        self._events: queue.Queue[Entry | None] = queue.Queue(QUEUE_EVENTS)
+        self._events: queue.Queue[Row | None] = queue.Queue(QUEUE_EVENTS)
         self._lost = 0  # failed files that the queue had no room for; written by the main thread
         self._lost_told = 0
         self._closing = threading.Event()
@@ -114,9 +114,9 @@ class Bulletin:
 
     # -- any thread --------------------------------------------------------------------------------
 
-    def outcome(self, entry: Entry) -> None:
+    def outcome(self, entry: Row) -> None:
         """A file came to its end."""
-        if self._boxes and (entry.state is FileState.FAILED or entry.aside is not None):
+        if self._boxes and (entry.state is FileState.FAILED or entry.place.aside is not None):
             try:
                 self._events.put_nowait(entry)
             except queue.Full:
@@ -194,7 +194,7 @@ class Bulletin:
         for box in self._boxes:
             box.work(self._clock, last_chance=last)
 
-    def _note(self, entry: Entry | None) -> None:
+    def _note(self, entry: Row | None) -> None:
         if entry is not None:
             self._notices.failed(entry, self._clock())
 
@@ -208,7 +208,8 @@ class Bulletin:
                 entries = self._journal.deliveries(wanted.route, DELIVERIES)
             except Outside:
                 return  # a hold, and told as one
-            times = [datetime.fromisoformat(entry.finished_at) for entry in entries if entry.finished_at]
+            ends = [entry.outcome.finished_at for entry in entries]
+            times = [datetime.fromisoformat(end) for end in ends if end]
             if now >= open_deadline(wanted, min([self._since, *times]), times):
                 silences.append(Silence(wanted, max(times, default=None)))
             elif entries:

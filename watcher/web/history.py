@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watcher.core.model import FileState
-from watcher.journal.timeline import Ended
+from watcher.journal.protocol import Ended
 
 HOUR = timedelta(hours=1)
 
