@@ -1,7 +1,7 @@
 """A simulated world for the real agent: its disk, its server and its time are under a test's control.
 
-Everything of the agent is real, down to SQLite and the files; only threads are run one after the other,
-time is a number, the server is the stand-in called without a socket, and every effect passes `Effects`,
+Everything of the agent is real, down to SQLite and the files, and built as `watcher run` builds it; only what
+threads would do is done one act after the other, time is a number, the server is the stand-in called without a socket, and every effect passes `Effects`,
 where the world may end, or fail, before and after it. After the end no effect takes place any more, so
 that clean-up code which a killed process would not run does nothing here either.
 """
@@ -11,28 +11,27 @@ from __future__ import annotations
 import errno
 import json
 import os
-import threading
+import random
+import signal
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watcher.agent.agent import Agent
-from watcher.agent.build import build_drop, create_folders, open_state, places
-from watcher.agent.deliver import Desk
-from watcher.agent.drop_watcher import Lookout
-from watcher.agent.holds import Holds
-from watcher.agent.pipeline import Pipeline
+from watcher.agent.build import World
+from watcher.commands.run import run
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import LostAnswer, Outside
 from watcher.core.model import Row
+from watcher.core.target import Target
+from watcher.disk.files import folder_target
 from watcher.journal.database import Database
 from watcher.journal.sqlite import SqliteJournal
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
 from watcher.settings.config import load
-from watcher.settings.presets import build_routes
 
 CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "fsync")
 SERVER = "http://127.0.0.1:1"  # nothing is ever sent there
@@ -110,7 +109,7 @@ class Effects:
         def transaction(database: Database) -> Iterator[Any]:
             self.point("before journal")
             if error := self.fault("journal", str(database.path)):
-                raise Outside(f"folder {database.path.parent}", str(error))
+                raise Outside(folder_target(database.path.parent), str(error))
             with writing(database) as connection:
                 yield connection
                 self.point("before commit")
@@ -144,6 +143,8 @@ class Wire:
     server = SERVER
     tenant = "demo"
     token_url = f"{SERVER}/token"
+    way = (Target("login", token_url), Target("server", SERVER))
+    token_renewals = 0
 
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
@@ -157,9 +158,14 @@ class Wire:
         """An answer as the client would hand it on."""
         return Reply(answer.status, answer.body.decode())
 
-    def push(self, push: Push) -> Reply:
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def push(self, push: Push, guard: Callable[[], None] | None = None) -> Reply:
         """Send one request."""
         self._effects.point("before request")
+        if guard is not None:
+            guard()
 
         def take() -> Answer:
             with self._effects.paused():
@@ -189,19 +195,63 @@ class Wire:
         return self._sandbox.operations()
 
 
-class SimulatedWake:
-    """Stands in for `wake.Wake`: waiting lets simulated time pass."""
+class SimulatedWorkers:
+    """Stands in for threads: acts are done one at a time, and waiting lets simulated time pass.
 
-    def __init__(self, sleep: Callable[[float | None], None]) -> None:
-        self._sleep = sleep
-        self.told_to_stop = False
+    Without `chance` a result is there at once. With it acts take time, come back in any order, and are done
+    when they begin, or when they end.
+    """
 
-    def __call__(self) -> None:
+    lost: list[str] = []  # noqa: RUF012 - threads of this kind do not die
+
+    def __init__(
+        self, effects: Effects, sleep: Callable[[float], None], chance: random.Random | None = None
+    ) -> None:
+        self.acts = 0
+        self.most_at_once = 0
+        self._effects, self._sleep, self._chance = effects, sleep, chance
+        self._now = 0.0  # seconds since the start of this life
+        self._flying: list[tuple[float, int, object, Callable[[], object]]] = []
+
+    def do(self, ticket: object, work: Callable[[], object]) -> None:
+        """Do it now, or later."""
+        self.acts += 1
+        chance = self._chance
+        if chance is None or chance.random() < 0.5:
+            result = self._result(work)
+            work = lambda: result  # noqa: E731 - done already
+        ends_at = (
+            self._now
+            if chance is None
+            else self._now + chance.choice((0.0, 0.01, 0.3, 3.0)) * chance.random()
+        )
+        self._flying.append((ends_at, self.acts, ticket, work))
+        self.most_at_once = max(self.most_at_once, len(self._flying))
+
+    def wait(self, seconds: float) -> list[tuple[object, object]]:
+        """Let time pass, but never stand still, until something is done."""
+        if self._effects.dead:
+            raise Crash("nobody waits any more")
+        until = self._now + min(max(seconds, 0.001), 5.0)
+        landing = min((flying[0] for flying in self._flying), default=until)
+        if landing > self._now:
+            passed = min(landing, until) - self._now
+            self._now += passed
+            self._sleep(passed)
+        done = sorted(
+            (flying for flying in self._flying if flying[0] <= self._now), key=lambda item: item[:2]
+        )
+        self._flying = [flying for flying in self._flying if flying[0] > self._now]
+        return [(ticket, self._result(work)) for _, _, ticket, work in done]
+
+    def wake(self) -> None:
         """Nothing waits for real."""
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass, but never stand still."""
-        self._sleep(max(seconds, 0.001))
+    def _result(self, work: Callable[[], object]) -> object:
+        try:
+            return work()
+        except Exception as error:
+            return error
 
 
 class Simulation:
@@ -229,7 +279,8 @@ class Simulation:
         self.wire = Wire(self.effects)
         self.on_sleep: Callable[[], None] = lambda: None  # the world goes on while the agent waits
         self.left = 0.0  # simulated seconds until this life ends
-        self.wake: SimulatedWake | None = None
+        self.chance: random.Random | None = None  # with it, acts take time and come back in any order
+        self.workers: SimulatedWorkers | None = None
         self.lives = 0
 
     def drop(self, name: str, content: bytes) -> None:
@@ -252,71 +303,35 @@ class Simulation:
                 return None
 
     def _live(self) -> int:
-        stop = threading.Event()
-        self.wake = SimulatedWake(lambda seconds: self._sleep(seconds, stop))
-        holds = Holds(
-            cap_seconds=30,
-            stop=stop,
+        self.workers = SimulatedWorkers(self.effects, self._sleep, self.chance)
+        world = World(
+            workers=self.workers,
             clock=lambda: self.now,
-            jitter=lambda: 0.0,
-            sleep=lambda seconds: self._sleep(seconds, stop),
+            now=lambda: self.wall,
+            jitter=self.chance.random if self.chance else lambda: 0.0,
+            new_token=self._new_token,
+            client=lambda _config: self.wire,
         )
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            lock, journal = open_state(self.config.folders.state, lock="agent.lock", holder="another")
-        except Outside:
-            return 4
-        try:
-            if journal.first_start:
-                create_folders(self.config)
-                journal.folders_made()
-            routes = build_routes(self.config)
-            desk = Desk(
-                journal,
-                self.wire,
-                holds,
-                lost_answer=self.config.upload.lost_answer,
-                attempts=self.config.upload.attempts,
-                retry_cap=30,
-            )
-            where = places(self.config, journal)
-            lookout = Lookout(
-                build_drop(self.config),
-                routes,
-                quiet=1.0,
-                rescan=5.0,
-                ignore_unmatched=False,
-                events=False,
-                wake=lambda: None,
-                clock=lambda: self.now,
-            )
-            agent = Agent(
-                Pipeline(desk, where, routes, now=lambda: self.wall),
-                lookout,
-                holds,
-                self.wake,  # type: ignore[arg-type] - all that the agent calls
-                stop,
-                places=where,
-                state=self.config.folders.state,
-                servers=(self.wire.token_url, self.wire.server),
-                once_patience=200.0,
-                clock=lambda: self.now,
-                spawn=_at_once,
-            )
-            return agent.run()
+            return run(self.config, (), once=True, patience=200.0, world=world)
         finally:
-            journal.close()
-            lock.release()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def _sleep(self, seconds: float | None, stop: threading.Event) -> None:
+    def _new_token(self) -> str:
+        """Return a random one, or one that the seed decides."""
+        return str(uuid.UUID(int=self.chance.getrandbits(128), version=4) if self.chance else uuid.uuid4())
+
+    def _sleep(self, seconds: float) -> None:
         """Time passes, the world goes on, and this life may end in peace."""
-        assert seconds is not None, "waits for something that cannot come with one thread"
-        self.now += max(seconds, 0.001)
-        self.wall += timedelta(seconds=max(seconds, 0.001))
-        self.left -= max(seconds, 0.001)
+        self.now += seconds
+        self.wall += timedelta(seconds=seconds)
+        was, self.left = self.left, self.left - seconds
         with self.effects.paused():
             self.on_sleep()
-        if self.left <= 0:
-            stop.set()
+        if self.left <= 0 < was:
+            signal.raise_signal(signal.SIGTERM)
 
     # -- what must hold -----------------------------------------------------------------------------
 
@@ -374,24 +389,21 @@ class Simulation:
             assert report.with_name(report.name.removesuffix(".error.txt")).is_file(), report
 
 
+LOGIN_TARGET, SERVER_TARGET = Wire.way
+
+
 def lost(taken: bool, take: Callable[[], Answer]) -> Outside:
     """The connection breaks: before the server took the request, or after."""
     if taken:
         take()
-    return LostAnswer(SERVER, "the connection broke")
+    return LostAnswer(SERVER_TARGET, "the connection broke")
 
 
 def never_sent() -> Outside:
     """The request never left."""
-    return Outside(SERVER, "refuses the connection")
+    return Outside(SERVER_TARGET, "refuses the connection")
 
 
 def disk_full(path: str) -> OSError:
     """What a full disk says."""
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-
-
-def _at_once(work: Callable[[], None], _name: str) -> Callable[[], None]:
-    """Instead of a thread: done before this returns."""
-    work()
-    return lambda: None

@@ -287,10 +287,11 @@ def main() -> NoReturn:
     except Outside as fault:
         typer.echo(f"{fault}" + (f"; {fault.check}" if fault.check else ""), err=True)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        from watcher.core.events import Crashed
         from watcher.report import log
 
         log.setup()
-        log.crashed(" ".join(sys.argv[1:2]) or "watcher")
+        log.hear(Crashed(" ".join(sys.argv[1:2]) or "watcher", error))
         sys.exit(3)
     sys.exit(0)

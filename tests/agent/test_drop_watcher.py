@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from watcher.agent.drop_watcher import SHORTEST_PAUSE_SECONDS, Lookout
+from watcher.agent.drop_watcher import SHORTEST_PAUSE_SECONDS, DropWatcher
 from watcher.core.errors import Outside
 from watcher.core.model import Route
 from watcher.core.order import Waiting
 from watcher.core.route import compiled_glob
 from watcher.core.settle import EMPTY_PATIENCE, Ready, Wait
 from watcher.disk.drop import Drop
+from watcher.report.stream import Stream
 
 QUIET, RESCAN = 2.0, 30.0
 LONG = 10.0  # seconds of real time to wait for what must happen
@@ -35,25 +36,26 @@ class Clock:
 
 
 class Folder:
-    """A drop folder, a lookout on it, and the clock between."""
+    """A drop folder, a watcher on it, and the clock between."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.clock = Clock()
         self.woken = threading.Event()
-        self.opened: list[Lookout] = []
+        self.opened: list[DropWatcher] = []
         path.mkdir()
 
-    def lookout(self, *, marker: str | None = None, **options: Any) -> Lookout:
+    def watcher(self, *, marker: str | None = None, **options: Any) -> DropWatcher:
         route = Route(
             "agent-events", (compiled_glob("*.csv"),), "http://127.0.0.1:1/", "text/csv", "csv", marker=marker
         )
         settings = {"quiet": QUIET, "rescan": RESCAN, "ignore_unmatched": False, "events": False}
         self.opened.append(
-            Lookout(
+            DropWatcher(
                 Drop(self.path, ["*.tmp"], network=False),
                 [route],
                 wake=self.woken.set,
+                stream=Stream(),
                 clock=self.clock,
                 **(settings | options),
             )
@@ -70,17 +72,17 @@ class Folder:
 def folder(tmp_path: Path) -> Iterator[Folder]:
     made = Folder(tmp_path / "drop")
     yield made
-    for lookout in made.opened:
-        lookout.stop()
+    for watcher in made.opened:
+        watcher.stop()
 
 
-def only(waiting: list[Waiting]) -> Waiting:
+def only(waiting: Sequence[Waiting]) -> Waiting:
     (file,) = waiting
     return file
 
 
-def is_ready(lookout: Lookout) -> bool:
-    return isinstance(only(lookout.look()).verdict, Ready)
+def is_ready(watcher: DropWatcher) -> bool:
+    return isinstance(only(watcher.look().waiting).verdict, Ready)
 
 
 @pytest.mark.parametrize("age", [10.0, 86_400.0 * 365, -86_400.0], ids=["new", "old", "from the future"])
@@ -88,13 +90,13 @@ def test_quiet_counts_from_the_first_look_whatever_the_modification_time(folder:
     path = folder.write("a.csv")
     when = path.stat().st_mtime - age
     os.utime(path, (when, when))  # Explorer keeps the old time of what it copies
-    lookout = folder.lookout()
+    watcher = folder.watcher()
 
-    assert not is_ready(lookout)
+    assert not is_ready(watcher)
     folder.clock.now += QUIET - 0.01
-    assert not is_ready(lookout)
+    assert not is_ready(watcher)
     folder.clock.now += 0.01
-    assert is_ready(lookout)
+    assert is_ready(watcher)
 
 
 def append(path: Path) -> None:
@@ -121,223 +123,227 @@ def fill(path: Path) -> None:
 @pytest.mark.parametrize("change", [append, replace, fill])
 def test_any_change_starts_the_quiet_time_anew(folder: Folder, change: Callable[[Path], None]) -> None:
     path = folder.write("a.csv")
-    lookout = folder.lookout()
-    lookout.look()
+    watcher = folder.watcher()
+    watcher.look()
     folder.clock.now += QUIET - 0.5
 
     change(path)
 
-    assert not is_ready(lookout)
+    assert not is_ready(watcher)
     folder.clock.now += QUIET - 0.01
-    assert not is_ready(lookout)
+    assert not is_ready(watcher)
     folder.clock.now += 0.01
-    assert is_ready(lookout)
+    assert is_ready(watcher)
 
 
 def test_a_name_that_was_gone_at_one_look_begins_anew(folder: Folder) -> None:
     path = folder.write("a.csv")
-    lookout = folder.lookout()
-    lookout.look()
+    watcher = folder.watcher()
+    watcher.look()
     hidden = path.rename(path.with_name("a.tmp"))
     folder.clock.now += QUIET
-    assert lookout.look() == []
+    assert watcher.look().waiting == []
 
     hidden.rename(path)
 
-    assert not is_ready(lookout)
+    assert not is_ready(watcher)
 
 
 def test_a_file_of_zero_bytes_waits_five_times_as_long(folder: Folder) -> None:
     folder.write("a.csv", b"")
-    lookout = folder.lookout()
-    lookout.look()
+    watcher = folder.watcher()
+    watcher.look()
 
     folder.clock.now += QUIET * EMPTY_PATIENCE - 0.01
-    assert only(lookout.look()).verdict == Wait("empty so far", 1000.0 + QUIET * 5)
+    assert only(watcher.look().waiting).verdict == Wait("empty so far", 1000.0 + QUIET * 5)
     folder.clock.now += 0.01
-    assert is_ready(lookout)
+    assert is_ready(watcher)
 
 
 def test_a_file_waits_for_its_marker_and_the_marker_is_no_file(folder: Folder) -> None:
     folder.write("a.csv")
-    lookout = folder.lookout(marker="{name}.ok")
-    lookout.look()
+    watcher = folder.watcher(marker="{name}.ok")
+    watcher.look()
     folder.clock.now += QUIET
-    assert only(lookout.look()).verdict == Wait("waits for its marker a.csv.ok")
+    assert only(watcher.look().waiting).verdict == Wait("waits for its marker a.csv.ok")
 
     folder.write("a.csv.ok", b"")
 
-    assert is_ready(lookout)
-    assert lookout.odd == [("a.csv.ok", "a marker file")]
+    look = watcher.look()
+    assert isinstance(only(look.waiting).verdict, Ready)
+    assert look.odd == [("a.csv.ok", "a marker file")]
 
 
 def test_a_name_that_no_route_matches_is_told_or_left(folder: Folder) -> None:
     folder.write("holiday.xls")
 
-    assert only(folder.lookout().look()).route is None
-    leaving = folder.lookout(ignore_unmatched=True)
-    assert leaving.look() == []
-    assert [name for name, _ in leaving.odd] == ["holiday.xls"]
-    assert "unmatched: ignore" in leaving.odd[0][1]
+    assert only(folder.watcher().look().waiting).route is None
+    leaving = folder.watcher(ignore_unmatched=True)
+    look = leaving.look()
+    assert look.waiting == []
+    assert [name for name, _ in look.odd] == ["holiday.xls"]
+    assert "unmatched: ignore" in look.odd[0][1]
 
 
 def test_what_may_not_be_opened_is_told_and_gone_when_it_is_gone(folder: Folder) -> None:
     link = folder.path / "a.csv"
     link.symlink_to("elsewhere.csv")
-    lookout = folder.lookout()
+    watcher = folder.watcher()
 
-    assert lookout.look() == []
-    assert [name for name, _ in lookout.odd] == ["a.csv"]
+    look = watcher.look()
+    assert look.waiting == []
+    assert [name for name, _ in look.odd] == ["a.csv"]
     link.unlink()
-    lookout.look()
-    assert lookout.odd == []
+    assert watcher.look().odd == []
 
 
 def test_the_first_look_is_due_at_once_and_the_next_with_the_rescan(folder: Folder) -> None:
-    lookout = folder.lookout()
-    assert lookout.due_at == 1000.0
+    watcher = folder.watcher()
+    assert watcher.due_at == 1000.0
 
-    lookout.look()
+    watcher.look()
 
-    assert lookout.due_at == 1000.0 + RESCAN
+    assert watcher.due_at == 1000.0 + RESCAN
 
 
 def test_the_next_look_is_due_when_the_first_file_may_be_whole(folder: Folder) -> None:
     folder.write("a.csv")
-    lookout = folder.lookout()
-    lookout.look()
-    assert lookout.due_at == 1000.0 + QUIET
+    watcher = folder.watcher()
+    watcher.look()
+    assert watcher.due_at == 1000.0 + QUIET
 
     folder.clock.now += 1.5
     folder.write("b.csv", b"")
-    lookout.look()
-    assert lookout.due_at == 1000.0 + QUIET
+    watcher.look()
+    assert watcher.due_at == 1000.0 + QUIET
     folder.clock.now += 0.5
-    lookout.look()
-    assert lookout.due_at == 1001.5 + QUIET * EMPTY_PATIENCE
+    watcher.look()
+    assert watcher.due_at == 1001.5 + QUIET * EMPTY_PATIENCE
 
 
 def test_a_file_that_is_in_use_is_quiet_anew(folder: Folder) -> None:
     folder.write("a.csv")
-    lookout = folder.lookout()
-    lookout.look()
+    watcher = folder.watcher()
+    watcher.look()
     folder.clock.now += QUIET
-    assert is_ready(lookout)
+    assert is_ready(watcher)
 
-    lookout.again("a.csv")
-    lookout.again("gone.csv")
+    again = {"a.csv": folder.clock.now, "gone.csv": folder.clock.now}
+    watcher.again_soon()
 
-    assert lookout.due_at == folder.clock.now + QUIET
+    assert watcher.due_at == folder.clock.now + QUIET
     folder.clock.now += QUIET - 0.01
-    assert not is_ready(lookout)
+    assert not isinstance(only(watcher.look(again).waiting).verdict, Ready)
+    folder.clock.now += 0.01
+    assert is_ready(watcher)
 
 
 def test_a_hint_brings_the_look_forward_but_not_within_the_shortest_pause(folder: Folder) -> None:
-    lookout = folder.lookout()
-    lookout.look()
+    watcher = folder.watcher()
+    watcher.look()
     assert not folder.woken.is_set()
-    lookout.soon()
-    assert lookout.due_at == 1000.0 + RESCAN
+    watcher.soon()
+    assert watcher.due_at == 1000.0 + RESCAN
 
-    lookout.hint()
+    watcher.hint()
     assert folder.woken.is_set()
-    lookout.soon()
-    assert lookout.due_at == 1000.0 + SHORTEST_PAUSE_SECONDS
+    watcher.soon()
+    assert watcher.due_at == 1000.0 + SHORTEST_PAUSE_SECONDS
 
-    lookout.look()
+    watcher.look()
     folder.clock.now += 10
-    lookout.soon()
-    assert lookout.due_at == 1000.0 + RESCAN  # that hint is used up
-    lookout.hint()
-    lookout.soon()
-    assert lookout.due_at == 1010.0
+    watcher.soon()
+    assert watcher.due_at == 1000.0 + RESCAN  # that hint is used up
+    watcher.hint()
+    watcher.soon()
+    assert watcher.due_at == 1010.0
 
 
 def test_a_burst_of_hints_wakes_once_until_the_next_look(folder: Folder) -> None:
-    lookout = folder.lookout()
-    lookout.hint()
+    watcher = folder.watcher()
+    watcher.hint()
     folder.woken.clear()
-    lookout.hint()
+    watcher.hint()
     assert not folder.woken.is_set()
 
-    lookout.look()
-    lookout.hint()
+    watcher.look()
+    watcher.hint()
 
     assert folder.woken.is_set()
 
 
 def test_a_slow_look_is_followed_by_twice_its_time(folder: Folder) -> None:
-    lookout = folder.lookout()
-    scan = lookout._drop.scan
+    watcher = folder.watcher()
+    scan = watcher._drop.scan
 
     def slow() -> Any:
         folder.clock.now += 7
         return scan()
 
-    lookout._drop.scan = slow  # type: ignore[method-assign] - a folder of a million files
-    lookout.look()
-    lookout.hint()
-    lookout.soon()
+    watcher._drop.scan = slow  # type: ignore[method-assign] - a folder of a million files
+    watcher.look()
+    watcher.hint()
+    watcher.soon()
 
-    assert lookout.due_at == 1007.0 + 14
+    assert watcher.due_at == 1007.0 + 14
 
 
 def test_a_folder_that_is_away_is_outside_and_what_was_known_stays_known(folder: Folder) -> None:
     folder.write("a.csv")
-    lookout = folder.lookout()
-    lookout.look()
+    watcher = folder.watcher()
+    watcher.look()
     away = folder.path.rename(folder.path.with_name("away"))
     with pytest.raises(Outside):
-        lookout.look()
+        watcher.look()
 
     away.rename(folder.path)
     folder.clock.now += QUIET
 
-    assert is_ready(lookout)
+    assert is_ready(watcher)
 
 
 @linux
 def test_events_of_the_folder_are_hints(folder: Folder) -> None:
-    lookout = folder.lookout(events=True)
-    lookout.look()
+    watcher = folder.watcher(events=True)
+    watcher.look()
 
     folder.write("a.csv")
 
     assert folder.woken.wait(LONG)
-    lookout.soon()
-    assert lookout.due_at < 1000.0 + 1
+    watcher.soon()
+    assert watcher.due_at < 1000.0 + 1
 
 
 @linux
 def test_a_folder_that_was_replaced_between_two_looks_is_watched_anew(
     folder: Folder, lines: list[str]
 ) -> None:
-    lookout = folder.lookout(events=True)
-    lookout.look()
+    watcher = folder.watcher(events=True)
+    watcher.look()
     folder.path.rename(folder.path.with_name("away"))
     folder.path.mkdir()
 
-    lookout.look()
+    watcher.look()
     folder.woken.clear()
     folder.write("a.csv")
 
     assert folder.woken.wait(LONG)
-    lookout.look()
+    watcher.look()
     assert sum("watching anew" in line for line in lines) == 1
 
 
 @linux
 def test_a_folder_that_was_away_for_some_looks_is_watched_again(folder: Folder, lines: list[str]) -> None:
     del lines  # the log must not go to the terminal
-    lookout = folder.lookout(events=True)
-    lookout.look()
+    watcher = folder.watcher(events=True)
+    watcher.look()
     folder.path.rename(folder.path.with_name("away"))
     for _ in range(3):
         with pytest.raises(Outside):
-            lookout.look()
+            watcher.look()
     folder.path.mkdir()
 
-    lookout.look()
+    watcher.look()
     folder.woken.clear()
     folder.write("a.csv")
 

@@ -24,6 +24,7 @@ from watcher.core.model import FileState
 from watcher.disk.filing import is_day
 from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
+from watcher.report.stream import Stream
 from watcher.settings.config import load
 
 LATER = timedelta(days=100)
@@ -43,6 +44,7 @@ def keep_house(world: World, *, rounds: int = 1, after: timedelta = LATER) -> li
             journal.archive,
             places(config, journal),
             config.retention,
+            Stream(),
             clock=lambda: clock[0],
             now=lambda: datetime.now(UTC) + after,
         )
@@ -224,7 +226,12 @@ def test_nothing_is_removed_in_the_round_after_the_clock_was_set(world: World) -
     journal = SqliteJournal(config.folders.state)
     now = [datetime.now(UTC)]
     keeper = Housekeeper(
-        journal.archive, places(config, journal), config.retention, clock=lambda: 0.0, now=lambda: now[0]
+        journal.archive,
+        places(config, journal),
+        config.retention,
+        Stream(),
+        clock=lambda: 0.0,
+        now=lambda: now[0],
     )
     now[0] += LATER
     keeper.step()

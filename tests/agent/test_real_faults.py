@@ -238,17 +238,17 @@ def test_events_come_from_a_drop_folder_that_was_mounted_again(
     mount: Mount, folder: Folder, same: bool, looked: bool
 ) -> None:
     real = mount(folder.path.with_name("real"))
-    lookout = folder.lookout(events=True)
+    watcher = folder.watcher(events=True)
     for _ in range(2):
         # The device and inode of a new disk may well be those of the old one.
         sh("mount", "--bind", real, folder.path) if same else mount(folder.path)
-        lookout.look()
+        watcher.look()
         folder.woken.clear()
         folder.write("a.csv")
         assert folder.woken.wait(2), "no event came"
         sh("umount", "-l", folder.path)
         if looked:
-            lookout.look()
+            watcher.look()
 
 
 @pytest.mark.parametrize("fault", ["full", "read-only"])

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from loguru import logger
 
-from tests.simulation import SERVER, Simulation, lost, never_sent
+from tests.simulation import LOGIN_TARGET, Simulation, lost, never_sent
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Outside
 from watcher.report import log
@@ -83,7 +83,7 @@ class World(RuleBasedStateMachine):
             case "never":
                 return never_sent()
             case "token":
-                return Outside(f"{SERVER}/token", "refuses the client")
+                return Outside(LOGIN_TARGET, "refuses the client")
             case "gateway":
                 self.resends += 1
                 take()

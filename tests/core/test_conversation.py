@@ -18,14 +18,15 @@ from watcher.core.conversation import (
 )
 from watcher.core.errors import LostAnswer, Outside
 from watcher.core.model import Chunk, Route
+from watcher.core.target import Target
 
 SERVER = "https://acme.example"
 EVENTS = Route("events", (), SERVER + "/events", "text/csv", "csv", acd_type="genesis")
 TYPES = Route("types", (), SERVER + "/types", "application/json", "json")
 FIRST = Chunk(0, 4, b"a,b\n", b"a,b\n", last=False)
 LAST = Chunk(4, 8, b"c,d\n", b"c,d\n", last=True)
-LOST = LostAnswer(SERVER, "did not answer in time")
-UNSENT = Outside(SERVER, "refuses the connection")
+LOST = LostAnswer(Target("server", SERVER), "did not answer in time")
+UNSENT = Outside(Target("server", SERVER), "refuses the connection")
 
 
 def conversation(

@@ -11,6 +11,7 @@ from watcher.core.conversation import Conversation, Hold, Reply
 from watcher.core.errors import LostAnswer, Outside
 from watcher.core.faults import Follow, Scope, rule
 from watcher.core.model import Chunk, Route
+from watcher.core.target import Target
 from watcher.disk.files import blame
 from watcher.wfm.login import ClientCredentials
 
@@ -67,7 +68,7 @@ def test_a_wrong_url_or_role_holds_one_endpoint_and_trouble_of_the_server_holds_
     verdict = conversation().answered(CHUNK, Reply(status))
 
     assert isinstance(verdict, Hold)
-    assert verdict.fault.target == target
+    assert str(verdict.fault.target) == target
     assert (rule(status).scope is Scope.ENDPOINT) == (target == ROUTE.url)
 
 
@@ -87,7 +88,10 @@ def test_holds_have_no_end() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [Outside(SERVER, "refuses the connection"), LostAnswer(SERVER, "did not answer in time")],
+    [
+        Outside(Target("server", SERVER), "refuses the connection"),
+        LostAnswer(Target("server", SERVER), "did not answer in time"),
+    ],
     ids=["never sent", "no answer"],
 )
 def test_a_broken_connection_holds_the_target_and_never_fails_the_file(fault: Outside) -> None:
@@ -104,7 +108,7 @@ def test_a_token_endpoint_that_refuses_is_outside_whatever_it_answers(status: in
     with pytest.raises(Outside) as caught:
         flow.send(httpx.Response(status, json={"error": "invalid_client"}, request=asked))
 
-    assert caught.value.target == TOKEN_URL
+    assert caught.value.target == Target("login", TOKEN_URL)
     assert f"HTTP {status}: invalid_client" in caught.value.reason
     assert caught.value.check
     assert "s3cret" not in str(caught.value)
@@ -134,7 +138,7 @@ def test_a_fault_of_a_folder_is_outside_with_the_folder_as_its_target(number: in
     with pytest.raises(Outside) as caught, blame(Path("/srv/done")):
         raise OSError(number, os.strerror(number))
 
-    assert caught.value.target == "folder /srv/done"
+    assert str(caught.value.target) == "folder /srv/done"
     assert caught.value.reason
     assert caught.value.check
 

@@ -132,7 +132,7 @@ def test_a_folder_that_is_away_is_outside_and_never_an_empty_folder(tmp_path: Pa
     with pytest.raises(Outside) as caught:
         Drop(folder, [], network=False).scan()
 
-    assert caught.value.target == f"folder {folder}"
+    assert str(caught.value.target) == f"folder {folder}"
     assert caught.value.check
 
 

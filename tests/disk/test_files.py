@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from watcher.core.errors import NotWhole
+from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Fingerprint
-from watcher.disk.claim import claim, open_claimed
+from watcher.disk.claim import Wanted, claim, open_claimed
 from watcher.disk.files import make_folder, move_new, remove_folder, replace_private, write_private
 
 OLD = 1_600_000_000_123_456_700  # a modification time, in nanoseconds
@@ -192,6 +192,46 @@ def look(path: Path) -> Fingerprint:
     return Fingerprint.of(path.stat())
 
 
+def claim_one(source: Path, target: Path, seen: Fingerprint, *, marker: str | None = None) -> None:
+    """Claim a batch of one; raises why it was not claimed."""
+    (error,) = claim([Wanted(source, target, seen, marker)])
+    if error is not None:
+        raise error
+
+
+def test_in_a_batch_each_file_is_claimed_or_refused_for_itself(tmp_path: Path) -> None:
+    drop, work = tmp_path / "drop", tmp_path / "work"
+    drop.mkdir()
+    work.mkdir()
+    wanted = []
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (drop / name).write_text(name)
+        wanted.append(Wanted(drop / name, work / name[0] / name, look(drop / name)))
+    (drop / "b.csv").write_text("it grew")
+
+    first, second, third = claim(wanted)
+
+    assert (first, third) == (None, None)
+    assert isinstance(second, NotWhole)
+    assert [path.name for path in drop.iterdir()] == ["b.csv"]
+    assert sorted(str(path.relative_to(work)) for path in work.rglob("*.csv")) == ["a/a.csv", "c/c.csv"]
+
+
+def test_after_a_fault_of_the_folders_no_later_file_of_a_batch_is_touched(tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    wanted = []
+    for name in ("a.csv", "b.csv"):
+        (drop / name).write_text(name)
+        wanted.append(Wanted(drop / name, tmp_path / "away" / name[0] / name, look(drop / name)))
+
+    first, second = claim(wanted)
+
+    assert isinstance(first, Outside)
+    assert first is second
+    assert sorted(path.name for path in drop.iterdir()) == ["a.csv", "b.csv"]
+
+
 def test_a_claim_moves_the_file_and_its_marker_into_a_folder_of_its_own(source: Path, tmp_path: Path) -> None:
     marker = source.with_name("a.csv.ok")
     marker.touch()
@@ -199,7 +239,7 @@ def test_a_claim_moves_the_file_and_its_marker_into_a_folder_of_its_own(source: 
 
     target.parent.parent.mkdir()
 
-    claim(source, target, look(source), marker="a.csv.ok")
+    claim_one(source, target, look(source), marker="a.csv.ok")
     assert sorted(path.name for path in target.parent.iterdir()) == ["a.csv", "a.csv.ok"]
     assert list(source.parent.iterdir()) == []
     assert target.stat().st_mtime_ns == OLD
@@ -228,14 +268,14 @@ def test_a_file_that_is_not_what_was_looked_at_is_not_claimed(
     before = sorted(path.name for path in source.parent.iterdir())
 
     with pytest.raises(NotWhole):
-        claim(source, target, seen)
+        claim_one(source, target, seen)
     assert sorted(path.name for path in source.parent.iterdir()) == before
     assert not target.parent.exists()
 
 
 def test_a_claim_from_a_drop_folder_that_is_away_makes_no_folder(source: Path, tmp_path: Path) -> None:
     with pytest.raises(NotWhole):
-        claim(tmp_path / "away" / "a.csv", tmp_path / "work" / "t" / "a.csv", look(source))
+        claim_one(tmp_path / "away" / "a.csv", tmp_path / "work" / "t" / "a.csv", look(source))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["from"]
 
 

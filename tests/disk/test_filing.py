@@ -123,7 +123,7 @@ def test_a_folder_that_is_away_holds_and_nothing_moves(world: World) -> None:
 
     with pytest.raises(Outside) as caught:
         plan(world.done, "a.csv", NOW)
-    assert caught.value.target == f"folder {world.done}"
+    assert str(caught.value.target) == f"folder {world.done}"
     with pytest.raises(Outside):
         finish(world.entry(FileState.DELIVERED, world.done / "a.csv"))
     assert world.source.exists()

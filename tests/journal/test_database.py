@@ -161,7 +161,7 @@ def test_a_journal_that_is_gone_or_replaced_holds_the_state_folder(
 
     with pytest.raises(Outside) as caught:
         journal.apply([Ready(row)])
-    assert caught.value.target == f"folder {folder}"
+    assert str(caught.value.target) == f"folder {folder}"
     journal.close()
 
 

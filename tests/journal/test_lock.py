@@ -230,4 +230,4 @@ def test_a_state_folder_that_is_away_is_outside(tmp_path: Path, what: str) -> No
     with pytest.raises(Outside) as caught:
         take(folder)
 
-    assert caught.value.target == f"folder {folder}"
+    assert str(caught.value.target) == f"folder {folder}"

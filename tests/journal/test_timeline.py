@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World, answer, rows
+from watcher.core.events import HoldBegan, HoldEnded
+from watcher.core.target import Target
 from watcher.journal.sqlite import SqliteJournal
-from watcher.report import hold_history, log
+from watcher.report import hold_history
+from watcher.report.stream import Stream
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+X = Target("server", "http://x")
 MONTH = timedelta(days=30)
 
 
@@ -25,13 +29,14 @@ def journal(tmp_path: Path, lines: list[str]) -> Iterator[SqliteJournal]:
     opened.close()
 
 
-def test_the_diary_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_ends(
+def test_the_history_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_ends(
     journal: SqliteJournal,
 ) -> None:
-    with hold_history.kept(journal.timeline):
-        log.hold_began("http://x", "away", "", seconds=1)
-        log.hold_began("folder /d", "full", "", seconds=1)
-        log.hold_ended("http://x", seconds=3, tries=2)
+    stream = Stream()
+    with hold_history.kept(journal.timeline, stream):
+        stream.emit(HoldBegan(X, "away", "", 1))
+        stream.emit(HoldBegan(Target("folder", "/d"), "full", "", 1))
+        stream.emit(HoldEnded(X, "away", NOW, 3, 2))
         during = [hold.target for hold in journal.timeline.holds(NOW - MONTH)]
     after = [(hold.target, hold.reason) for hold in journal.timeline.holds(NOW - MONTH)]
 
@@ -39,14 +44,15 @@ def test_the_diary_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_ends(
     assert sorted(after) == [("folder /d", "full"), ("http://x", "away")]
 
 
-def test_a_state_folder_that_takes_nothing_stops_neither_the_diary_nor_whoever_is_heard(
+def test_a_state_folder_that_takes_nothing_stops_neither_the_history_nor_whoever_is_heard(
     tmp_path: Path, journal: SqliteJournal, lines: list[str]
 ) -> None:
-    with hold_history.kept(journal.timeline):
-        log.hold_began("http://x", "away", "", seconds=1)
+    stream = Stream()
+    with hold_history.kept(journal.timeline, stream):
+        stream.emit(HoldBegan(X, "away", "", 1))
         (tmp_path / "journal.db").rename(tmp_path / "away.db")  # SQLite refuses to write then
-        log.hold_ended("http://x", seconds=3, tries=2)
-        log.hold_began("http://y", "away", "", seconds=1)
+        stream.emit(HoldEnded(X, "away", NOW, 3, 2))
+        stream.emit(HoldBegan(Target("server", "http://y"), "away", "", 1))
     (tmp_path / "away.db").rename(tmp_path / "journal.db")
 
     assert journal.timeline.holds(NOW - MONTH) == []

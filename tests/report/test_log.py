@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -16,9 +17,31 @@ from loguru import logger
 
 from tests.conftest import SECRET, Server
 from tests.made import made_row
+from watcher.core.events import (
+    ChunkSent,
+    Claimed,
+    Crashed,
+    Event,
+    FileDelivered,
+    FileFailed,
+    FileReturned,
+    FileVanished,
+    FolderCreated,
+    HoldBegan,
+    HoldEnded,
+    Resumed,
+    SmallerChunks,
+    Started,
+    StartedOver,
+    Stopped,
+    TryingAgain,
+    Warned,
+)  # fmt: skip
 from watcher.core.model import FileState, Fingerprint, Row
+from watcher.core.target import Target
 from watcher.report import log
 
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 HOSTILE = [
     "two\nlines.csv",
     "return\rline.csv",
@@ -59,24 +82,33 @@ def entry(name: str) -> Row:
     )
 
 
-EVENTS: list[Callable[[str], None]] = [
-    lambda name: log.started(drop=Path(f"/{name}"), server=name, version="1", routes=2, observe=name),
-    log.stopped,
-    log.warn,
-    lambda name: log.folder_created(Path(f"/{name}")),
-    lambda name: log.resumed(entry(name)),
-    lambda name: log.claimed(entry(name)),
-    lambda name: log.chunk_sent(entry(name), start=0, end=9, last=True),
-    lambda name: log.delivered(entry(name), seconds=1.23456),
-    lambda name: log.failed(entry(name)),
-    lambda name: log.returned(entry(name)),
-    lambda name: log.vanished(entry(name)),
-    lambda name: log.hold_began(name, name, name, seconds=1),
-    lambda name: log.hold_ended(name, seconds=1, tries=2),
-    lambda name: log.trying_again(entry(name), reason=name, attempt=1, seconds=2),
-    lambda name: log.smaller_chunks(name, 16384),
-    lambda name: log.start_over(entry(name)),
-    lambda name: logging.getLogger("watchdog").warning("overflow %s {}", name),
+EVENTS: list[Callable[[str], Event]] = [
+    lambda name: Started(f"/{name}", name, "1", 2, name),
+    Stopped,
+    Warned,
+    lambda name: FolderCreated(f"/{name}"),
+    lambda name: Resumed(entry(name)),
+    lambda name: Claimed(entry(name)),
+    lambda name: ChunkSent(entry(name), 0, 9, True),
+    lambda name: FileDelivered(entry(name), 1.23456),
+    lambda name: FileFailed(entry(name)),
+    lambda name: FileReturned(entry(name)),
+    lambda name: FileVanished(entry(name)),
+    lambda name: HoldBegan(Target("server", name), name, name, 1),
+    lambda name: HoldEnded(Target("server", name), name, NOW, 1, 2),
+    lambda name: TryingAgain(entry(name), name, 1, 2),
+    lambda name: SmallerChunks(name, 16384),
+    lambda name: StartedOver(entry(name)),
+]
+
+
+def of_a_library(name: str) -> None:
+    logging.getLogger("watchdog").warning("overflow %s {}", name)
+
+
+SAID: list[Callable[[str], None]] = [
+    *((lambda name, event=event: log.hear(event(name))) for event in EVENTS),
+    of_a_library,
 ]
 
 
@@ -85,16 +117,16 @@ def crash(message: str = "boom") -> None:
     client_secret = SECRET
     try:
         raise RuntimeError(message) from KeyError(len(client_secret))
-    except RuntimeError:
-        log.crashed("the upload of row 1")
+    except RuntimeError as error:
+        log.hear(Crashed("the upload of row 1", error))
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_every_event_is_one_printable_line(name: str) -> None:
     out = io.StringIO()
     log.setup("debug", stream=out)
-    for number, event in enumerate(EVENTS, 1):
-        event(name)
+    for number, say in enumerate(SAID, 1):
+        say(name)
 
         lines = out.getvalue().split("\n")
         assert (len(lines), lines[-1]) == (number + 1, "")
@@ -107,12 +139,12 @@ def test_every_event_is_one_printable_line(name: str) -> None:
 def test_every_json_line_parses_and_has_the_same_four_fields(name: str) -> None:
     out = io.StringIO()
     log.setup("debug", style="json", stream=out)
-    for event in EVENTS:
-        event(name)
+    for say in SAID:
+        say(name)
     crash()
 
     lines = out.getvalue().encode().decode().split("\n")
-    assert len(lines) == len(EVENTS) + 2
+    assert len(lines) == len(SAID) + 2
     assert lines.pop() == ""
     for line in lines:
         record = json.loads(line)
@@ -127,7 +159,7 @@ def test_json_lines_carry_the_values_by_name() -> None:
     out = io.StringIO()
     log.setup(style="json", stream=out)
 
-    log.delivered(entry("a.csv"), seconds=1.5)
+    log.hear(FileDelivered(entry("a.csv"), 1.5))
 
     record = json.loads(out.getvalue())
     assert (record["level"], record["event"]) == ("info", "delivered")
@@ -170,10 +202,10 @@ def test_under_journald_each_line_begins_with_its_priority(
     monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
     log.setup("debug")
 
-    log.claimed(entry("a\nb.csv"))
-    log.stopped("asked to")
-    log.warn("careful")
-    log.failed(entry("a.csv"))
+    log.hear(Claimed(entry("a\nb.csv")))
+    log.hear(Stopped("asked to"))
+    log.hear(Warned("careful"))
+    log.hear(FileFailed(entry("a.csv")))
 
     lines = capsys.readouterr().err.splitlines()
     assert [line[:3] for line in lines] == ["<7>", "<6>", "<4>", "<3>"]
@@ -199,7 +231,7 @@ def test_a_stream_of_ones_own_gets_no_journald_prefix(monkeypatch: pytest.Monkey
     out = io.StringIO()
     log.setup(stream=out)
 
-    log.warn("careful")
+    log.hear(Warned("careful"))
 
     assert out.getvalue().endswith("WARNING  careful\n")
 
@@ -217,10 +249,10 @@ def test_the_level_leaves_out_what_is_below(level: str, seen: list[str]) -> None
     out = io.StringIO()
     log.setup(level, stream=out)
 
-    log.claimed(entry("a.csv"))
-    log.stopped("asked to")
-    log.warn("careful")
-    log.failed(entry("a.csv"))
+    log.hear(Claimed(entry("a.csv")))
+    log.hear(Stopped("asked to"))
+    log.hear(Warned("careful"))
+    log.hear(FileFailed(entry("a.csv")))
 
     lines = out.getvalue().splitlines()
     assert len(lines) == len(seen)
@@ -231,7 +263,7 @@ def test_the_file_is_rotated_by_size_and_the_oldest_go(tmp_path: Path) -> None:
     log.setup(stream=io.StringIO(), file=tmp_path / "logs" / "watcher.log", rotate_bytes=1000, keep=2)
 
     for number in range(200):
-        log.warn(f"sentence {number:03} {'x' * 60}")
+        log.hear(Warned(f"sentence {number:03} {'x' * 60}"))
 
     files = sorted((tmp_path / "logs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert (tmp_path / "logs" / "watcher.log") in files
@@ -250,7 +282,7 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_agent(capsys: pytest.Cap
 
     log.setup(stream=Full())
 
-    log.warn("careful")
+    log.hear(Warned("careful"))
 
     assert "No space left" in capsys.readouterr().err
 
@@ -260,7 +292,7 @@ def test_setting_up_twice_does_not_write_twice() -> None:
     log.setup(stream=first)
     log.setup(stream=second)
 
-    log.warn("careful")
+    log.hear(Warned("careful"))
     logging.getLogger("httpx").warning("more")
 
     assert first.getvalue() == ""
@@ -290,7 +322,7 @@ def test_a_request_logs_neither_its_url_nor_its_token(server: Server, lines: lis
 def test_the_log_goes_to_standard_error_without_colours(capsys: pytest.CaptureFixture[str]) -> None:
     log.setup()
 
-    log.warn("careful")
+    log.hear(Warned("careful"))
 
     captured = capsys.readouterr()
     assert captured.out == ""

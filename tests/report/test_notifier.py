@@ -20,14 +20,17 @@ from tests.conftest import World, answer, rows
 from tests.hook import PASSWORD, TOKEN, Hook, hook
 from tests.report.test_notices import failed
 from watcher.core.errors import ConfigError
+from watcher.core.events import FileFailed, HoldBegan
 from watcher.core.model import Claim, Fingerprint, Receipt
 from watcher.core.steps import Deliver, Finish
+from watcher.core.target import Target
 from watcher.core.units import utc_text
 from watcher.journal.sqlite import SqliteJournal
 from watcher.report.expect import Expectation
 from watcher.report.notices import Notices, trial
-from watcher.report.notifier import MEMORY, QUEUE_EVENTS, RETRY_SECONDS, Bulletin
+from watcher.report.notifier import MEMORY, QUEUE_EVENTS, RETRY_SECONDS, Notifier
 from watcher.report.sender import channels
+from watcher.report.stream import Stream
 from watcher.settings.config import load
 
 HOUR = 3600.0
@@ -37,6 +40,9 @@ HOUR = 3600.0
 def service() -> Iterator[Hook]:
     with hook() as running:
         yield running
+
+
+HOLD = HoldBegan(Target("server", "http://x"), "away", "", 1.0)
 
 
 class Clock:
@@ -51,11 +57,12 @@ class Clock:
         return self.started + timedelta(seconds=self.seconds - 1000)
 
 
-def bulletin(service: Hook, clock: Clock, **rules: float) -> Bulletin:
-    return Bulletin(
+def bulletin(service: Hook, clock: Clock, **rules: float) -> Notifier:
+    return Notifier(
         channels([service.url], timeout_seconds=5),
         Notices(**{"gather": 0.0, **rules}),  # type: ignore[arg-type]
         list,
+        Stream(),
         clock=clock,
         now=clock.now,
     )
@@ -123,7 +130,7 @@ def test_an_outage_is_logged_once_and_the_message_arrives_after_it(service: Hook
     clock = Clock()
     teller = bulletin(service, clock)
     service.status = 503
-    teller.outcome(failed())
+    teller.hear(FileFailed(failed()))
     teller.round()
     teller.round()
     assert service.tries == 1
@@ -145,14 +152,14 @@ def test_a_message_is_dropped_after_a_few_tries_and_the_next_one_is_tried(
     clock = Clock()
     teller = bulletin(service, clock)
     service.status = 503
-    teller.outcome(failed("old.csv"))
+    teller.hear(FileFailed(failed("old.csv")))
     for _ in range(10):
         teller.round()
         clock.seconds += max(RETRY_SECONDS)
     assert service.tries == 1 + len(RETRY_SECONDS)
 
     service.status = 200
-    teller.outcome(failed("new.csv"))
+    teller.hear(FileFailed(failed("new.csv")))
     teller.round()
     assert service.titles == ["watcher: new.csv failed"]
     assert len([line for line in lines if "cannot be sent" in line]) == 1
@@ -163,13 +170,13 @@ def test_a_service_that_hangs_keeps_nobody_waiting(service: Hook, lines: list[st
     teller = bulletin(service, clock)
     service.go_on.clear()
     teller.start()
-    teller.outcome(failed())
+    teller.hear(FileFailed(failed()))
     while not service.tries:
         threading.Event().wait(0.01)
 
     for number in range(QUEUE_EVENTS + 7):  # none of these waits
-        teller.outcome(failed(f"{number}.csv"))
-        teller.changed()
+        teller.hear(FileFailed(failed(f"{number}.csv")))
+        teller.hear(HOLD)
     service.go_on.set()
     teller.close(finished=False, patience_seconds=10)
 
@@ -182,7 +189,7 @@ def test_a_service_that_hangs_keeps_nobody_waiting(service: Hook, lines: list[st
 def test_closing_tells_what_still_waits(service: Hook) -> None:
     teller = bulletin(service, Clock(), gather=60)
     teller.start()
-    teller.outcome(failed())
+    teller.hear(FileFailed(failed()))
     teller.close(finished=False, patience_seconds=10)
 
     assert service.titles == ["watcher: a.csv failed"]
@@ -201,7 +208,7 @@ def test_silence_is_told_once_over_restarts_and_its_end_too(service: Hook, tmp_p
     clock, journal = Clock(), SqliteJournal(tmp_path)
     wanted = [Expectation("agent-events", 24 * HOUR)]
 
-    def restarted() -> Bulletin:
+    def restarted() -> Notifier:
         teller = bulletin(service, clock)
         teller.expect(wanted, journal, tmp_path)
         return teller

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import http.client
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from tests.agent.test_agent import agent, log_of, until
 from tests.conftest import World
-from watcher.agent.crew import Crew
-from watcher.agent.drop_watcher import Lookout
-from watcher.agent.holds import Holds
+from watcher.agent.drop_watcher import DropWatcher
+from watcher.agent.holding import Holding
 from watcher.agent.vitals import Vitals
-from watcher.agent.wake import Wake
+from watcher.core.holds import Holds
 from watcher.disk.drop import Drop
+from watcher.report.stream import Stream
 from watcher.settings.config import load
 from watcher.settings.presets import build_routes
 from watcher.web.server import served
@@ -38,8 +38,9 @@ class Page:
 
     url: str
     vitals: Vitals
-    holds: Holds
-    lookout: Lookout
+    holds: Holding
+    stream: Stream
+    watcher: DropWatcher
     waiting: list[str]
     clock: list[float] = field(default_factory=lambda: [1000.0])
 
@@ -71,22 +72,28 @@ def page(world: World, **status: str) -> Iterator[Page]:
     assert config.status is not None
     clock = [1000.0]
     waiting: list[str] = []
-    wake = Wake()
-    holds = Holds(cap_seconds=60, stop=threading.Event(), clock=lambda: clock[0])
-    lookout = Lookout(
+    stream = Stream()
+    table = Holds(cap_seconds=60, jitter=lambda: 0.0)
+    holds = Holding(table, stream, clock=lambda: clock[0], now=lambda: datetime.now(UTC))
+    drop_watcher = DropWatcher(
         Drop(config.folders.drop, (), network=False),
         build_routes(config),
         quiet=0,
         rescan=30,
         ignore_unmatched=False,
         events=False,
-        wake=wake,
+        wake=lambda: None,
+        stream=stream,
         clock=lambda: clock[0],
     )
-    crew = Crew(lambda entry: entry, holds, wake=wake)
-    vitals = Vitals(lookout, crew, waiting=lambda: waiting, clock=lambda: clock[0])
-    with served(config, config.status, vitals=vitals, holds=holds, token_renewals=lambda: 3) as url:
-        yield Page(url, vitals, holds, lookout, waiting, clock)
+    vitals = Vitals(
+        drop_watcher, waiting=lambda: waiting, under_way=lambda: 0, lost=list, clock=lambda: clock[0]
+    )
+    with served(
+        config, config.status, vitals=vitals, holds=table, stream=stream, token_renewals=lambda: 3,
+        clock=lambda: clock[0],
+    ) as url:  # fmt: skip
+        yield Page(url, vitals, holds, stream, drop_watcher, waiting, clock)
 
 
 @contextmanager

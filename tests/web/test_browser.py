@@ -13,6 +13,7 @@ from tests.agent.test_agent import Gate
 from tests.conftest import World, answer, rows, works
 from tests.web.page import page, running
 from watcher.core.errors import Outside
+from watcher.core.target import Target
 from watcher.web import feed
 
 sync_api = pytest.importorskip(
@@ -109,7 +110,9 @@ def test_names_and_answers_that_are_markup_are_shown_as_text_and_run_nothing(
     world.drop("agent_events_<b>waits.csv", rows(2))
 
     with page(world) as served:
-        served.holds.failed(Outside("folder /x<script>alert(4)</script>", "<img src=x onerror=alert(5)>"))
+        served.holds.failed(
+            Outside(Target("folder", "/x<script>alert(4)</script>"), "<img src=x onerror=alert(5)>")
+        )
         tab = opened(served.url, expected="violates the following Content Security Policy|status of 404")
         tab.get_by_role("button", name="Error report of").focus()
         tab.keyboard.press("Enter")
@@ -142,7 +145,7 @@ def test_it_shows_what_happens_without_a_reload_and_keeps_an_open_report_open(
         tab.wait_for_selector("pre:visible")
         world.drop("agent_events_2.csv", rows(2))
         tab.wait_for_selector("#waiting td.name")
-        served.holds.failed(Outside(world.server.url, "the server asks for patience"))
+        served.holds.failed(Outside(Target("server", world.server.url), "the server asks for patience"))
         tab.wait_for_selector("#state.warn")
         assert "the server asks for patience" in tab.locator("#held").inner_text()
         assert world.run_once() == 1
@@ -171,7 +174,7 @@ def test_it_is_readable_and_named_on_a_phone_in_light_and_in_the_dark(
     assert world.run_once() == 1
     world.drop("agent_events_waits.csv", rows(2))
     with page(world) as served:
-        served.holds.failed(Outside("http://" + "x" * 120 + ".example", "away"))
+        served.holds.failed(Outside(Target("endpoint", "http://" + "x" * 120 + ".example"), "away"))
         tab = opened(served.url, viewport=PHONE, color_scheme=scheme)
         tab.wait_for_selector("#held .notice")
         tab.locator("#as-table summary").click()

@@ -16,6 +16,7 @@ from tests.conftest import World, answer, rows
 from tests.web.page import page, running
 from watcher.core.errors import Outside
 from watcher.core.model import FileState
+from watcher.core.target import Target
 from watcher.journal.lock import Lock
 from watcher.journal.protocol import Ended
 from watcher.journal.sqlite import SqliteJournal
@@ -85,7 +86,7 @@ def test_a_report_that_is_not_there_is_404(world: World) -> None:
 
 def test_what_is_held_is_told_with_its_reason_since_when_and_the_next_try(world: World) -> None:
     with page(world) as served:
-        served.holds.failed(Outside("http://x.example", "no\nanswer"))
+        served.holds.failed(Outside(Target("endpoint", "http://x.example"), "no\nanswer"))
         (held,) = json.loads(served.get("/api/now").text)["held"]
 
     assert (held["target"], held["reason"], held["tries"]) == ("http://x.example", "no\\nanswer", 1)

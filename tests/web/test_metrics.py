@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families as parsed
@@ -13,18 +14,21 @@ from tests.agent.test_agent import until
 from tests.conftest import World, answer, rows
 from tests.made import made_row
 from tests.web.page import Got, get, page, running
-from watcher.agent.crew import Crew
-from watcher.agent.drop_watcher import Lookout
-from watcher.agent.holds import Holds
+from watcher.agent.drop_watcher import DropWatcher
 from watcher.agent.vitals import Vitals
-from watcher.agent.wake import Wake
+from watcher.agent.workers import Threads
 from watcher.core.errors import Outside
+from watcher.core.events import Event, FileDelivered, HoldBegan, HoldEnded
 from watcher.core.model import FileState
+from watcher.core.target import Target
 from watcher.disk.drop import Drop
-from watcher.report import log
+from watcher.report.stream import Stream
 from watcher.web.health import LOST_SECONDS, STUCK_SECONDS, Health
 
 Labels = tuple[tuple[str, str], ...]
+
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def numbers(found: Got) -> dict[tuple[str, Labels], float]:
@@ -77,9 +81,9 @@ def test_labels_are_bounded_whatever_names_and_targets_come(world: World) -> Non
     with page(world) as served:
         before = set(numbers(served.get("/metrics")))
         for number in range(50):
-            log.hold_began(f"file {number}.csv", "x", "", seconds=1)
-            log.hold_ended(f"folder /{number}", seconds=1, tries=1)
-            served.holds.failed(Outside(f"http://{number}.example/path", "x"))
+            served.stream.emit(HoldBegan(Target("file", f"{number}.csv"), "x", "", 1))
+            served.stream.emit(HoldEnded(Target("folder", f"/{number}"), "x", NOW, 1, 1))
+            served.holds.failed(Outside(Target("endpoint", f"http://{number}.example/path"), "x"))
         after = numbers(served.get("/metrics"))
 
     assert set(after) == before
@@ -94,14 +98,14 @@ def test_the_seconds_of_a_hold_grow_while_it_lasts_and_never_fall(world: World) 
 
     with page(world) as served:
         assert seconds() == 0
-        served.holds.failed(Outside(world.server.url, "x"))
+        served.holds.failed(Outside(Target("server", world.server.url), "x"))
         served.clock[0] += 10
         assert seconds() == 10
         served.clock[0] += 5
-        served.holds.worked(world.server.url)
+        served.holds.worked([Target("server", world.server.url)])
         served.clock[0] += 100
         assert seconds() == 15
-        served.holds.failed(Outside(world.server.url, "x"))
+        served.holds.failed(Outside(Target("server", world.server.url), "x"))
         served.clock[0] += 1
         assert seconds() == 16
 
@@ -113,35 +117,49 @@ def test_the_oldest_waiting_file_has_an_age_since_it_was_seen_as_it_is(world: Wo
     with page(world) as served:
         assert age() == 0
         world.drop("agent_events.csv", rows(2))
-        served.waiting[:] = [file.name for file in served.lookout.look()]
+        served.waiting[:] = [file.name for file in served.watcher.look().waiting]
         served.clock[0] += 40
         world.drop("agent_events_2.csv", rows(2))
-        served.waiting[:] = [file.name for file in served.lookout.look()]
+        served.waiting[:] = [file.name for file in served.watcher.look().waiting]
         served.clock[0] += 2
         assert age() == 42
         served.waiting.remove("agent_events.csv")
         assert age() == 2
 
 
-def test_a_listener_that_fails_is_logged_and_stops_nothing(world: World, lines: list[str]) -> None:
-    def fail(_event: str, _fields: object) -> None:
+def test_a_route_with_a_no_break_space_in_its_name_is_counted_as_what_it_is(world: World) -> None:
+    world.settings["routes"][2]["name"] = "agent\u00a0events"
+    with running(world) as url:
+        world.drop("agent_events.csv", rows(2))
+        until(lambda: _ended(numbers(get(url, "/metrics"))) == 1)
+        got = numbers(get(url, "/metrics"))
+
+    assert got["watcher_files_total", _file("agent\u00a0events", "done")] == 1
+    assert got["watcher_files_total", _file("no route", "done")] == 0
+
+
+def test_a_subscriber_that_fails_is_logged_and_stops_nothing(lines: list[str]) -> None:
+    def fail(_event: Event) -> None:
         raise RuntimeError("a fault in the counting")
 
-    end = log.listen(fail)
-    try:
-        world.drop("agent_events.csv", rows(2))
-        assert world.run_once() == 0
-    finally:
-        end()
+    heard: list[Event] = []
+    stream = Stream()
+    stream.subscribe(fail)
+    end = stream.subscribe(heard.append)
+    event = FileDelivered(made_row(FileState.DONE), 1.0)
 
-    assert set(world.files("done")) == {"agent_events.csv"}
-    assert [line for line in lines if "a listener failed on delivered" in line]
+    stream.emit(event)
+    end()
+    stream.emit(event)
+
+    assert heard == [event]
+    assert sum("a listener failed on delivered" in line for line in lines) == 2
     assert [line for line in lines if "RuntimeError: a fault in the counting" in line]
 
 
 def test_health_is_200_while_the_loop_turns_whatever_is_held(world: World) -> None:
     with page(world) as served:
-        served.holds.failed(Outside("http://x.example", "away"))
+        served.holds.failed(Outside(Target("endpoint", "http://x.example"), "away"))
         served.clock[0] += STUCK_SECONDS
         found = served.get("/health")
 
@@ -181,46 +199,43 @@ def test_health_says_that_the_agent_is_stopping(world: World) -> None:
 
 def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_it(tmp_path: Path) -> None:
     clock = [0.0]
-    wake = Wake()
-    lookout = Lookout(
+    watcher = DropWatcher(
         Drop(tmp_path, (), network=False),
         (),
         quiet=0,
         rescan=30,
         ignore_unmatched=False,
         events=True,
-        wake=wake,
+        wake=lambda: None,
+        stream=Stream(),
         clock=lambda: clock[0],
     )
-    # Threads that are gone the moment they begin.
-    crew = Crew(
-        lambda entry: entry,
-        Holds(cap_seconds=1, stop=threading.Event()),
-        wake=wake,
-        spawn=lambda _work, _name: lambda: None,
+    workers = Threads()
+    vitals = Vitals(
+        watcher, waiting=list, under_way=lambda: 0, lost=lambda: workers.lost, clock=lambda: clock[0]
     )
-    vitals = Vitals(lookout, crew, waiting=list, clock=lambda: clock[0])
     health = Health(vitals, list, clock=lambda: clock[0])
-    lookout.look()
+    watcher.look()
     try:
         assert health.judge().healthy
-        crew.set_off(made_row(FileState.READY, id=7, route=None))
-        assert lookout._hints is not None
-        lookout._hints._observer.stop()
-        lookout._hints._observer.join()
+        workers.do("an act", sys.exit)  # no error of ours ends a thread like that
+        until(lambda: workers.lost)
+        assert watcher._hints is not None
+        watcher._hints._observer.stop()
+        watcher._hints._observer.join()
         vitals.beat()
         first = health.judge()
         clock[0] += LOST_SECONDS + 10
         vitals.beat()
         later = health.judge()
-        lookout.look()  # it notices, and watches anew
+        watcher.look()  # it notices, and watches anew
         mended = health.judge()
     finally:
-        lookout.stop()
+        watcher.stop()
 
     assert first.healthy
-    assert later.reasons == ("the thread upload-7 has died", "the thread observer has died")
-    assert mended.reasons == ("the thread upload-7 has died",)
+    assert later.reasons == ("the thread worker-1 has died", "the thread observer has died")
+    assert mended.reasons == ("the thread worker-1 has died",)
 
 
 def test_the_readme_lists_the_metrics_that_there_are_with_their_labels(world: World) -> None:
@@ -228,7 +243,7 @@ def test_the_readme_lists_the_metrics_that_there_are_with_their_labels(world: Wo
     listed = dict(re.findall(r"^\| `(watcher_\w+)(?:\{(.*?)\})?` \|", readme, re.MULTILINE))
 
     with page(world) as served:
-        served.holds.failed(Outside("folder /x", "x"))
+        served.holds.failed(Outside(Target("folder", "/x"), "x"))
         families = list(parsed(served.get("/metrics").text))
 
     found = {}

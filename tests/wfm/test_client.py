@@ -17,6 +17,7 @@ from tests.conftest import SECRET, Server, answer
 from tests.sockets import LONG, Serve, answers, free_port, raw, read_request, reset
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import ConfigError, LostAnswer, Outside
+from watcher.core.target import Target
 from watcher.wfm.answers import ANSWER_BYTES
 from watcher.wfm.client import Client
 from watcher.wfm.login import ClientCredentials
@@ -59,7 +60,7 @@ def fault(opened: Client, call: Callable[[Client], object] = push) -> Outside:
     text = "".join(traceback.format_exception(error)) + f"{error}{error!r}{error.check}{error.__dict__}"
     assert SECRET not in text
     assert TOKEN not in text
-    assert error.target in (opened.server, opened.token_url)
+    assert error.target in (Target("server", opened.server), Target("login", opened.token_url))
     assert len(error.reason.split()) > 2, error.reason
     assert not error.reason.endswith(".")
     assert error.check
@@ -89,7 +90,7 @@ def test_a_refused_connection_is_outside_and_the_server_took_nothing() -> None:
         error = fault(opened)
 
     assert type(error) is Outside
-    assert error.target == opened.server
+    assert error.target == Target("server", opened.server)
     assert error.reason == "127.0.0.1 refuses the connection"
 
 
@@ -224,7 +225,7 @@ def test_a_redirect_of_the_token_endpoint_is_not_followed_with_the_secret(server
         server.tokens.append(answer(307, Location=f"{other.url}/stolen"))
         error = fault(opened)
 
-    assert error.target == opened.token_url
+    assert error.target == Target("login", opened.token_url)
     assert other.connections == 0
 
 
@@ -285,7 +286,7 @@ def test_a_fault_of_the_token_request_is_the_token_endpoints(
             over.set()
 
     assert type(error) is Outside
-    assert error.target == f"{url}/token"
+    assert error.target == Target("login", f"{url}/token")
     assert server.pushes() == []
 
 
@@ -296,7 +297,7 @@ def test_the_token_endpoint_is_known_however_its_url_is_written(server: Server, 
         error = fault(opened)
 
     assert type(error) is Outside
-    assert error.target == token_url
+    assert error.target == Target("login", token_url)
     assert error.reason == "localhost refuses the connection"
 
 
@@ -304,7 +305,7 @@ def test_a_token_that_no_header_takes_does_not_end_up_in_the_error(server: Serve
     body = json.dumps({"access_token": f"{TOKEN} "}).encode()
     text = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with raw(answers(text)) as login, client(server.url, f"{login.url}/token") as opened:
-        assert fault(opened).target == opened.token_url
+        assert fault(opened).target == Target("login", opened.token_url)
 
 
 def test_get_token_returns_how_long_it_will_be_used(server: Server) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import SECRET, Server
 from watcher.core.errors import Outside
+from watcher.core.target import Target
 from watcher.wfm.login import UNSAID_LIFE_SECONDS, ClientCredentials
 
 TOKEN_URL = "http://127.0.0.1:1/auth/realms/demo/protocol/openid-connect/token"
@@ -86,7 +87,7 @@ def refusal(response: httpx.Response) -> Outside:
     response.request = next(flow)
     with pytest.raises(Outside) as caught:
         flow.send(response)
-    assert caught.value.target == TOKEN_URL
+    assert caught.value.target == Target("login", TOKEN_URL)
     assert caught.value.check
     return caught.value
 

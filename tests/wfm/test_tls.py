@@ -21,6 +21,7 @@ from tests.conftest import SECRET
 from tests.sockets import LONG, Serve, answers, raw, read_request
 from watcher.core.conversation import Request
 from watcher.core.errors import ConfigError, Outside
+from watcher.core.target import Target
 from watcher.wfm.client import Client
 from watcher.wfm.login import ClientCredentials
 
@@ -185,7 +186,7 @@ def test_the_bad_certificate_of_the_login_server_holds_the_login_server(
         with client(secure(api), token_url, ca_file=ca_file) as opened:
             error = fault(opened)
 
-    assert error.target == token_url
+    assert error.target == Target("login", token_url)
     assert type(error) is Outside
     assert api.connections == 0
 
@@ -234,7 +235,7 @@ def test_a_missing_client_certificate_holds_and_the_setting_is_named(
         with client(server, token_url, ca_file=ca_file) as opened:
             error = fault(opened)
 
-    assert error.target == (token_url if whose == "login" else server)
+    assert error.target == (Target("login", token_url) if whose == "login" else Target("server", server))
     assert error.reason.startswith("TLS with localhost failed: ")
     assert "wfm.client_cert" in error.check
 

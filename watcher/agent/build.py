@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
-import threading
+import random
+import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
 
 from watcher.agent.agent import Agent
-from watcher.agent.desk import Desk
-from watcher.agent.drop_watcher import Lookout
-from watcher.agent.holds import Holds
-from watcher.agent.hooks import Hooks
-from watcher.agent.pipeline import Pipeline
+from watcher.agent.claims import Claims
+from watcher.agent.dispatcher import Dispatcher
+from watcher.agent.drop_watcher import DropWatcher
+from watcher.agent.effects import Effects, Sender
+from watcher.agent.engine import Engine
+from watcher.agent.holding import Holding
+from watcher.agent.once import Once
+from watcher.agent.publisher import Publisher
+from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
-from watcher.agent.wake import Wake
-from watcher.core.errors import ConfigError
-from watcher.core.model import Route, Row
-from watcher.core.names import shown
-from watcher.disk import files
+from watcher.agent.vitals import Vitals
+from watcher.agent.workers import Threads, Workers
+from watcher.core.holds import Holds
+from watcher.core.policy import Policy
+from watcher.core.target import Target
 from watcher.disk.drop import Drop
-from watcher.disk.filing import is_day
+from watcher.disk.files import folder_target
 from watcher.disk.mounts import network_cache_seconds
 from watcher.disk.places import Places
-from watcher.journal.lock import Lock
 from watcher.journal.protocol import Journal
-from watcher.journal.sqlite import SqliteJournal
-from watcher.report import log
 from watcher.report.expect import Expectation
 from watcher.report.notices import Notices
-from watcher.report.notifier import Bulletin
+from watcher.report.notifier import Notifier
 from watcher.report.sender import channels
+from watcher.report.stream import Stream
 from watcher.settings.config import is_loopback
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client
+from watcher.wfm.deadline import seconds_for
 from watcher.wfm.login import ClientCredentials
 
-AGENT_LOCK = "agent.lock"
+
+class WfmClient(Sender, Protocol):
+    """What is needed of a client, all in all."""
+
+    @property
+    def way(self) -> tuple[Target, ...]:
+        """Login and server: what a request meets, in this order."""
+
+    @property
+    def token_renewals(self) -> int:
+        """How many access tokens were got so far."""
+
+    def close(self) -> None:
+        """Close all connections."""
 
 
 def build_client(config: Config) -> Client:
@@ -58,33 +77,24 @@ def build_client(config: Config) -> Client:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What an agent does not make itself: its time, its chance, its threads, and its way to the server."""
+
+    workers: Workers = field(default_factory=Threads)
+    clock: Callable[[], float] = time.monotonic  # seconds
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    jitter: Callable[[], float] = random.random  # 0 to 1
+    new_token: Callable[[], str] = lambda: str(uuid.uuid4())
+    client: Callable[[Config], WfmClient] = build_client
+
+
 def places(config: Config, journal: Journal) -> Places:
     """Return the folders, this agent's own part of the work folder among them."""
     folders = config.folders
     work = folders.work_folder / journal.agent_id
     by_day = config.done.by == "day"
     return Places(folders.drop, work, folders.done, folders.failed, folders.state, by_day=by_day)
-
-
-def build_pipeline(
-    config: Config,
-    journal: Journal,
-    client: Client,
-    holds: Holds,
-    *,
-    on_chunk: Callable[[Row, int], None] = lambda _entry, _position: None,
-) -> Pipeline:
-    """Return the pipeline; `on_chunk` is told of each acknowledged chunk, in the uploader's thread."""
-    desk = Desk(
-        journal,
-        client,
-        holds,
-        lost_answer=config.upload.lost_answer,
-        attempts=config.upload.attempts,
-        retry_cap=config.upload.retry_cap,
-        on_chunk=on_chunk,
-    )
-    return Pipeline(desk, places(config, journal), build_routes(config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,122 +126,115 @@ def build_drop(config: Config) -> Drop:
     return Drop(config.folders.drop, config.settle.ignore, network=watching(config).network)
 
 
+def build_policy(config: Config, world: World, places: Places, client: WfmClient) -> Policy:
+    """Return what is the same for all files."""
+    routes = {route.name: route for route in build_routes(config)}
+    largest = max([config.upload.chunk_bytes, *(route.max_json for route in routes.values())])
+    return Policy(
+        routes=routes,
+        lost_answer=config.upload.lost_answer,
+        attempts=config.upload.attempts,
+        retry_cap=config.upload.retry_cap,
+        # A token may have to be got first.
+        request_seconds=2 * seconds_for(largest, config.wfm.timeout),
+        drop=folder_target(places.drop),
+        work=folder_target(places.work),
+        done=folder_target(places.done),
+        failed=folder_target(places.failed),
+        state=folder_target(places.state),
+        way=client.way,
+        now=world.now,
+        jitter=world.jitter,
+        new_token=world.new_token,
+    )
+
+
+def build_holding(world: World, stream: Stream, *, retry_cap: float) -> Holding:
+    """Return the table of holds; `retry_cap`: the longest step of the backoff in seconds."""
+    table = Holds(cap_seconds=retry_cap, jitter=world.jitter)
+    return Holding(table, stream, clock=world.clock, now=world.now)
+
+
+def build_engine(world: World, holding: Holding, stream: Stream, journal: Journal) -> Engine:
+    """Return the engine of this process."""
+    return Engine(world.workers, holding, stream, apply=journal.apply, clock=world.clock)
+
+
 def build_agent(
     config: Config,
+    world: World,
+    engine: Engine,
+    holding: Holding,
+    stream: Stream,
     journal: Journal,
-    client: Client,
-    holds: Holds,
-    wake: Wake,
-    stop: threading.Event,
+    client: WfmClient,
     *,
     once_patience: float | None,
-    hooks: Hooks = Hooks(),  # noqa: B008 - frozen
+    on_beat: Callable[[], None] = lambda: None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> Agent:
-    """Return the agent. `once_patience`: for `--once`, in seconds."""
-    routes: tuple[Route, ...] = build_routes(config)
+    """Return the agent. `once_patience`: for `--once`, in seconds; the others are told of its life."""
+    where = places(config, journal)
+    policy = build_policy(config, world, where, client)
     how = watching(config)
-    lookout = Lookout(
+    watcher = DropWatcher(
         build_drop(config),
-        routes,
+        tuple(policy.routes.values()),
         quiet=how.quiet,
         rescan=config.rescan,
         ignore_unmatched=config.unmatched == "ignore",
         events=how.events,
-        wake=wake,
+        wake=world.workers.wake,
+        stream=stream,
+        clock=world.clock,
     )
-    housekeeper = Housekeeper(journal.archive, places(config, journal), config.retention)
-
-    def turn() -> None:
-        hooks.turn()
-        housekeeper.step()
-
-    agent: Agent
-    pipeline = build_pipeline(config, journal, client, holds, on_chunk=lambda _entry, _at: agent.progress())
-    agent = Agent(
-        pipeline,
-        lookout,
-        holds,
-        wake,
-        stop,
-        places=places(config, journal),
-        state=config.folders.state,
-        servers=(client.token_url, client.server),
-        once_patience=once_patience,
-        hooks=replace(hooks, turn=turn),
+    dispatcher = Dispatcher(
+        engine,
+        watcher,
+        Claims(journal, where, now=world.now, new_token=world.new_token),
+        policy,
+        clock=world.clock,
     )
-    return agent
+    return Agent(
+        engine,
+        holding,
+        world.workers,
+        stream,
+        policy=policy,
+        effects=Effects(journal, where, client, now=world.now),
+        dispatcher=dispatcher,
+        recovery=Recovery(journal, where, policy.routes, stream, now=world.now),
+        publisher=Publisher(where.state, clock=world.clock, now=world.now),
+        housekeeper=Housekeeper(
+            journal.archive, where, config.retention, stream, clock=world.clock, now=world.now
+        ),
+        vitals=Vitals(
+            watcher,
+            waiting=lambda: dispatcher.waiting,
+            under_way=lambda: engine.files,
+            lost=lambda: world.workers.lost,
+            clock=world.clock,
+            on_beat=on_beat,
+            on_end=on_end,
+        ),
+        once=None if once_patience is None else Once(once_patience, world.clock),
+        clock=world.clock,
+    )
 
 
-def build_bulletin(config: Config, holds: Holds) -> Bulletin:
+def build_notifier(config: Config, holds: Holds, stream: Stream) -> Notifier:
     """Return who tells people; silent without `notify`. Raises `ConfigError` for URLs that are none."""
     notify = config.notify
     if notify is None:
-        return Bulletin((), Notices(), holds.active)
-    return Bulletin(
+        return Notifier((), Notices(), lambda: holds.active, stream)
+    return Notifier(
         channels([url.get_secret_value() for url in notify.urls], timeout_seconds=notify.timeout),
         Notices(failed_files=notify.failed, held_for=notify.held_for, gather=notify.gather),
-        holds.active,
+        lambda: holds.active,
+        stream,
     )
 
 
 def expectations(config: Config) -> list[Expectation]:
     """Return what is expected of the routes that have `expect`."""
     return [route.expect.of(route.name) for route in config.routes if route.expect is not None]
-
-
-def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
-    """Make the state folder if need be, lock it and open the journal.
-
-    Raises `ConfigError` (on a network share, locked, damaged, of a newer version), `Outside` where the disk
-    is in the way.
-    """
-    refuse_share(state)
-    with files.blame(state):
-        files.make_shared_folder(state.parent)
-        files.make_folder(state)
-        files.make_private(state)
-    taken = Lock(state, lock, holder=holder)
-    try:
-        return taken, SqliteJournal(state)
-    except BaseException:
-        taken.release()
-        raise
-
-
-def refuse_share(state: Path) -> None:
-    """Raise `ConfigError` where the state folder is on a network share."""
-    if network_cache_seconds(state) is not None:
-        raise ConfigError(
-            f"folders.state {shown(str(state))} is on a network share, where SQLite's locks are not safe;"
-            " put it on a local disk"
-        )
-
-
-def check_distinct(config: Config) -> None:
-    """Raise `ConfigError` where two folders of the settings are one, by a link say: files would go round."""
-    seen: dict[tuple[int, int], str] = {}
-    for key in ("drop", "done", "failed", "state"):
-        folder: Path = getattr(config.folders, key)
-        if folder.is_dir():
-            status = folder.stat()
-            other = seen.setdefault((status.st_dev, status.st_ino), key)
-            if other != key:
-                raise ConfigError(
-                    f"folders.{key} and folders.{other} are the same folder; each needs its own"
-                )
-    for key in ("drop", "failed", "state", "work_folder") if config.done.by == "day" else ():
-        folder = getattr(config.folders, key)
-        if folder.parent == config.folders.done and is_day(folder.name):
-            raise ConfigError(
-                f"folders.{key.removesuffix('_folder')} is where `done.by: day` puts files; choose another"
-            )
-
-
-def create_folders(config: Config) -> None:
-    """On the very first start, make the folders that are not there. Never later: a share that is not
-    mounted must be a hold, not an empty folder on the local disk. Raises `Outside`."""
-    for folder in (config.folders.drop, config.folders.done, config.folders.failed):
-        if not folder.exists():
-            with files.blame(folder):
-                files.make_shared_folder(folder)
-            log.folder_created(folder)

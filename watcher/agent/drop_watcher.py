@@ -1,17 +1,20 @@
 """The drop folder over time: looks, remembers what was seen before, and says which files are whole.
 
-Joins `detect` (the look), `settle` (the judgement) and `route` (the name). Used by the main thread alone,
-but for `hint`, which watchdog's thread calls.
+Joins `drop` (the scan), `settle` (the judgement) and `route` (the name). A look is made in a worker's thread,
+one at a time; the control thread calls the rest while there is none, and watchdog's thread calls `hint`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from watcher.content.compressed import member_name
 from watcher.core.errors import NotWhole, Unfit
+from watcher.core.events import ObserverRestarted, Warned
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import is_zip
 from watcher.core.order import Waiting
@@ -20,14 +23,23 @@ from watcher.core.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, ob
 from watcher.disk.claim import open_still
 from watcher.disk.drop import Drop, Found
 from watcher.disk.hints import Hints
-from watcher.report import log
+from watcher.report.stream import Stream
 
 # A burst of events makes one look, and looks take at most a third of the time however large the folder is.
 SHORTEST_PAUSE_SECONDS = 0.02
 PAUSE_PER_LOOK = 2.0
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
-class Lookout:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look found."""
+
+    waiting: Sequence[Waiting]
+    odd: Sequence[tuple[str, str]]  # (name, why) of what lies there and is none of ours
+
+
+class DropWatcher:
     """Knows for each name in the drop folder how long it has been as it is."""
 
     def __init__(
@@ -40,12 +52,12 @@ class Lookout:
         ignore_unmatched: bool,
         events: bool,
         wake: Callable[[], None],
+        stream: Stream,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`quiet` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's wait."""
         self.due_at = clock()  # when the next look is due, by the clock
         self.longest_wait = quiet * EMPTY_PATIENCE  # seconds that any file settles
-        self.odd: list[tuple[str, str]] = []  # (name, why) of what lies there and is none of ours
         self._drop = drop
         self._routes = routes
         self._quiet = quiet
@@ -53,6 +65,7 @@ class Lookout:
         self._ignore_unmatched = ignore_unmatched
         self._events = events
         self._wake = wake
+        self._stream = stream
         self._clock = clock
         self._hints: Hints | None = None
         self._settling: dict[str, Settling] = {}
@@ -68,28 +81,35 @@ class Lookout:
             self._hinted = True
             self._wake()
 
-    def look(self) -> list[Waiting]:
-        """Look at the whole folder; returns every file that waits in it. Raises `Outside`."""
+    def look(self, again: Mapping[str, float] = _NONE) -> Look:
+        """Look at the whole folder; returns every file that waits in it. Raises `Outside`.
+
+        `again` names files that turned out to be in use, or different, and when: their quiet time begins anew.
+        """
+        for name in again.keys() & self._settling.keys():
+            self._settling[name] = restart(self._settling[name], again[name])
         self._watch()
         self._hinted = False  # before the look: what happens during it needs another one
         began = self._clock()
         found = self._drop.scan()
         now = self._clock()
-        waiting, until = self._judged(found, now)
+        waiting, odd, until = self._judged(found, now)
         self._earliest = now + max(SHORTEST_PAUSE_SECONDS, PAUSE_PER_LOOK * (now - began))
         self.due_at = max(self._earliest, min([now + self._rescan, *until]))
-        return waiting
+        return Look(waiting, odd)
 
     def soon(self) -> None:
         """Take a hint into account: bring the next look forward. Called by the main loop."""
         if self._hinted:
-            self.due_at = min(self.due_at, max(self._earliest, self._clock()))
+            self.at_once()
 
-    def again(self, name: str) -> None:
-        """A file turned out to be in use, or different: its quiet time begins anew."""
-        if name in self._settling:
-            self._settling[name] = restart(self._settling[name], self._clock())
+    def again_soon(self) -> None:
+        """A file turned out to be in use, or different: look again when it may be quiet."""
         self.due_at = min(self.due_at, self._clock() + max(self._quiet, SHORTEST_PAUSE_SECONDS))
+
+    def at_once(self) -> None:
+        """Bring the next look forward as far as it may be."""
+        self.due_at = min(self.due_at, max(self._earliest, self._clock()))
 
     def since(self, name: str) -> float | None:
         """Return when a waiting file was first seen as it is now, by the clock. Any thread may ask."""
@@ -122,27 +142,28 @@ class Lookout:
             # The scan says whether the folder is away. Anything else (the kernel's limit of watches, say)
             # costs only speed: the scan goes on without events.
             if self._drop.folder.is_dir():
-                log.warn(
-                    f"no events for the drop folder ({error.strerror}): looking every {self._rescan:g} s"
-                )
+                words = f"no events for the drop folder ({error.strerror}): looking every {self._rescan:g} s"
+                self._stream.emit(Warned(words))
                 self._events = False
             return
         if was_deaf:
-            log.observer_restarted()
+            self._stream.emit(ObserverRestarted())
 
-    def _judged(self, found: list[Found], now: float) -> tuple[list[Waiting], list[float]]:
+    def _judged(
+        self, found: list[Found], now: float
+    ) -> tuple[list[Waiting], list[tuple[str, str]], list[float]]:
         names = {item.name for item in found}
         judged: dict[str, tuple[Route | None, bool, str]] = {}
         settling: dict[str, Settling] = {}
         waiting: list[Waiting] = []
         until: list[float] = []
-        self.odd = []
+        odd: list[tuple[str, str]] = []
         for item in found:
             # A name means the same at every look, and a hundred thousand of them take seconds to route.
             wanted, unknown_zip, why = judged[item.name] = self._by_name.get(item.name) or self._of(item.name)
             why = item.odd or why
             if why or item.look is None:
-                self.odd.append((item.name, why))
+                odd.append((item.name, why))
                 continue
             known = observe(self._settling.get(item.name), item.look, now)
             settling[item.name] = known
@@ -150,7 +171,7 @@ class Lookout:
                 is_ready = isinstance(judge(known, now, quiet=self._quiet), Ready)
                 wanted = self._route_inside(item.name, item.look, anew=is_ready)
                 if is_ready and (why := self._not_ours(item.name, wanted)):
-                    self.odd.append((item.name, why))
+                    odd.append((item.name, why))
                     continue
             marker = marker_of(item.name, wanted) if wanted else None
             missing = marker if marker is not None and marker not in names else None
@@ -160,7 +181,7 @@ class Lookout:
             waiting.append(Waiting(item.name, item.look, wanted, Wait(item.busy) if item.busy else verdict))
         self._settling, self._by_name = settling, judged
         self._zips = {name: known for name, known in self._zips.items() if name in names}
-        return waiting, until
+        return waiting, odd, until
 
     def _of(self, name: str) -> tuple[Route | None, bool, str]:
         """Return what a name says: its route, whether it is a zip that must be opened to tell, and why it is

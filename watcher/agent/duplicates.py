@@ -12,10 +12,10 @@ def left_out(archive: Archive, entry: Row, route: Route, sha256: str, destinatio
     """Return the outcome of a file that need not be sent; None: it is to be sent. `sha256`: of its content;
     `destination`: where that would go.
 
-    An upload that has begun goes on, and whoever sends a file by hand wants it sent. Raises `Unfit` with
+    An upload that has begun goes on. Raises `Unfit` with
     `duplicates: fail`, `Outside` where the journal cannot be read.
     """
-    if route.duplicates == "upload" or entry.file.origin == "hand" or entry.upload.sha256 is not None:
+    if route.duplicates == "upload" or entry.upload.sha256 is not None:
         return None
     earlier = archive.delivered_before(entry, sha256, destination)
     if earlier is None:

@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
-from watcher.agent.holds import Holds
-from watcher.core.errors import Outside
+from watcher.agent.dispatcher import Dispatcher
+from watcher.agent.holding import NEVER
+from watcher.core.holds import Hold
+from watcher.core.order import route_name
 from watcher.core.units import utc_text
-from watcher.disk import files
-from watcher.report.status_file import write
+from watcher.report.status_file import SHOWN_WAITING, write
 
 PUBLISH_SECONDS = 0.25  # `status` is at most this far behind
 
 
 class Publisher:
-    """Tells `watcher status` what only this process knows, where it is new, and not too often."""
+    """Gathers what there is to tell in the control thread, and writes it down in a worker's."""
 
-    def __init__(self, state: Path, holds: Holds, *, clock: Callable[[], float]) -> None:
-        self.due_at = clock()  # not before, by the clock
-        self.has_news = True  # written by any thread
+    def __init__(self, state: Path, *, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+        self.has_news = True
         self._state = state
-        self._holds = holds
-        self._clock = clock
-        self._started_at = utc_text(datetime.now(UTC))
-        self._mute = False  # the last word met a fault
+        self._clock, self._now = clock, now
+        self._started_at = utc_text(now())
+        self._not_before = clock()
+        self._waiting: Sequence[tuple[str, str | None, str]] = ()  # as in `write`
+        self._number = 0
+        self._holds: Sequence[Hold] = ()
 
     @property
-    def due(self) -> bool:
-        """Whether there is something to tell now."""
-        return self.has_news and self._clock() >= self.due_at
+    def due_at(self) -> float:
+        """When there is something to tell, by the clock."""
+        return self._not_before if self.has_news else NEVER
 
-    def tell(self, waiting: Sequence[tuple[str, str | None, str]], *, number: int) -> None:
-        """Write it down (as in `write`); a state folder that takes no word is held."""
+    def gather(self, dispatcher: Dispatcher, holds: Sequence[Hold]) -> None:
+        """Take what there is to tell now."""
         self.has_news = False
-        try:
-            held = self._holds.active()
-            write(self._state, waiting=waiting, number=number, holds=held, started_at=self._started_at)
-        except Outside as fault:
-            # A hold that the journal began is not ours to end.
-            self._mute = self._mute or not self._holds.held([fault.target])
-            self._holds.failed(fault)
-        else:
-            if self._mute:
-                self._holds.worked(files.folder_target(self._state))
-            self._mute = False
-        self.due_at = self._clock() + PUBLISH_SECONDS
+        self._not_before = self._clock() + PUBLISH_SECONDS
+        told = list(
+            islice(dispatcher.waiting.values(), SHOWN_WAITING)
+        )  # not all: this is four times a second
+        why = dispatcher.reasons(told)
+        self._waiting = [(file.name, route_name(file), text) for file, text in zip(told, why, strict=True)]
+        self._waiting += [(name, None, why) for name, why in dispatcher.odd]
+        self._number = len(dispatcher.waiting) + len(dispatcher.odd)
+        self._holds = holds
+
+    def tell(self) -> None:
+        """Write it down. Raises `Outside`."""
+        write(
+            self._state, waiting=self._waiting, number=self._number, holds=self._holds,
+            started_at=self._started_at,
+        )  # fmt: skip

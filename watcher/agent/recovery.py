@@ -7,10 +7,13 @@ repeated, and none of it is decided while a folder is away: then it raises `Outs
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from watcher.core.errors import Outside
+from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
 from watcher.core.route import marker_of
 from watcher.core.steps import Relocate
@@ -18,26 +21,61 @@ from watcher.disk import files, filing
 from watcher.disk.claim import take_marker
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
-from watcher.report import log
+from watcher.report.stream import Stream
 
 
-def recover(journal: Journal, places: Places, routes: Mapping[str, Route], now: datetime) -> list[Row]:
-    """Return the files that are under way, each with where it really is."""
-    entries = [_located(journal, places, entry) for entry in journal.under_way("drop")]
-    found = []
-    for entry in entries:
-        if entry.state is FileState.SEEN:
-            if not _was_claimed(places, entry):
-                journal.forget([entry])
-                continue
-            _fetch_marker(places, routes, entry)
-        found.append(entry)
-    _put_back_orphans(places, {Path(entry.file.source).parent.name for entry in found}, now)
-    return found
+class Recovery:
+    """For one agent; called in a worker's thread."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        places: Places,
+        routes: Mapping[str, Route],
+        stream: Stream,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.strangers: list[Path] = []  # files that agents of other state folders have in the work folder
+        self._journal, self._places, self._routes = journal, places, routes
+        self._stream, self._now = stream, now
+
+    def recover(self) -> list[Row]:
+        """Return the files that were under way at the last stop, each with where it really is.
+
+        Raises `Outside`; may be repeated.
+        """
+        journal, places = self._journal, self._places
+        entries = [_located(journal, places, entry) for entry in journal.under_way("drop")]
+        found = []
+        for entry in entries:
+            if entry.state is FileState.SEEN:
+                if not _was_claimed(places, entry):
+                    journal.forget([entry])
+                    continue
+                _fetch_marker(places, self._routes, entry)
+            found.append(entry)
+        known = {Path(entry.file.source).parent.name for entry in found}
+        for words in _put_back_orphans(places, known, self._now()):
+            self._stream.emit(Warned(words))
+        self.strangers = list(_strangers(places))
+        return found
+
+    def tidy(self) -> None:
+        """Remove the work folder where it is empty; the next claim makes it again.
+
+        Not while a row needs it: there it tells a file that was moved from a share that is away.
+        """
+        work = self._places.work
+        with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
+            if self._journal.under_way("drop"):
+                return
+            files.remove_folder(work)
+            if work.parent.parent == self._places.drop:  # the default, .uploading: ours alone
+                files.remove_folder(work.parent)
 
 
-def strangers(places: Places) -> Iterator[Path]:
-    """Yield the files that agents of other state folders have in the work folder."""
+def _strangers(places: Places) -> Iterator[Path]:
     work = places.work.parent
     if work.is_dir():
         for other in sorted(work.iterdir()):
@@ -90,7 +128,7 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
             take_marker(places.drop, Path(entry.file.source).parent, marker)
 
 
-def _put_back_orphans(places: Places, known: set[str], now: datetime) -> None:
+def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterator[str]:
     """Files in our part of the work folder that no row knows (the journal was restored from a backup, say)
     go back into the drop folder: they must not lie there unseen."""
     if not places.work.is_dir():
@@ -104,5 +142,5 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> None:
                 continue
             for path in sorted(own.iterdir()):
                 target = filing.put_back(path, places.drop, path.name, now)
-                log.warn(f"{path.name}: was in the work folder unknown to the journal; back at {target}")
+                yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
             files.remove_folder(own)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from watcher.agent.build import check_distinct
+from watcher.agent.opening import check_distinct
 from watcher.core.errors import ConfigError, WatcherError
-from watcher.report import log
+from watcher.core.events import ReloadAccepted, ReloadRefused, Warned
+from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 
 # Files under way lie in the one, and their rows in the other.
@@ -22,6 +23,7 @@ class Reload:
     def __init__(
         self,
         config: Config,
+        stream: Stream,
         *,
         asked: Callable[[], bool],
         load: Callable[[], tuple[Config, list[str]]],
@@ -32,6 +34,7 @@ class Reload:
         `set_up_log` makes the log as they say; `try_out` builds what they need, and puts it away again.
         All but the first raise `ConfigError`."""
         self.current = config
+        self._stream = stream
         self._before = config
         self._next: Config | None = None
         self._asked = asked
@@ -55,11 +58,12 @@ class Reload:
             self._try_out(fresh)
             self._follow_log(fresh)
         except (WatcherError, OSError) as error:
-            log.reload_refused(error.problems if isinstance(error, ConfigError) else [str(error)])
+            problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+            self._stream.emit(ReloadRefused(problems))
             return
         for warning in warnings:
-            log.warn(warning)
-        log.reload_accepted()
+            self._stream.emit(Warned(warning))
+        self._stream.emit(ReloadAccepted())
         self._next = fresh
 
     def take(self) -> Config:
@@ -75,7 +79,7 @@ class Reload:
         """
         if self._before is self.current:
             raise error
-        log.reload_refused(error.problems)
+        self._stream.emit(ReloadRefused(error.problems))
         self.current = self._before
 
     def _follow_log(self, fresh: Config) -> None:

@@ -1,4 +1,4 @@
-"""Removes files and rows that have been kept long enough, a few at a time; the main loop calls it.
+"""Removes files and rows that have been kept long enough, a few at a time.
 
 Only files that the journal knows: at the place where they were put, with the size and time that they had,
 and put there by no later row. Whatever is not there, or is another file, is left alone, and so is everything
@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watcher.core.errors import Outside
+from watcher.core.events import FileRemoved, HistoryRemoved, Warned
 from watcher.core.model import FileState, Row
 from watcher.core.names import report_name
 from watcher.disk import files
 from watcher.disk.filing import is_day
 from watcher.disk.places import Places
 from watcher.journal.protocol import Archive
-from watcher.report import log
+from watcher.report.stream import Stream
 from watcher.settings.housekeeping_settings import Retention
 
 ROUND_SECONDS = 3600.0  # from the end of one round to the next
@@ -32,13 +33,14 @@ MTIME_TOLERANCE_NS = 2 * 10**9  # FAT keeps even seconds
 
 
 class Housekeeper:
-    """What is left to remove; used by the main thread alone."""
+    """What is left to remove; `step` is called in a worker's thread, once at a time."""
 
     def __init__(
         self,
         archive: Archive,
         places: Places,
         settings: Retention,
+        stream: Stream,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -46,9 +48,10 @@ class Housekeeper:
         self._archive = archive
         self._places = places
         self._settings = settings
+        self._stream = stream
         self._clock = clock
         self._now = now
-        self._due_at = clock()
+        self.due_at = clock()  # when `step` has something to do
         self._told = (now(), clock())  # both clocks at the last round, to see whether one was set
         self._stuck = False  # a file could not be removed in this round
         self._steps: Iterator[None] | None = None  # of the round that has begun
@@ -58,10 +61,10 @@ class Housekeeper:
     def step(self) -> None:
         """Do a little of what is due, at most once an hour from the beginning; raises nothing."""
         if self._steps is None:
-            if self._clock() < self._due_at:
+            if self._clock() < self.due_at:
                 return
             if self._clock_was_set():
-                log.warn("retention: the clock was set; nothing is removed in this round")
+                self._warn("the clock was set; nothing is removed in this round")
                 self._end_round()
                 return
             self._steps = self._round()
@@ -70,12 +73,12 @@ class Housekeeper:
         except StopIteration:
             self._end_round()
         except Outside as fault:
-            log.warn(f"retention: {fault}; tried again in {ROUND_SECONDS / 60:.0f} minutes")
+            self._warn(f"{fault}; tried again in {ROUND_SECONDS / 60:.0f} minutes")
             self._end_round()
 
     def _end_round(self) -> None:
         self._steps = None
-        self._due_at = self._clock() + ROUND_SECONDS
+        self.due_at = self._clock() + ROUND_SECONDS
 
     def _clock_was_set(self) -> bool:
         """Say whether the time of day went otherwise than time: then nothing is as old as it seems."""
@@ -97,7 +100,7 @@ class Housekeeper:
         if self._settings.history is not None and not away and not self._stuck:
             before = self._before(self._settings.history)
             while number := self._archive.forget(before, limit=STEP_ROWS):
-                log.history_removed(number, before=before)
+                self._stream.emit(HistoryRemoved(number, before))
                 yield
 
     def _before(self, seconds: float) -> datetime:
@@ -128,10 +131,13 @@ class Housekeeper:
                 files.remove_folder(path.parent)
         except OSError as error:
             self._stuck = True
-            log.warn(f"retention: {path} cannot be removed: {error.strerror}")
+            self._warn(f"{path} cannot be removed: {error.strerror}")
             return
         self._archive.removed(entry, self._now())
-        log.removed(entry)
+        self._stream.emit(FileRemoved(entry))
+
+    def _warn(self, words: str) -> None:
+        self._stream.emit(Warned(f"retention: {words}"))
 
     def _is_still(self, entry: Row, path: Path) -> bool:
         """Say whether what is at `path` is the file of this row."""

@@ -5,10 +5,19 @@ The main loop beats; everything else may be asked by any thread, waits for nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from typing import Protocol
 
-from watcher.agent.crew import Crew
-from watcher.agent.drop_watcher import Lookout
+
+class Watch(Protocol):
+    """What is asked of the drop watcher."""
+
+    @property
+    def deaf(self) -> bool:
+        """Whether a thread of watchdog's died."""
+
+    def since(self, name: str) -> float | None:
+        """When a waiting file was first seen as it is now, by the clock."""
 
 
 class Vitals:
@@ -16,31 +25,33 @@ class Vitals:
 
     def __init__(
         self,
-        lookout: Lookout,
-        crew: Crew,
+        watch: Watch,
         *,
-        waiting: Callable[[], Sequence[str]],
+        waiting: Callable[[], Collection[str]],
+        under_way: Callable[[], int],
+        lost: Callable[[], list[str]],
         clock: Callable[[], float],
+        on_beat: Callable[[], None] = lambda: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`waiting` gives the names of the files that wait, as of the last look."""
+        """`waiting` gives the names of the files that wait, as of the last look, `under_way` the number of
+        those that were claimed, `lost` the names of threads that died at their work."""
         self.ending = False
-        self.on_beat: Callable[[], None] = lambda: None  # set before the loop begins
-        self.on_end: Callable[[], None] = lambda: None
-        self._lookout = lookout
-        self._crew = crew
-        self._waiting = waiting
+        self._watch = watch
+        self._waiting, self._under_way, self._lost = waiting, under_way, lost
         self._clock = clock
+        self._on_beat, self._on_end = on_beat, on_end
         self._beat_at = clock()
 
     def beat(self) -> None:
-        """The main loop turns: it calls this at least every `wake.LONGEST_WAIT_SECONDS`."""
+        """The main loop turns: it calls this at least every `workers.LONGEST_WAIT_SECONDS`."""
         self._beat_at = self._clock()
-        self.on_beat()
+        self._on_beat()
 
     def end(self) -> None:
         """The main loop is over; what is under way is waited for."""
         self.ending = True
-        self.on_end()
+        self._on_end()
 
     def heartbeat_age(self) -> float:
         """Return the seconds since the last beat."""
@@ -48,11 +59,11 @@ class Vitals:
 
     def lost(self) -> list[str]:
         """Return the names of threads that should live and do not, at this instant."""
-        return [*self._crew.lost(), *(["observer"] if self._lookout.deaf else [])]
+        return [*self._lost(), *(["observer"] if self._watch.deaf else [])]
 
     def under_way(self) -> int:
         """Return the number of files under way."""
-        return self._crew.number
+        return self._under_way()
 
     def waiting(self) -> int:
         """Return the number of files that wait in the drop folder."""
@@ -60,5 +71,5 @@ class Vitals:
 
     def oldest_waiting_seconds(self) -> float:
         """Return for how long the oldest of the waiting files has been as it is; 0 if none waits."""
-        since = [known for name in self._waiting() if (known := self._lookout.since(name)) is not None]
+        since = [known for name in self._waiting() if (known := self._watch.since(name)) is not None]
         return self._clock() - min(since) if since else 0.0

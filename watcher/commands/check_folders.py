@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import disk_usage
 
-from watcher.agent.build import build_drop, check_distinct, refuse_share, watching
+from watcher.agent.build import build_drop, watching
+from watcher.agent.opening import check_distinct, refuse_share
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import Outside
 from watcher.core.names import counted, shown

@@ -13,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 from watcher.agent.build import build_client
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside
+from watcher.core.target import Target
 from watcher.settings.config import is_loopback
 from watcher.settings.settings import Config
 from watcher.wfm.client import CONNECT_SECONDS, in_words, tls_context
@@ -73,7 +74,7 @@ def _resolved(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason, check = in_words(error, host, CONNECT_SECONDS)
-        raise Outside(host, reason, check=check) from error
+        raise Outside(Target("server", host), reason, check=check) from error
     return "is " + ", ".join(dict.fromkeys(str(item[4][0]) for item in found))
 
 

@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from watcher import web
-from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED
-from watcher.agent.build import AGENT_LOCK, check_distinct, create_folders, open_state
-from watcher.agent.holds import Holds
+from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED, Agent
+from watcher.agent.build import WfmClient, World, build_engine, build_holding
+from watcher.agent.engine import Engine
+from watcher.agent.lifecycle import Generation, Process
+from watcher.agent.opening import AGENT_LOCK, check_distinct, create_folders, open_state
 from watcher.agent.reload import Reload
-from watcher.agent.shift import Shift
+from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
-from watcher.agent.vitals import Vitals
-from watcher.agent.wake import LONGEST_WAIT_SECONDS, Wake
+from watcher.agent.workers import LONGEST_WAIT_SECONDS
 from watcher.core.errors import ConfigError, Outside
+from watcher.core.events import StatusPage, Warned
 from watcher.journal.lock import Lock
 from watcher.journal.protocol import Journal
-from watcher.report import log
+from watcher.report import hold_history, log
+from watcher.report.stream import Stream
 from watcher.settings.settings import Config
-from watcher.wfm.client import Client
 
 
 def run(
@@ -30,48 +32,73 @@ def run(
     patience: float,
     load: Callable[[], tuple[Config, list[str]]] | None = None,
     set_up_log: Callable[[Config], None] = lambda _config: None,
+    world: World | None = None,
 ) -> int:
     """Run the agent; with `once` until every file is done or failed, or for `patience` seconds nothing
     moved. `load` and `set_up_log` are for SIGHUP: read the settings again, and make the log as they say.
 
     Raises `ConfigError` where it cannot start at all.
     """
-    wake, supervisor = Wake(), _supervisor()
+    process = _process(config, world or World())
     # With `once` the end is near, and one agent is to say how all files fared.
-    wake.listen(reload=load is not None and not once)
+    process.signals.listen(reload=load is not None and not once)
     for warning in warnings:
-        log.warn(warning)
+        process.stream.emit(Warned(warning))
     reload = Reload(
         config,
-        asked=wake.asked_to_reload,
+        process.stream,
+        asked=process.signals.asked_to_reload,
         load=load or (lambda: (config, [])),
         set_up_log=set_up_log,
-        try_out=lambda fresh: Shift(fresh, wake, supervisor, page=status_page).end(finished=False),
+        try_out=lambda fresh: _try_out(fresh, process),
     )
     once_patience = patience if once else None
-    first = Shift(config, wake, supervisor, page=status_page)
+    first = Generation(config, process, page=status_page)
     first.begin()
     try:
-        opened = _opened(config, first.holds, wake, supervisor, patience=once_patience)
+        opened = _opened(config, process, patience=once_patience)
         if opened is None:
-            return STOPPED if wake.told_to_stop else STILL_HELD
+            return STOPPED if process.signals.told_to_stop else STILL_HELD
         lock, journal = opened
         with lock:
             try:
+                _make_folders(config, process, journal)
                 check_distinct(config)
-                code = first.work(journal, reload, once_patience=once_patience)
-                while code == RELIEVED:
-                    try:
-                        shift = Shift(reload.take(), wake, supervisor, page=status_page)
-                        shift.begin()
-                        code = shift.work(journal, reload, once_patience=once_patience)
-                    except ConfigError as error:  # a port that is taken by now, a certificate that is gone
-                        reload.give_back(error)
-                return code
+                with hold_history.kept(journal.timeline, process.stream):
+                    engine = build_engine(process.world, process.holding, process.stream, journal)
+                    return _generations(first, process, engine, journal, reload, once_patience)
             finally:
                 journal.close()
     finally:
         first.end(finished=False)
+        first.close()
+
+
+def _generations(
+    first: Generation,
+    process: Process,
+    engine: Engine,
+    journal: Journal,
+    reload: Reload,
+    once_patience: float | None,
+) -> int:
+    """Run one agent after the other, each under newer settings, with the same files under way."""
+    generation, code, retired = first, RELIEVED, list[Generation]()
+    try:
+        while True:
+            try:
+                code = generation.work(engine, journal, reload, once_patience=once_patience)
+            except ConfigError as error:  # a port that is taken by now, a certificate that is gone
+                reload.give_back(error)
+            if code != RELIEVED:
+                return code
+            retired = [old for old in (*retired, generation) if not old.close(engine)]
+            generation = Generation(reload.take(), process, page=status_page)
+            generation.begin()
+    finally:
+        for old in (*retired, generation):
+            old.end(finished=False)
+            old.close()
 
 
 def set_up_log(config: Config, *, style: str | None, verbose: bool) -> None:
@@ -85,46 +112,55 @@ def set_up_log(config: Config, *, style: str | None, verbose: bool) -> None:
     )
 
 
-def _supervisor() -> Supervisor:
-    supervisor = Supervisor()
+def _process(config: Config, world: World) -> Process:
+    stream, supervisor = Stream(), Supervisor()
     seconds = supervisor.watchdog_seconds
     if seconds is not None and seconds < 2 * LONGEST_WAIT_SECONDS:
-        log.warn(
-            f"WatchdogSec={seconds:g} is too short: the agent tells that it lives every"
-            f" {LONGEST_WAIT_SECONDS:g} s; 60 is a good value"
-        )
-    return supervisor
+        words = "is too short: the agent tells that it lives every"
+        told = f"WatchdogSec={seconds:g} {words} {LONGEST_WAIT_SECONDS:g} s; 60 is a good value"
+        stream.emit(Warned(told))
+    holding = build_holding(world, stream, retry_cap=config.upload.retry_cap)
+    return Process(world, stream, holding, Signals(world.workers.wake), supervisor)
 
 
-def _opened(
-    config: Config, holds: Holds, wake: Wake, supervisor: Supervisor, *, patience: float | None
-) -> tuple[Lock, Journal] | None:
+def _try_out(fresh: Config, process: Process) -> None:
+    """Build what new settings need, and put it away again. Raises `ConfigError`."""
+    trial = Generation(fresh, process, page=status_page)
+    trial.end(finished=False)
+    trial.close()
+
+
+def _opened(config: Config, process: Process, *, patience: float | None) -> tuple[Lock, Journal] | None:
     """Open the state folder, however long it takes; None: told to stop, or out of patience."""
-    waited = 0.0
-    while not wake.told_to_stop and (patience is None or waited <= patience):
+    waited, world, holding = 0.0, process.world, process.holding
+    while not process.signals.told_to_stop and (patience is None or waited <= patience):
         try:
             lock, journal = open_state(config.folders.state, lock=AGENT_LOCK, holder="another agent")
         except Outside as fault:
-            holds.failed(fault)
-            pause = holds.next_probe() or 0.0
+            holding.failed(fault)
+            now = world.clock()
+            pause = (holding.table.next_probe(now) or now) - now
             waited += pause
-            supervisor.alive()  # a hold is work too: a start that systemd gives up on helps nobody
-            wake.wait(pause)
+            process.supervisor.alive()  # a hold is work too: a start that systemd gives up on helps nobody
+            world.workers.wait(pause)
             continue
-        for hold in holds.active():
-            holds.worked(hold.target)
-        if journal.first_start:
-            try:
-                create_folders(config)
-                journal.folders_made()
-            except Outside as fault:
-                log.warn(f"{fault.target} cannot be made: {fault.reason}")  # the agent holds it
+        holding.worked([hold.target for hold in holding.table.active])
         return lock, journal
     return None
 
 
+def _make_folders(config: Config, process: Process, journal: Journal) -> None:
+    """On the very first start, make the folders; where that cannot be, the agent holds them."""
+    if journal.first_start:
+        try:
+            create_folders(config, process.stream)
+            journal.folders_made()
+        except Outside as fault:
+            process.stream.emit(Warned(f"{fault.target} cannot be made: {fault.reason}"))
+
+
 @contextmanager
-def status_page(config: Config, vitals: Vitals, holds: Holds, client: Client) -> Iterator[None]:
+def status_page(config: Config, agent: Agent, process: Process, client: WfmClient) -> Iterator[None]:
     """Serve the status page, if the settings ask for it, as long as the block lasts."""
     if config.status is None:
         yield
@@ -134,7 +170,8 @@ def status_page(config: Config, vitals: Vitals, holds: Holds, client: Client) ->
     from watcher.web.server import served  # only here: the packages of the extra are not always there
 
     with served(
-        config, config.status, vitals=vitals, holds=holds, token_renewals=lambda: client.token_renewals
-    ) as url:
-        log.status_page(url)
+        config, config.status, vitals=agent.vitals, holds=process.holding.table, stream=process.stream,
+        token_renewals=lambda: client.token_renewals,
+    ) as url:  # fmt: skip
+        process.stream.emit(StatusPage(url))
         yield

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import threading
-import time
-import uuid
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher.agent.build import build_client, build_pipeline, open_state
+from watcher.agent.agent import ended
+from watcher.agent.build import World, build_client, build_engine, build_holding, build_policy, places
 from watcher.agent.drop_watcher import route_of
-from watcher.agent.holds import Holds
-from watcher.agent.pipeline import Pipeline
+from watcher.agent.effects import Effects
+from watcher.agent.engine import Part
+from watcher.agent.opening import open_state
 from watcher.commands.terminal import Bar, Terminal
-from watcher.core.errors import ConfigError, NotWhole, Stopped, Unfit
+from watcher.core.errors import ConfigError, NotWhole, Unfit
+from watcher.core.events import ChunkSent, Event
+from watcher.core.holds import listed
+from watcher.core.life import by_hand_from_the_journal, life_by_hand
 from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
 from watcher.core.steps import Finish, Reject, Step
 from watcher.core.units import utc_text
 from watcher.disk.claim import open_still
+from watcher.disk.files import folder_target
 from watcher.journal.protocol import Journal
+from watcher.report.stream import Stream
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
+from watcher.wfm.client import Client
 
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2
@@ -45,8 +51,6 @@ def upload(
     cannot be sent at all, before anything is.
     """
     planned = _planned(config, files, route_name, acd_type)
-    stop = threading.Event()
-    holds = Holds(cap_seconds=config.upload.retry_cap, stop=stop)
     failures = 0
     with ExitStack() as stack:
         client = build_client(config)
@@ -57,10 +61,9 @@ def upload(
         for stale in journal.under_way("hand"):  # nobody else can be at them: the lock is ours
             _give_up(journal, stale, "the command that sent it was ended")
         bar = stack.enter_context(terminal.bar())
-        sending = _Sending(terminal, bar, journal, holds, stop, patience)
-        pipeline = build_pipeline(config, journal, client, holds, on_chunk=sending.on_chunk)
+        sending = _Sending(config, journal, client, terminal, bar, patience)
         for path, found in planned:
-            failures += not sending.send(pipeline, path, found)
+            failures += not sending.send(path, found)
     return 1 if failures else 0
 
 
@@ -105,36 +108,39 @@ def _give_up(journal: Journal, entry: Row, reason: str) -> None:
 
 
 class _Sending:
-    """Sends one file at a time in a thread, while this one keeps the bar and the patience."""
+    """Sends one file at a time, with the bar and the patience of whoever waits for it."""
 
     def __init__(
         self,
+        config: Config,
+        journal: Journal,
+        client: Client,
         terminal: Terminal,
         bar: Bar,
-        journal: Journal,
-        holds: Holds,
-        stop: threading.Event,
         patience: float,
     ) -> None:
-        self._terminal = terminal
-        self._bar = bar
-        self._journal = journal
-        self._holds = holds
-        self._stop = stop
-        self._patience = patience
-        self._moved_at = time.monotonic()
+        self._journal, self._terminal, self._bar, self._patience = journal, terminal, bar, patience
+        self._world = World()
+        self._stream = Stream()
+        self._stream.subscribe(self._hear)
+        where = places(config, journal)
+        self._policy = build_policy(config, self._world, where, client)
+        self._effects = Effects(journal, where, client, now=self._world.now)
+        self._holding = build_holding(self._world, self._stream, retry_cap=config.upload.retry_cap)
+        self._engine = build_engine(self._world, self._holding, self._stream, journal)
+        self._moved_at = 0.0
+        self._last: Row | None = None
 
-    def on_chunk(self, entry: Row, position: int) -> None:
-        """A chunk was acknowledged; called in the uploader's thread."""
-        self._moved_at = time.monotonic()
-        self._bar.reached(position, entry.upload.total)
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, ChunkSent):
+            self._moved_at = self._world.clock()
+            self._bar.reached(event.end, event.row.upload.total)
 
-    def send(self, pipeline: Pipeline, path: Path, found: Route) -> bool:
+    def send(self, path: Path, found: Route) -> bool:
         """Send one file; returns whether it was delivered."""
         try:
             with open_still(path) as file:
-                look = Fingerprint.of(path.stat())
-                del file
+                look = Fingerprint.of(os.fstat(file.fileno()))
         except (OSError, NotWhole) as error:
             self._say(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a regular file'}")
             return False
@@ -142,68 +148,58 @@ class _Sending:
             name=path.name,
             fingerprint=look,
             source=str(path),
-            push_token=str(uuid.uuid4()),
+            push_token=self._policy.new_token(),
             route=found.name,
             acd_type=found.acd_type,
             origin="hand",
-            at=utc_text(datetime.now(UTC)),
+            at=utc_text(self._world.now()),
         )
-        [entry] = self._journal.claim([claim])
+        [row] = self._journal.claim([claim])
         self._bar.begin(shown(path.name), look.size)
-        last: list[Row | BaseException] = []
-        # Not `join`: interrupted by Ctrl-C it takes the thread for ended (python/cpython#90882).
-        ended = threading.Event()
-        thread = threading.Thread(target=_carried, args=(pipeline.carry, entry, last, ended), daemon=True)
-        thread.start()
+        policy = replace(self._policy, work=folder_target(path.parent))
+        part = Part(lambda: by_hand_from_the_journal(row.id, path.name, found, policy), self._effects.do)
+        self._last = None
+        self._engine.begin(row.id, path.name, life_by_hand(row, found, policy), part, self._ended)
         try:
-            self._watch(ended)
+            self._watch()
         except KeyboardInterrupt:
-            self._end(ended)
-            _give_up(self._journal, self._journal.row(entry.id), "interrupted by hand")
+            self._end()
+            _give_up(self._journal, self._journal.row(row.id), "interrupted by hand")
             raise
-        return self._told(path, entry, last)
+        return self._told(path, row)
 
-    def _watch(self, ended: threading.Event) -> None:
+    def _watch(self) -> None:
         """Wait for the end of the upload, or of our patience."""
-        self._moved_at = time.monotonic()
-        while not ended.wait(LOOK_SECONDS):
-            held = self._holds.active()
+        self._moved_at = self._world.clock()
+        while self._last is None:
+            due = self._engine.turn()
+            self._engine.finished(self._world.workers.wait(min(due - self._world.clock(), LOOK_SECONDS)))
+            held = self._engine.holds.active
             self._bar.note(f"held: {shown(held[0].reason)}" if held else "")
-            if held and time.monotonic() - self._moved_at > self._patience:
-                self._end(ended)
+            if held and self._world.clock() - self._moved_at > self._patience:
+                self._end()
+                return
 
-    def _end(self, ended: threading.Event) -> None:
-        self._stop.set()
-        self._holds.wake()
-        ended.wait()
+    def _end(self) -> None:
+        self._engine.stop()
 
-    def _told(self, path: Path, entry: Row, last: list[Row | BaseException]) -> bool:
-        result = last[0]
-        if isinstance(result, Stopped):
-            held = "; ".join(f"{hold.target}: {hold.reason}" for hold in self._holds.active())
-            _give_up(self._journal, self._journal.row(entry.id), f"gave up waiting: {held or 'stopped'}")
+    def _ended(self, row: Row, seconds: float) -> None:
+        self._last = row
+        self._stream.emit(ended(row, seconds))
+
+    def _told(self, path: Path, row: Row) -> bool:
+        last = self._last
+        if last is None:
+            held = listed(self._engine.holds.active)
+            _give_up(self._journal, self._journal.row(row.id), f"gave up waiting: {held or 'stopped'}")
             self._say(path, f"not sent: {held or 'stopped'}")
             return False
-        if isinstance(result, BaseException):
-            raise result
-        if result.state is FileState.DONE:
-            chunks = counted(result.upload.chunks, "chunk")
-            self._say(path, f"delivered in {chunks}, push token {result.push_token}")
+        if last.state is FileState.DONE:
+            chunks = counted(last.upload.chunks, "chunk")
+            self._say(path, f"delivered in {chunks}, push token {last.push_token}")
             return True
-        self._say(path, f"failed: {result.outcome.reason}; {result.outcome.what_to_do}")
+        self._say(path, f"failed: {last.outcome.reason}; {last.outcome.what_to_do}")
         return False
 
     def _say(self, path: Path, words: str) -> None:
         self._terminal.say(f"{shown(path.name)}: {words}")
-
-
-def _carried(
-    carry: Callable[[Row], Row], entry: Row, last: list[Row | BaseException], ended: threading.Event
-) -> None:
-    """What the thread does: bring the result, or the error, back to the one that asked."""
-    try:
-        last.append(carry(entry))
-    except Exception as error:
-        last.append(error)
-    finally:
-        ended.set()

@@ -12,6 +12,7 @@ from typing import Literal
 from watcher.core.errors import LostAnswer, Outside
 from watcher.core.faults import Follow, Scope, rule
 from watcher.core.model import Chunk, Route
+from watcher.core.target import Target
 
 # Under this size a chunk is not halved any more: a server that refuses 16 KiB refuses everything.
 SMALLEST_CHUNK_BYTES = 16 * 1024
@@ -94,12 +95,12 @@ class Conversation:
         route: Route,
         push_token: str,
         *,
-        server: str,
+        server: Target,
         attempts: int,
         lost_answer: Literal["resend", "new_token"],
         unknown: bool = False,
     ) -> None:
-        """`server` names the hold's target; `unknown`: the first chunk may have been taken already."""
+        """`server` is what is held where the fault is not the endpoint's; `unknown`: the first chunk may have been taken already."""
         self._route = route
         self._push_token = push_token
         self._server = server
@@ -131,7 +132,8 @@ class Conversation:
                 self._failures, self.unknown = 0, False
                 return Accepted()
             case Follow.HOLD:
-                target = self._route.url if means.scope is Scope.ENDPOINT else self._server
+                endpoint = Target("endpoint", self._route.url)
+                target = endpoint if means.scope is Scope.ENDPOINT else self._server
                 self.unknown = self.unknown or means.landed
                 fault = Outside(target, why, check=means.check, retry_after=reply.retry_after)
                 return Hold(fault, start_over=means.landed and self._new_token)

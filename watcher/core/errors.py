@@ -9,13 +9,14 @@ WatcherError
 ├── NotWhole             the file is not what was looked at any more: look again later
 ├── Gone                 the claimed file is neither in the work folder nor where it was to go
 ├── Unfit                the fault lies in the file: it fails, with this reason
-├── Stopped              a wait ended because the agent stops
 └── IllegalStep          a journal step that the transition table forbids: our own fault; exit 3
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from watcher.core.target import Target
 
 
 class WatcherError(Exception):
@@ -44,12 +45,12 @@ class Outdated(ConfigError):
 class Outside(WatcherError):
     """A fault outside the file (network, server, credentials, disk): hold `target`, try again.
 
-    `target` is what is held (a URL or `folder PATH`), `reason` what happened, `check` what a person
+    `target` is what is held, `reason` what happened, `check` what a person
     should look at, `retry_after` the seconds that the server asked to wait, if it did.
     """
 
     def __init__(
-        self, target: str, reason: str, *, check: str = "", retry_after: float | None = None
+        self, target: Target, reason: str, *, check: str = "", retry_after: float | None = None
     ) -> None:
         super().__init__(f"{target}: {reason}")
         self.target = target
@@ -95,10 +96,6 @@ class Unfit(WatcherError):
         self.status = status
         self.said = said
         self.problems = tuple(problems)
-
-
-class Stopped(WatcherError):
-    """A wait ended early because the agent is stopping; the file stays as the journal has it."""
 
 
 class IllegalStep(WatcherError):

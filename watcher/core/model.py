@@ -31,6 +31,7 @@ class FileState(StrEnum):
 
 _S = FileState
 FINAL = frozenset({_S.DONE, _S.FAILED, _S.RETURNED, _S.VANISHED})
+UNDECIDED = frozenset({_S.SEEN, _S.READY, _S.SENDING, _S.RETRYING})
 _VERDICTS = frozenset({_S.DELIVERED, _S.REJECTED, _S.CHANGED, _S.VANISHED})
 TRANSITIONS: Mapping[FileState, frozenset[FileState]] = {
     # Claimed and sent, or decided, in one commit; READY alone is a file that waits after its claim.

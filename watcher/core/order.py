@@ -45,16 +45,16 @@ def queues(files: Iterable[Waiting]) -> dict[str | None, list[Waiting]]:
 
 
 def blocked(
-    route: Route, *, present: Mapping[str | None, int], under_way: Mapping[str | None, int]
+    route: Route, *, present: Mapping[str | None, int], under_way: Mapping[str | None, int], ahead: int = 0
 ) -> str | None:
     """Say why no file of `route` may start now, or None: one may.
 
     `present` counts the files in the drop folder per route name, settling ones too, `under_way` those
-    claimed and not finished.
+    claimed and not finished; so many may be claimed `ahead` of those whose turn it is.
     """
     for name in route.after:
         if present.get(name, 0) or under_way.get(name, 0):
             return f"waits for {name}"
-    if under_way.get(route.name, 0) >= route.parallel:
+    if under_way.get(route.name, 0) >= route.parallel + ahead:
         return f"behind another file of {route.name}"
     return None

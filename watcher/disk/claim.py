@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,26 +31,64 @@ _OPEN_FLAGS = (
 )
 
 
-def claim(source: Path, target: Path, look: Fingerprint, *, marker: str | None = None) -> None:
-    """Rename `source` to `target`; its marker file, if it has one, goes with it.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that is to be claimed."""
 
-    The folder above the target's own is there already. The file may still have changed at the very last
-    moment: whoever opens it looks again. Raises `NotWhole` where it is not what was looked at any more and
-    was not touched, `Outside` for a fault of the folders.
+    source: Path
+    target: Path  # in a folder of its own, which is not there yet
+    look: Fingerprint
+    marker: str | None = None  # the name of its marker file, which goes along with it
+
+
+def claim(files_wanted: Sequence[Wanted]) -> list[NotWhole | Outside | None]:
+    """Rename each source to its target; returns for each why not, or None: it is ours.
+
+    The folder above the targets' own is there already. A file may still have changed at the very last moment:
+    whoever opens it looks again. `NotWhole`: it is not what was looked at any more, and was not touched;
+    `Outside`: a fault of the folders, and no later file was touched either.
     """
+    results: list[NotWhole | Outside | None] = []
+    for wanted in files_wanted:
+        if results and isinstance(results[-1], Outside):
+            results.append(results[-1])
+            continue
+        try:
+            _claim(wanted)
+        except (NotWhole, Outside) as error:
+            results.append(error)
+        else:
+            results.append(None)
+    claimed = [wanted for wanted, error in zip(files_wanted, results, strict=True) if error is None]
+    # The names are in place; where they cannot be made durable, the journal's row tells both ways.
+    with suppress(OSError):
+        _sync(claimed)
+    return results
+
+
+def _sync(claimed: Sequence[Wanted]) -> None:
+    """Make the renames durable: the new names first, the old ones' end last. Each folder once for all files."""
+    own = dict.fromkeys(wanted.target.parent for wanted in claimed)
+    above = dict.fromkeys(folder.parent for folder in own)
+    for folder in (*own, *above, *dict.fromkeys(wanted.source.parent for wanted in claimed)):
+        files.sync_folder(folder)
+
+
+def _claim(wanted: Wanted) -> None:
+    source, target = wanted.source, wanted.target
     own = target.parent
-    if not _is(source, look):
+    if not _is(source, wanted.look):
         raise NotWhole
     with files.blame(own.parent):
-        files.make_folder(own)
+        files.make_folder(own, durable=False)
     try:
         with files.blame(source.parent):
             _rename(source, target)
-            if marker is not None:
-                take_marker(source.parent, own, marker)
+            if wanted.marker is not None:
+                take_marker(source.parent, own, wanted.marker)
     except (NotWhole, Outside):
         if os.path.lexists(target):
-            return  # it is ours: only its marker, or an fsync, failed
+            return  # it is ours: only its marker failed
         with files.blame(own.parent):
             files.remove_folder(own)
         raise

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from watcher.core.errors import Outside
 from watcher.core.names import shown
+from watcher.core.target import Target
 
 COPY_BYTES = 1 << 20
 # What `link` says on file systems without hard links: FAT, exFAT, many SMB mounts, FUSE.
@@ -44,15 +45,16 @@ def blame(folder: Path) -> Iterator[None]:
         raise Outside(folder_target(folder), words, check=check) from error
 
 
-def folder_target(folder: Path) -> str:
-    """Return the name under which a folder is held."""
-    return f"folder {shown(str(folder))}"
+def folder_target(folder: Path) -> Target:
+    """Return what is held where a folder is away."""
+    return Target("folder", shown(str(folder)))
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, *, durable: bool = True) -> None:
     """Create a folder of our own, for us alone (0700); one that is there is fine.
 
-    Not its parents: where they are missing, a share is not mounted.
+    Not its parents: where they are missing, a share is not mounted. Without `durable` whoever calls syncs the
+    folder above it.
     """
     try:
         path.mkdir(mode=0o700)
@@ -60,7 +62,8 @@ def make_folder(path: Path) -> None:
         if not path.is_dir():
             raise
     else:
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
 def make_subfolder(path: Path) -> None:
@@ -100,10 +103,11 @@ def sync_folder(path: Path) -> None:
 
 
 def rename_in(source: Path, target: Path) -> None:
-    """Rename `source` to `target`, which lies in a fresh folder of our own: atomic, or an `OSError`."""
+    """Rename `source` to `target`, which lies in a fresh folder of our own: atomic, or an `OSError`.
+
+    Whoever calls syncs both folders.
+    """
     os.rename(source, target)
-    sync_folder(target.parent)
-    sync_folder(source.parent)
 
 
 def move_new(source: Path, target: Path, *, part: str) -> None:

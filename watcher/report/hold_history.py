@@ -1,55 +1,56 @@
-"""Writes the holds that are over into the journal, for the plot of the status page; by the log's events.
+"""Writes the holds that are over into the journal, for the plot of the status page.
 
-It is a diary and no more: where it cannot write (a full disk is itself a hold), the entry is dropped.
+It is a history and no more: where it cannot write (a full disk is itself a hold), the entry is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from watcher.core.errors import Outside
+from watcher.core.events import Event, HoldBegan, HoldEnded
+from watcher.core.target import Target
 from watcher.journal.protocol import Timeline
-from watcher.report import log
+from watcher.report.stream import Stream
 
 
-class Diary:
+class HoldHistory:
     """The holds of this process, from their beginning to their end."""
 
     def __init__(self, timeline: Timeline, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._timeline = timeline
         self._now = now
-        self._open: dict[str, tuple[str, datetime]] = {}  # by target; each access is one step
+        self._open: dict[Target, tuple[str, datetime]] = {}  # each access is one step
 
-    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Take note of an event of the log."""
-        if event == "hold_began":
-            self._open[fields["target"]] = (fields["reason"], self._now())
-        elif event == "hold_ended":
-            self._write(fields["target"])
+    def hear(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case HoldBegan(target, reason):
+                self._open[target] = (reason, self._now())
+            case HoldEnded(target):
+                self._write(target)
 
     def close(self) -> None:
         """The agent ends: what is still held is written down as far as it got."""
         for target in list(self._open):
             self._write(target)
 
-    def _write(self, target: str) -> None:
+    def _write(self, target: Target) -> None:
         found = self._open.pop(target, None)
         if found is not None:
             reason, began = found
             with suppress(Outside):  # no room, or no folder: see above
-                self._timeline.hold_ended(target, reason, began=began, ended=self._now())
+                self._timeline.hold_ended(str(target), reason, began=began, ended=self._now())
 
 
 @contextmanager
-def kept(timeline: Timeline) -> Iterator[None]:
-    """Keep the diary as long as the block lasts."""
-    diary = Diary(timeline)
-    end = log.listen(diary.hear)
+def kept(timeline: Timeline, stream: Stream) -> Iterator[None]:
+    """Keep the history as long as the block lasts."""
+    history = HoldHistory(timeline)
     try:
-        yield
+        with stream.told_to(history.hear):
+            yield
     finally:
-        end()
-        diary.close()
+        history.close()

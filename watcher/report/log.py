@@ -9,14 +9,41 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loguru import logger
 
 from watcher.core.errors import ConfigError
+from watcher.core.events import (
+    ChunkSent,
+    Claimed,
+    Crashed,
+    Event,
+    FileDelivered,
+    FileFailed,
+    FileRemoved,
+    FileReturned,
+    FileVanished,
+    FolderCreated,
+    HistoryRemoved,
+    HoldBegan,
+    HoldEnded,
+    NotifyFails,
+    NotifyLost,
+    NotifyWorks,
+    ObserverRestarted,
+    ReloadAccepted,
+    ReloadRefused,
+    Resumed,
+    SmallerChunks,
+    Started,
+    StartedOver,
+    StatusPage,
+    Stopped,
+    TryingAgain,
+    Warned,
+)  # fmt: skip
 from watcher.core.model import Row
 from watcher.core.names import counted, shown
 from watcher.core.units import utc_text
@@ -24,9 +51,6 @@ from watcher.report.log_lines import PRIORITY, journald_line, json_line, text_li
 
 if TYPE_CHECKING:
     from loguru import Record
-
-Listener = Callable[[str, Mapping[str, Any]], None]
-_listeners: list[Listener] = []
 
 
 def setup(
@@ -65,171 +89,151 @@ def setup(
     logging.basicConfig(handlers=[_FromStandardLogging()], level=logging.WARNING, force=True)
 
 
-def listen(hear: Listener) -> Callable[[], None]:
-    """Tell `hear` of every event, by name and fields, whatever the level of the log; returns what ends that.
-
-    It is called in the thread of the event and must not wait. A fault in it is logged, and stops nothing.
-    """
-    _listeners.append(hear)
-    return lambda: _listeners.remove(hear)
-
-
-def started(*, drop: Path, server: str, version: str, routes: int, observe: str) -> None:
-    """The agent runs."""
-    _say("INFO", "started", "watcher {version} watches {drop} ({observe}) for {server}, {routes}",
-         version=version, drop=str(drop), observe=observe, server=server,
-         routes=counted(routes, "route"))  # fmt: skip
+def hear(event: Event) -> None:
+    """Log an event: its name, its wording and its level stand here, and nowhere else."""
+    level, name, wording, fields = _told(event)
+    error = event.error if isinstance(event, Crashed) else None
+    # Values go in by name and never become part of a format string: a file may be called {0}.csv.
+    safe = {key: shown(value) if isinstance(value, str) else value for key, value in fields.items()}
+    bound = logger.bind(event=name, fields=safe).opt(exception=error)
+    bound.log(level, "{}", wording.format(**safe))
 
 
-def status_page(url: str) -> None:
-    """The status page is there."""
-    _say("INFO", "status_page", "the status page is at {url}", url=url)
+def deaf(event: Event, error: Exception) -> None:
+    """Whoever listens to events failed on one: a fault of ours, which stops nothing."""
+    name = _told(event)[1]
+    logger.opt(exception=error).bind(event="deaf", fields={}).error("a listener failed on {}", name)
 
 
-def stopped(reason: str) -> None:
-    """The agent ends."""
-    _say("INFO", "stopped", "stopped: {reason}", reason=reason)
+_Told = tuple[str, str, str, dict[str, Any]]  # level, name, wording, fields
 
 
-def reload_accepted() -> None:
-    """SIGHUP, and the settings are sound."""
-    _say("INFO", "reload_accepted", "the settings were read again: they take effect when the uploads"
-         " under way are at their end, or held")  # fmt: skip
+def _told(event: Event) -> _Told:
+    match event:
+        case Resumed() | Claimed() | ChunkSent() | TryingAgain() | StartedOver() | FileRemoved():
+            return _of_a_file(event)
+        case FileDelivered() | FileFailed() | FileReturned() | FileVanished():
+            return _of_its_end(event)
+        case HoldBegan() | HoldEnded() | SmallerChunks():
+            return _of_what_is_outside(event)
+        case NotifyFails() | NotifyWorks() | NotifyLost():
+            return _of_notices(event)
+        case _:
+            return _of_the_agent(event)
 
 
-def reload_refused(problems: Sequence[str]) -> None:
-    """SIGHUP, and they are not."""
-    _say("ERROR", "reload_refused", "the settings were read again and refused; the old ones stay in force:"
-         " {problems}", problems="; ".join(problems))  # fmt: skip
+def _of_a_file(event: Resumed | Claimed | ChunkSent | TryingAgain | StartedOver | FileRemoved) -> _Told:
+    row, of = event.row, _of(event.row)
+    match event:
+        case Resumed():
+            more: dict[str, Any] = {"state": str(row.state), "counted": counted(row.upload.chunks, "chunk")}
+            return "INFO", "resumed", "{name}: goes on where it was ({state}, {counted} delivered)", of | more
+        case Claimed():
+            return "DEBUG", "claimed", "{name}: claimed for {route}, push token {push_token}", of
+        case ChunkSent(_, start, end, last):
+            words = "{name}: chunk {chunks} delivered, bytes {start} to {end}{which}"
+            more = {"chunks": row.upload.chunks + 1, "start": start, "end": end}
+            return "DEBUG", "chunk", words, of | more | {"which": ", the last one" if last else ""}
+        case TryingAgain(_, reason, attempt, seconds):
+            words = "{name}: {reason}; try {attempt} failed, next in {seconds} s"
+            more = {"reason": reason, "attempt": attempt, "seconds": round(seconds, 1)}
+            return "WARNING", "trying_again", words, of | more
+        case StartedOver():
+            words = "{name}: an answer was lost: begins again under push token {push_token}"
+            return "WARNING", "start_over", words, of
+        case FileRemoved():
+            words = "{name}: {state} since {since}, kept long enough: removed {target}"
+            more = {"state": str(row.state), "since": row.outcome.finished_at, "target": row.place.target}
+            return "INFO", "removed", words, of | more
 
 
-def warn(sentence: str) -> None:
-    """Something that a person should know, and that stops nothing."""
-    _say("WARNING", "warning", "{sentence}", sentence=sentence)
+def _of_its_end(event: FileDelivered | FileFailed | FileReturned | FileVanished) -> _Told:
+    row, outcome = event.row, event.row.outcome
+    target = row.place.target or row.file.source
+    match event:
+        case FileDelivered(_, seconds):
+            notes = "; ".join(filter(None, (outcome.reason, outcome.note)))
+            words = "{name}: delivered to {route}, {bytes} bytes, {counted}, {seconds} s, push token"
+            more: dict[str, Any] = {
+                "counted": counted(row.upload.chunks, "chunk"),
+                "seconds": round(seconds, 3),
+            }
+            more |= {"target": target, "note": f" ({notes})" if notes else ""}
+            return "INFO", "delivered", words + " {push_token}, now {target}{note}", _of(row) | more
+        case FileFailed():
+            more = {"reason": outcome.reason, "what_to_do": outcome.what_to_do, "target": target}
+            return "ERROR", "failed", "{name}: failed: {reason}; {what_to_do}; now {target}", _of(row) | more
+        case FileReturned():
+            words = "{name}: back in the drop folder: {reason}"
+            return "WARNING", "returned", words, _of(row) | {"reason": outcome.reason}
+        case FileVanished():
+            return "WARNING", "vanished", "{name}: {reason}", _of(row) | {"reason": outcome.reason}
 
 
-def folder_created(folder: Path) -> None:
-    """First start: a folder of the settings was not there."""
-    _say("INFO", "folder_created", "created the folder {folder}", folder=str(folder))
+def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks) -> _Told:
+    match event:
+        case HoldBegan(target, reason, check, seconds):
+            words = "holding {target}: {reason}; next try in {seconds} s, and so on without end{hint}"
+            fields: dict[str, Any] = {"target": str(target), "reason": reason, "seconds": round(seconds, 1)}
+            fields["hint"] = f"; check: {check}" if check else ""
+            return "WARNING", "hold_began", words, fields
+        case HoldEnded(target, _, _, seconds, tries):
+            words = "{target} is back after {seconds} s and {tries} tries"
+            fields = {"target": str(target), "seconds": round(seconds, 1), "tries": tries}
+            return "INFO", "hold_ended", words, fields
+        case SmallerChunks(route, limit):
+            words = "{route}: the server refuses the size: chunks of at most {limit} bytes from now on;"
+            fields = {"route": route, "limit": limit}
+            return "WARNING", "smaller_chunks", words + " upload.chunk_bytes can say so", fields
 
 
-def observer_restarted() -> None:
-    """The event source had gone deaf."""
-    _say("INFO", "observer_restarted", "the drop folder was replaced or the event source died: watching anew")
+def _of_notices(event: NotifyFails | NotifyWorks | NotifyLost) -> _Told:
+    match event:
+        case NotifyFails(channel, why):
+            words = "{channel}: a message cannot be sent: {why}; tried a few times more, and files go on;"
+            fields: dict[str, Any] = {"channel": channel, "why": why}
+            return "WARNING", "notify_fails", words + " `watcher check --notify` sends a test", fields
+        case NotifyWorks(channel):
+            words = "{channel}: messages get through again"
+            return "INFO", "notify_works", words, {"channel": channel}
+        case NotifyLost(number):
+            words = (
+                "{counted} failed and were not told: too many at once; `watcher history --failed` shows all"
+            )
+            return "WARNING", "notify_lost", words, {"counted": counted(number, "file")}
 
 
-def resumed(entry: Row) -> None:
-    """A file that was under way at the last stop goes on."""
-    _say("INFO", "resumed", "{name}: goes on where it was ({state}, {counted} delivered)",
-         **_of(entry), state=str(entry.state), counted=counted(entry.upload.chunks, "chunk"))  # fmt: skip
-
-
-def claimed(entry: Row) -> None:
-    """A file left the drop folder."""
-    _say("DEBUG", "claimed", "{name}: claimed for {route}, push token {push_token}", **_of(entry))
-
-
-def chunk_sent(entry: Row, *, start: int, end: int, last: bool) -> None:
-    """A chunk was acknowledged."""
-    _say("DEBUG", "chunk", "{name}: chunk {chunks} delivered, bytes {start} to {end}{which}",
-         **(_of(entry) | {"chunks": entry.upload.chunks + 1}), start=start, end=end,
-         which=", the last one" if last else "")  # fmt: skip
-
-
-def delivered(entry: Row, *, seconds: float) -> None:
-    """The one line that says it all."""
-    notes = "; ".join(filter(None, (entry.outcome.reason, entry.outcome.note)))
-    _say("INFO", "delivered",
-         "{name}: delivered to {route}, {bytes} bytes, {counted}, {seconds} s, push token"
-         " {push_token}, now {target}{note}",
-         **_of(entry), counted=counted(entry.upload.chunks, "chunk"), seconds=round(seconds, 3),
-         target=entry.place.target or entry.file.source, note=f" ({notes})" if notes else "")  # fmt: skip
-
-
-def failed(entry: Row) -> None:
-    """The fault lies in the file."""
-    _say("ERROR", "failed", "{name}: failed: {reason}; {what_to_do}; now {target}",
-         **_of(entry), reason=entry.outcome.reason, what_to_do=entry.outcome.what_to_do,
-         target=entry.place.target or entry.file.source)  # fmt: skip
-
-
-def returned(entry: Row) -> None:
-    """A file went back into the drop folder."""
-    _say("WARNING", "returned", "{name}: back in the drop folder: {reason}",
-         **_of(entry), reason=entry.outcome.reason)  # fmt: skip
-
-
-def vanished(entry: Row) -> None:
-    """A claimed file is nowhere."""
-    _say("WARNING", "vanished", "{name}: {reason}", **_of(entry), reason=entry.outcome.reason)
-
-
-def hold_began(target: str, reason: str, check: str, *, seconds: float) -> None:
-    """Something outside is in the way."""
-    _say("WARNING", "hold_began", "holding {target}: {reason}; next try in {seconds} s, and so on without end"
-         "{hint}", target=target, reason=reason, seconds=round(seconds, 1),
-         hint=f"; check: {check}" if check else "")  # fmt: skip
-
-
-def hold_ended(target: str, *, seconds: float, tries: int) -> None:
-    """... and is not any more."""
-    _say("INFO", "hold_ended", "{target} is back after {seconds} s and {tries} tries",
-         target=target, seconds=round(seconds, 1), tries=tries)  # fmt: skip
-
-
-def trying_again(entry: Row, *, reason: str, attempt: int, seconds: float) -> None:
-    """A server error that may be the file's fault."""
-    _say("WARNING", "trying_again", "{name}: {reason}; try {attempt} failed, next in {seconds} s",
-         **_of(entry), reason=reason, attempt=attempt, seconds=round(seconds, 1))  # fmt: skip
-
-
-def smaller_chunks(route: str, limit: int) -> None:
-    """413."""
-    _say("WARNING", "smaller_chunks", "{route}: the server refuses the size: chunks of at most {limit} bytes"
-         " from now on; upload.chunk_bytes can say so", route=route, limit=limit)  # fmt: skip
-
-
-def start_over(entry: Row) -> None:
-    """A lost answer with `lost_answer: new_token`."""
-    _say("WARNING", "start_over", "{name}: an answer was lost: begins again under push token {push_token}",
-         **_of(entry))  # fmt: skip
-
-
-def notify_fails(channel: str, why: str) -> None:
-    """A message to a person does not get through; once for an outage."""
-    _say("WARNING", "notify_fails", "{channel}: a message cannot be sent: {why}; tried a few times more,"
-         " and files go on; `watcher check --notify` sends a test", channel=channel, why=why)  # fmt: skip
-
-
-def notify_works(channel: str) -> None:
-    """... and does again."""
-    _say("INFO", "notify_works", "{channel}: messages get through again", channel=channel)
-
-
-def notify_lost(number: int) -> None:
-    """More files failed than there was room to remember while a message was being sent."""
-    _say("WARNING", "notify_lost", "{counted} failed and were not told: too many at once; `watcher history"
-         " --failed` shows all", counted=counted(number, "file"))  # fmt: skip
-
-
-def removed(entry: Row) -> None:
-    """Kept long enough: `retention`."""
-    _say("INFO", "removed", "{name}: {state} since {since}, kept long enough: removed {target}",
-         **_of(entry), state=str(entry.state), since=entry.outcome.finished_at,
-         target=entry.place.target)  # fmt: skip
-
-
-def history_removed(number: int, *, before: datetime) -> None:
-    """Rows of the journal, too."""
-    _say("INFO", "history_removed", "removed {counted} from the history: they ended before {before}",
-         counted=counted(number, "row"), before=utc_text(before))  # fmt: skip
-
-
-def crashed(where: str) -> None:
-    """A fault of ours; called while the exception is handled."""
-    logger.opt(exception=True).bind(event="crashed", fields={"where": where}).critical(
-        "a fault of watcher itself, please report it: {}", where
-    )
+def _of_the_agent(event: Event) -> _Told:
+    match event:
+        case Started(drop, server, version, routes, observe):
+            words = "watcher {version} watches {drop} ({observe}) for {server}, {routes}"
+            fields: dict[str, Any] = {"version": version, "drop": drop, "observe": observe, "server": server}
+            return "INFO", "started", words, fields | {"routes": counted(routes, "route")}
+        case StatusPage(url):
+            return "INFO", "status_page", "the status page is at {url}", {"url": url}
+        case Stopped(reason):
+            return "INFO", "stopped", "stopped: {reason}", {"reason": reason}
+        case ReloadAccepted():
+            words = "the settings were read again: they take effect now, for uploads under way when they"
+            return "INFO", "reload_accepted", words + " end or are held", {}
+        case ReloadRefused(problems):
+            words = "the settings were read again and refused; the old ones stay in force: {problems}"
+            return "ERROR", "reload_refused", words, {"problems": "; ".join(problems)}
+        case FolderCreated(folder):
+            return "INFO", "folder_created", "created the folder {folder}", {"folder": folder}
+        case ObserverRestarted():
+            words = "the drop folder was replaced or the event source died: watching anew"
+            return "INFO", "observer_restarted", words, {}
+        case HistoryRemoved(number, before):
+            words = "removed {counted} from the history: they ended before {before}"
+            fields = {"counted": counted(number, "row"), "before": utc_text(before)}
+            return "INFO", "history_removed", words, fields
+        case Crashed(where):
+            words = "a fault of watcher itself, please report it: {where}"
+            return "CRITICAL", "crashed", words, {"where": where}
+        case Warned(sentence):
+            return "WARNING", "warning", "{sentence}", {"sentence": sentence}
+    raise TypeError(f"{type(event).__name__} has no words")
 
 
 def _of(entry: Row) -> dict[str, Any]:
@@ -240,17 +244,6 @@ def _of(entry: Row) -> dict[str, Any]:
         "chunks": entry.upload.chunks,
         "push_token": entry.push_token,
     }
-
-
-def _say(level: str, event: str, wording: str, **fields: Any) -> None:
-    # Values go in by name and never become part of a format string: a file may be called {0}.csv.
-    safe = {key: shown(value) if isinstance(value, str) else value for key, value in fields.items()}
-    logger.bind(event=event, fields=safe).log(level, "{}", wording.format(**safe))
-    for hear in tuple(_listeners):
-        try:
-            hear(event, safe)
-        except Exception:  # counting is none of the event's business: a file must not be held by it
-            logger.opt(exception=True).bind(event="deaf", fields={}).error("a listener failed on {}", event)
 
 
 def _format(render: Any) -> Any:

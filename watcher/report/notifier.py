@@ -19,14 +19,25 @@ from pathlib import Path
 from typing import Protocol
 
 from watcher.core.errors import Outside
+from watcher.core.events import (
+    Crashed,
+    Event,
+    FileDelivered,
+    FileFailed,
+    HoldBegan,
+    HoldEnded,
+    NotifyFails,
+    NotifyLost,
+    NotifyWorks,
+)  # fmt: skip
 from watcher.core.holds import Hold
 from watcher.core.model import FileState, Row
 from watcher.core.units import utc_text
 from watcher.disk import files
 from watcher.journal.protocol import Journal
-from watcher.report import log
 from watcher.report.expect import Expectation, open_deadline
 from watcher.report.notices import Held, Message, Notices, Silence
+from watcher.report.stream import Stream
 
 QUEUE_EVENTS = 1000  # that wait while a message is being sent; more of them are not told one by one
 OUTBOX_MESSAGES = 100
@@ -54,6 +65,7 @@ class Outbox:
     """The messages that one channel has still to take."""
 
     channel: Sends
+    stream: Stream
     waiting: deque[Message] = field(default_factory=lambda: deque(maxlen=OUTBOX_MESSAGES))
     tries: int = 0  # of the first one
     next_at: float = 0.0  # monotonic seconds: no try before
@@ -67,11 +79,11 @@ class Outbox:
                 self.waiting.popleft()
                 self.tries = 0
                 if self.down:
-                    log.notify_works(self.channel.name)
+                    self.stream.emit(NotifyWorks(self.channel.name))
                 self.down = False
                 continue
             if not self.down:
-                log.notify_fails(self.channel.name, why)
+                self.stream.emit(NotifyFails(self.channel.name, why))
             self.down = True
             self.next_at = clock() + RETRY_SECONDS[min(self.tries, len(RETRY_SECONDS) - 1)]
             self.tries += 1
@@ -82,7 +94,7 @@ class Outbox:
                 return
 
 
-class Bulletin:
+class Notifier:
     """Tells people. Without channels it does nothing at all."""
 
     def __init__(
@@ -90,12 +102,14 @@ class Bulletin:
         channels: Sequence[Sends],
         notices: Notices,
         holds: Callable[[], Iterable[Hold]],
+        stream: Stream,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`holds` gives the holds of this moment."""
-        self._boxes = [Outbox(channel) for channel in channels]
+        self._boxes = [Outbox(channel, stream) for channel in channels]
+        self._stream = stream
         self._notices = notices
         self._holds = holds
         self._clock = clock
@@ -114,16 +128,22 @@ class Bulletin:
 
     # -- any thread --------------------------------------------------------------------------------
 
-    def outcome(self, entry: Row) -> None:
-        """A file came to its end."""
+    def hear(self, event: Event) -> None:
+        """Take note of files that came to their end, and of holds that begin or end."""
+        match event:
+            case FileFailed(row) | FileDelivered(row):
+                self._outcome(row)
+            case HoldBegan() | HoldEnded():
+                self._wake()
+
+    def _outcome(self, entry: Row) -> None:
         if self._boxes and (entry.state is FileState.FAILED or entry.place.aside is not None):
             try:
                 self._events.put_nowait(entry)
             except queue.Full:
                 self._lost += 1
 
-    def changed(self) -> None:
-        """A hold began or ended."""
+    def _wake(self) -> None:
         if self._boxes:
             with suppress(queue.Full):  # then it is awake already
                 self._events.put_nowait(None)
@@ -159,7 +179,7 @@ class Bulletin:
             return
         self._finished = finished
         self._closing.set()
-        self.changed()
+        self._wake()
         if self._thread is not None:
             self._thread.join(patience_seconds)
 
@@ -172,8 +192,8 @@ class Bulletin:
                 with suppress(queue.Empty):
                     self._note(self._events.get(timeout=self._pause()))
             self.round(last=True)
-        except Exception:  # files go on without us
-            log.crashed("telling people")
+        except Exception as error:  # files go on without us
+            self._stream.emit(Crashed("telling people", error))
 
     def round(self, *, last: bool = False) -> None:
         """Take note of what happened, and send what is due. For its thread, and for tests."""
@@ -181,7 +201,7 @@ class Bulletin:
             while True:
                 self._note(self._events.get_nowait())
         if self._lost > self._lost_told:
-            log.notify_lost(self._lost - self._lost_told)
+            self._stream.emit(NotifyLost(self._lost - self._lost_told))
             self._lost_told = self._lost
         tick = self._clock()
         self._notices.holds(map(_held, self._holds()), tick)
@@ -234,7 +254,7 @@ class Bulletin:
 
 
 def _held(hold: Hold) -> Held:
-    return Held(hold.target, hold.reason, hold.check, hold.since, hold.began)
+    return Held(str(hold.target), hold.reason, hold.check, hold.since, hold.began)
 
 
 def _remembered(path: Path) -> dict[str, str]:

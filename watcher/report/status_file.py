@@ -41,7 +41,7 @@ def write(
         "started_at": started_at,
         "updated_at": utc_text(datetime.now(UTC)),
         "held": [
-            {"target": shown(hold.target), "since": utc_text(hold.since), "reason": shown(hold.reason)}
+            {"target": shown(str(hold.target)), "since": utc_text(hold.since), "reason": shown(hold.reason)}
             for hold in holds
         ],
         "waiting_count": number,

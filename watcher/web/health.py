@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from watcher.agent.vitals import Vitals
-from watcher.agent.wake import LONGEST_WAIT_SECONDS
+from watcher.agent.workers import LONGEST_WAIT_SECONDS
 
 # The loop waits 5 s at most. A look at a huge folder on a slow share, or a claim there, takes its time.
 STUCK_SECONDS = 60.0

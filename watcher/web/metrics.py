@@ -1,4 +1,4 @@
-"""What Prometheus gets: counted from the events of the log and read from the agent's signs of life.
+"""What Prometheus gets: counted from the events and read from the agent's signs of life.
 
 Label values come from the settings and from fixed lists, never from a file's name or a server's words:
 their number is bounded. Names: https://prometheus.io/docs/practices/naming/
@@ -6,8 +6,7 @@ their number is bounded. Names: https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -21,12 +20,26 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from watcher import __version__
 from watcher.agent.vitals import Vitals
+from watcher.core.events import (
+    ChunkSent,
+    Event,
+    FileDelivered,
+    FileFailed,
+    FileReturned,
+    FileVanished,
+    HoldBegan,
+    HoldEnded,
+    TryingAgain,
+)  # fmt: skip
 from watcher.core.holds import Hold
+from watcher.core.model import Row
+from watcher.core.target import KINDS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-OUTCOMES = {"delivered": "done", "failed": "failed", "returned": "returned", "vanished": "vanished"}
-KINDS = ("login", "server", "endpoint", "folder", "file")
-NO_ROUTE = "no route"  # as the log has it
+OUTCOMES = {
+    FileDelivered: "done", FileFailed: "failed", FileReturned: "returned", FileVanished: "vanished"
+}  # fmt: skip
+NO_ROUTE = "no route"
 # Seconds: a small file takes tens of milliseconds, a large one over a slow line an hour.
 DURATIONS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
@@ -42,13 +55,11 @@ class Metrics:
         holds: Callable[[], Sequence[Hold]],
         seconds_held: Callable[[Hold], float],
         token_renewals: Callable[[], int],
-        kind_of: Callable[[str], str],
     ) -> None:
-        """`holds` gives those that last, `kind_of` what kind of thing a hold's target is: one of `KINDS`."""
+        """`holds` gives those that last."""
         # Otherwise each series gets a second one, with its birth, that nobody asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._routes = frozenset(routes) | {NO_ROUTE}
-        self._kind_of = kind_of
         self._registry = CollectorRegistry()
         self._files = self._counter("files", "Files that came to their end.", ("route", "outcome"))
         self._bytes = self._counter("acknowledged_bytes", "Bytes that the server took.", ("route",))
@@ -65,33 +76,34 @@ class Metrics:
             registry=self._registry,
         )
         self._begin_at_zero(self._routes)
-        self._now = _Now(vitals, holds, seconds_held, token_renewals, kind_of)
+        self._now = _Now(vitals, holds, seconds_held, token_renewals)
         self._registry.register(self._now)
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Count an event of the log."""
+    def hear(self, event: Event) -> None:
+        """Count an event."""
         match event:
-            case "delivered":
-                self._durations.labels(self._route(fields)).observe(fields["seconds"])
-            case "chunk":
-                self._bytes.labels(self._route(fields)).inc(fields["end"] - fields["start"])
-                self._chunks.labels(self._route(fields)).inc()
-            case "trying_again":
-                self._retries.labels(self._route(fields)).inc()
-            case "hold_began":
-                self._holds.labels(self._kind_of(fields["target"])).inc()
-            case "hold_ended":
-                self._now.hold_ended(self._kind_of(fields["target"]), fields["seconds"])
-        if event in OUTCOMES:
-            self._files.labels(self._route(fields), OUTCOMES[event]).inc()
+            case ChunkSent(row, start, end):
+                self._bytes.labels(self._route(row)).inc(end - start)
+                self._chunks.labels(self._route(row)).inc()
+            case TryingAgain(row):
+                self._retries.labels(self._route(row)).inc()
+            case HoldBegan(target):
+                self._holds.labels(target.kind).inc()
+            case HoldEnded(target):
+                self._now.hold_ended(target.kind, event.seconds)
+            case FileDelivered() | FileFailed() | FileReturned() | FileVanished():
+                route = self._route(event.row)
+                self._files.labels(route, OUTCOMES[type(event)]).inc()
+                if isinstance(event, FileDelivered):
+                    self._durations.labels(route).observe(event.seconds)
 
-    def _route(self, fields: Mapping[str, Any]) -> str:
+    def _route(self, row: Row) -> str:
         """A file of an earlier start may have a route that the settings do not have any more."""
-        return fields["route"] if fields["route"] in self._routes else NO_ROUTE
+        return row.route if row.route is not None and row.route in self._routes else NO_ROUTE
 
     def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
         return Counter(f"watcher_{name}", text, labels, registry=self._registry)
@@ -116,14 +128,12 @@ class _Now:
         holds: Callable[[], Sequence[Hold]],
         seconds_held: Callable[[Hold], float],
         token_renewals: Callable[[], int],
-        kind_of: Callable[[str], str],
     ) -> None:
         self._vitals = vitals
         self._holds = holds
         self._seconds_held = seconds_held
         self._token_renewals = token_renewals
-        self._kind_of = kind_of
-        self._over = dict.fromkeys(KINDS, 0.0)  # seconds of holds that ended
+        self._over: dict[str, float] = dict.fromkeys(KINDS, 0.0)  # seconds of holds that ended
         self._told = dict.fromkeys(KINDS, 0.0)
 
     def hold_ended(self, kind: str, seconds: float) -> None:
@@ -138,8 +148,8 @@ class _Now:
         lasting = dict.fromkeys(KINDS, 0.0)
         number = dict.fromkeys(KINDS, 0)
         for hold in held:
-            lasting[self._kind_of(hold.target)] += self._seconds_held(hold)
-            number[self._kind_of(hold.target)] += 1
+            lasting[hold.target.kind] += self._seconds_held(hold)
+            number[hold.target.kind] += 1
         seconds = CounterMetricFamily(
             "watcher_hold_seconds", "Seconds held, the holds that last included.", labels=("kind",)
         )

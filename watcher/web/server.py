@@ -10,19 +10,19 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from watcher.agent.holds import Holds
 from watcher.agent.vitals import Vitals
 from watcher.core.errors import ConfigError
-from watcher.core.holds import Hold
-from watcher.report import log
+from watcher.core.events import Crashed
+from watcher.core.holds import Hold, Holds
+from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 from watcher.settings.status_settings import Address, Status
 from watcher.web import snapshot
@@ -41,23 +41,30 @@ MOST_CONNECTIONS = 64
 
 @contextmanager
 def served(
-    config: Config, status: Status, *, vitals: Vitals, holds: Holds, token_renewals: Callable[[], int]
+    config: Config,
+    status: Status,
+    *,
+    vitals: Vitals,
+    holds: Holds,
+    stream: Stream,
+    token_renewals: Callable[[], int],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
     """Serve the page as long as the block lasts; gives its URL. Raises `ConfigError` where it cannot."""
     sock = _bound(status.address)
     address = Address(status.address.host, sock.getsockname()[1])
-    health = Health(vitals, lambda: [hold.target for hold in holds.active()])
+    health = Health(vitals, lambda: [str(hold.target) for hold in holds.active])
     metrics = Metrics(
         [route.name for route in config.routes],
         vitals,
-        holds=holds.active,
-        seconds_held=holds.seconds_held,
+        holds=lambda: holds.active,
+        seconds_held=lambda hold: clock() - hold.began,
         token_renewals=token_renewals,
-        kind_of=partial(kind_of, config),
     )
     reader = Reader()
-    end_listening = log.listen(metrics.hear)
-    server = _Server(lambda: _guarded(config, status, address, holds, health, metrics, reader), sock)
+    end_listening = stream.subscribe(metrics.hear)
+    parts = (config, status, address, holds, clock, health, metrics, reader)
+    server = _Server(lambda: _guarded(*parts), sock, stream)
     try:
         server.start()
         yield address.url
@@ -67,20 +74,12 @@ def served(
         reader.stop()
 
 
-def kind_of(config: Config, target: str) -> str:
-    """Say what kind of thing a hold's target is: one of `metrics.KINDS`."""
-    for kind, targets in (("login", config.wfm.token), ("server", config.wfm.api)):
-        if target == targets:
-            return kind
-    word = target.partition(" ")[0]
-    return word if word in ("folder", "file") else "endpoint"
-
-
 def _guarded(
     config: Config,
     status: Status,
     address: Address,
     holds: Holds,
+    clock: Callable[[], float],
     health: Health,
     metrics: Metrics,
     reader: Reader,
@@ -88,12 +87,12 @@ def _guarded(
     """Put the parts together; called in the server's event loop."""
 
     def next_try(hold: Hold) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=holds.seconds_to_probe(hold))
+        return datetime.now(UTC) + timedelta(seconds=hold.next_at - clock())
 
-    feed = Feed(lambda: reader.read(lambda: snapshot.now(config, holds.active(), next_try, health.judge())))
+    feed = Feed(lambda: reader.read(lambda: snapshot.now(config, holds.active, next_try, health.judge())))
     sources = Sources(
         feed=feed,
-        history=lambda: reader.read(lambda: snapshot.history(config, holds.active(), datetime.now(UTC))),
+        history=lambda: reader.read(lambda: snapshot.history(config, holds.active, datetime.now(UTC))),
         report=lambda token: reader.read(lambda: snapshot.report(config, token)),
         metrics=metrics.text,
         health=health.judge,
@@ -117,7 +116,10 @@ class _Connection(H11Protocol):
 class _Server:
     """uvicorn in a thread. It gets no signals: those are the agent's."""
 
-    def __init__(self, build_app: Callable[[], tuple[Guard, Feed]], sock: socket.socket) -> None:
+    def __init__(
+        self, build_app: Callable[[], tuple[Guard, Feed]], sock: socket.socket, stream: Stream
+    ) -> None:
+        self._stream = stream
         self._build_app = build_app
         self._socket = sock
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -147,8 +149,8 @@ class _Server:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except Exception:  # the page is gone; the agent goes on
-            log.crashed("the status page")
+        except Exception as error:  # the page is gone; the agent goes on
+            self._stream.emit(Crashed("the status page", error))
         finally:
             self._up.set()
 

@@ -44,7 +44,7 @@ def now(
         "ill": list(verdict.reasons),
         "held": [
             {
-                "target": shown(hold.target),
+                "target": shown(str(hold.target)),
                 "reason": shown(hold.reason),
                 "since": utc_text(hold.since),
                 "tries": hold.tries,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from watcher.core.backoff import http_date, retry_after
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import ConfigError, LostAnswer, Outside
 from watcher.core.names import shown
+from watcher.core.target import Target
+from watcher.wfm import deadline
 from watcher.wfm.answers import bound
 from watcher.wfm.login import ClientCredentials, Login
 
@@ -56,16 +58,17 @@ class Client:
         client_cert: Path | None = None,
         client_key: Path | None = None,
     ) -> None:
-        """`server` is the API's URL: the name under which it is held.
+        """`server` is the API's URL.
 
         `trust_env`: proxies from the environment. Raises `ConfigError` for certificates that do not load.
         """
         self.server = server
         self.token_url = auth.token_url
+        self.way = (auth.target, Target("server", server))  # what a request meets, in this order
         self.tenant = tenant
         self._auth = auth
         self._timeout_seconds = timeout_seconds
-        self._hosts = {url: urlsplit(url).hostname or url for url in (server, auth.token_url)}
+        self._hosts = {target: urlsplit(target.name).hostname or target.name for target in self.way}
         self._token_url = httpx.URL(auth.token_url)  # as httpx writes it, for comparison
         with _proxy_problems():
             self._http = httpx.Client(
@@ -83,7 +86,9 @@ class Client:
                 verify=tls_context(ca_file, client_cert, client_key),
                 proxy=proxy,
                 trust_env=trust_env and proxy is None,
+                event_hooks={"request": [deadline.begin]},
             )
+        deadline.keep(self._http)
 
     @property
     def token_renewals(self) -> int:
@@ -94,19 +99,23 @@ class Client:
         """Close all connections."""
         self._http.close()
 
-    def push(self, request: Request) -> Reply:
+    def push(self, request: Request, guard: Callable[[], None] | None = None) -> Reply:
         """Send one chunk and return the server's answer, whatever its status.
 
-        Raises `Outside` where the request never reached the server, `LostAnswer` where it may have.
+        `guard` is called right before the first byte of the body goes out, and again where it goes out again:
+        what it raises ends the request, which the server then has not whole. Raises `Outside` where the
+        request never reached the server, `LostAnswer` where it may have.
         """
+        body = request.body if guard is None else _Guarded(request.body, guard)
+        headers = {"Content-Type": request.content_type, "Content-Length": str(len(request.body))}
         try:
             answer = self._http.send(
                 self._http.build_request(
                     "POST",
                     request.url,
                     params=request.params,
-                    content=request.body,
-                    headers={"Content-Type": request.content_type},
+                    content=body,
+                    headers=headers,
                 ),
                 stream=True,
             )
@@ -157,13 +166,26 @@ class Client:
         for_token = False
         with suppress(RuntimeError):  # httpx sets no request where it never came so far
             for_token = isinstance(error, httpx.RequestError) and error.request.url == self._token_url
-        target = self.token_url if for_token else self.server
+        login, server = self.way
+        target = login if for_token else server
         reason, check = in_words(error, self._hosts[target], self._timeout_seconds)
         if for_token:
             # Whatever happened to the token request, the chunk did not go out.
             return Outside(target, reason, check=check)
         kind = Outside if isinstance(error, _NEVER_SENT) else LostAnswer
-        return kind(self.server, reason, check=check)
+        return kind(server, reason, check=check)
+
+
+class _Guarded:
+    """A body before which a guard stands."""
+
+    def __init__(self, body: bytes, guard: Callable[[], None]) -> None:
+        self._body = body
+        self._guard = guard
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._guard()
+        yield self._body
 
 
 @contextmanager

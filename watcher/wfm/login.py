@@ -21,6 +21,7 @@ import httpx
 from watcher.core.backoff import http_date, retry_after
 from watcher.core.errors import Outside
 from watcher.core.names import shown
+from watcher.core.target import Target
 from watcher.wfm.answers import bound
 from watcher.wfm.jwt import claims
 
@@ -52,6 +53,7 @@ class ClientCredentials(httpx.Auth):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.token_url = token_url
+        self.target = Target("login", token_url)
         self._form = {
             "grant_type": "client_credentials",
             "client_id": client_id,
@@ -137,7 +139,7 @@ class ClientCredentials(httpx.Auth):
             self._refuse(response, answer)
         token = answer.get("access_token")
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):  # RFC 6750: no blanks
-            raise Outside(self.token_url, "the token endpoint's answer holds no access token", check=_CHECK)
+            raise Outside(self.target, "the token endpoint's answer holds no access token", check=_CHECK)
         try:
             life = float(answer.get("expires_in", UNSAID_LIFE_SECONDS))
         except (TypeError, ValueError, OverflowError):
@@ -152,20 +154,20 @@ class ClientCredentials(httpx.Auth):
         wait = retry_after(response.headers.get("retry-after"), now=now)
         if status in (400, 401, 403):
             raise Outside(
-                self.token_url,
+                self.target,
                 f"the token endpoint refuses the client ({words})",
                 check=_CHECK,
                 retry_after=wait,
             )
         if status in (404, 405) or 300 <= status < 400:
             raise Outside(
-                self.token_url,
+                self.target,
                 f"there is no token endpoint at this URL ({words})",
                 check="wfm.token_url: newer Keycloak versions have no /auth in the path",
                 retry_after=wait,
             )
         raise Outside(
-            self.token_url,
+            self.target,
             f"the token endpoint has trouble ({words})",
             check="is the login server up?",
             retry_after=wait,

@@ -1,34 +1,21 @@
-"""What the main loop waits on, and the signals that end it or ask it to read its settings again."""
+"""The signals that end the agent, or ask it to read its settings again."""
 
 from __future__ import annotations
 
 import os
-import queue
 import signal
-from contextlib import suppress
-
-# How long the main thread waits at most: on Windows a blocked wait sees no Ctrl-C.
-LONGEST_WAIT_SECONDS = 5.0 if os.name != "nt" else 0.5
+from collections.abc import Callable
 
 
-class Wake:
-    """What the main loop waits on; signals, watchdog and finished threads call it."""
+class Signals:
+    """What signals asked for since the start."""
 
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put() is safe in signal handlers
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """`wake` ends the wait of the main loop, and is safe to call in a signal handler."""
+        self._wake = wake
         self._signals = 0
         self._reload = False
         self._on_terminal = False
-
-    def __call__(self) -> None:
-        self._queue.put(None)
-
-    def wait(self, seconds: float) -> None:
-        """Wait for a call, at most `seconds`; several calls count as one."""
-        with suppress(queue.Empty):
-            self._queue.get(timeout=max(0.0, min(seconds, LONGEST_WAIT_SECONDS)))
-            while True:
-                self._queue.get_nowait()
 
     def listen(self, *, reload: bool = False) -> None:
         """Take SIGTERM and SIGINT as the wish to stop, and with `reload` SIGHUP as the wish for a reload.
@@ -58,14 +45,14 @@ class Wake:
             self._on_signal(number, frame)
         else:
             self._reload = True
-            self()
+            self._wake()
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         """The first one stops after what is under way; a second ends at once, which the journal allows."""
         self._signals += 1
         if self._signals > 1:
             os._exit(130)
-        self()
+        self._wake()
 
 
 def _has_terminal() -> bool:

@@ -1,0 +1,172 @@
+"""The table of holds: who may probe, how long a step is, and what ends a hold. The clock is the tests' own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from watcher.core.errors import Outside
+from watcher.core.holds import Holds, listed
+from watcher.core.target import Target
+
+SERVER, LOGIN = Target("server", "http://127.0.0.1:1"), Target("login", "http://127.0.0.1:2/token")
+CAP = 300.0
+SINCE = datetime(2026, 11, 23, tzinfo=UTC)
+NEVER = float("inf")
+
+
+class Table:
+    """Holds with a clock of our own."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.holds = Holds(cap_seconds=CAP, jitter=lambda: 0.0)
+
+    def fail(self, file: int = 0, target: Target = SERVER, **more: Any) -> bool:
+        """An act of a file met a fault; says whether a hold began."""
+        fault = Outside(target, "refuses the connection", check="the port", **more)
+        return self.holds.failed(file, fault, now=self.now, at=SINCE) is not None
+
+    def next_in(self, target: Target = SERVER) -> float:
+        (hold,) = self.holds.held([target])
+        return hold.next_at - self.now
+
+    def may(self, file: int, *targets: Target) -> bool:
+        return self.holds.due_at(file, targets or (SERVER,)) <= self.now
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def test_what_is_not_held_is_not_waited_for(table: Table) -> None:
+    table.fail(target=LOGIN)
+
+    assert table.may(1, SERVER)
+    assert not table.may(1, SERVER, LOGIN)
+
+
+def test_of_many_files_one_probes_once_a_step(table: Table) -> None:
+    """A server that comes back must not be run over."""
+    table.fail()
+    for step in (1, 2, 4, 8):
+        assert table.next_in() == step
+        table.now += step - 0.01
+        assert not any(table.may(file) for file in range(20))
+        table.now += 0.01
+        assert all(table.may(file) for file in range(20))
+        table.holds.take(7, [SERVER])
+        table.now += 10_000  # the probe takes as long as it takes
+        assert [file for file in range(20) if table.may(file)] == [7]
+        table.fail(7)
+
+
+def test_a_success_lets_all_of_them_go(table: Table) -> None:
+    table.fail()
+    table.now += 1
+    table.holds.take(7, [SERVER])
+
+    (ended,) = table.holds.worked([SERVER], asked_at=table.now)
+
+    assert (ended.target, ended.tries) == (SERVER, 1)
+    assert table.holds.active == ()
+    assert all(table.may(file) for file in range(20))
+
+
+def test_targets_are_held_apart(table: Table) -> None:
+    table.fail()
+    table.fail(target=LOGIN)
+
+    table.holds.worked([LOGIN], asked_at=table.now)
+
+    assert [hold.target for hold in table.holds.active] == [SERVER]
+    assert listed(table.holds.active) == "http://127.0.0.1:1: refuses the connection"
+
+
+def test_the_steps_double_up_to_the_cap(table: Table) -> None:
+    steps = []
+    for _ in range(11):
+        table.fail()
+        steps.append(table.next_in())
+        table.now += steps[-1]
+
+    assert steps == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+def test_files_that_fail_together_are_one_step(table: Table) -> None:
+    """Sixteen uploads under way when the server goes away for a second: not a hold of five minutes."""
+    assert [table.fail(file) for file in range(16)] == [True] + [False] * 15
+
+    assert table.next_in() == 1
+
+
+def test_a_fault_of_a_request_that_was_under_way_lets_no_second_probe_in(table: Table) -> None:
+    table.fail()
+    table.now += 1
+    table.holds.take(7, [SERVER])
+
+    table.fail(8)  # not the probe: a request that went out before the hold began
+    table.holds.leave(8)
+    table.now += 10_000
+
+    assert [file for file in range(20) if table.may(file)] == [7]
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(7.0, 7), (86_400.0, CAP), (0.0, 1), (None, 1), (0.25, 0.25)])
+def test_the_servers_own_wait_is_honoured_up_to_the_cap(
+    table: Table, asked: float | None, wait: float
+) -> None:
+    table.fail(retry_after=asked)
+
+    assert table.next_in() == wait
+
+
+def test_who_gives_up_lets_another_one_probe(table: Table) -> None:
+    """Its act said nothing about the target: else nobody could ever try it again."""
+    table.fail()
+    table.fail(target=LOGIN)
+    table.now += 1
+    table.holds.take(7, [SERVER, LOGIN])
+    assert not table.may(8)
+
+    table.holds.leave(7, [SERVER])
+    assert table.may(8)
+    assert not table.may(8, LOGIN)
+    table.holds.leave(7)
+    assert table.may(8, LOGIN)
+
+
+def test_an_answer_to_a_request_from_before_the_fault_ends_no_hold(table: Table) -> None:
+    asked_at = table.now
+    table.now += 1
+    table.fail(retry_after=60.0)
+
+    assert table.holds.worked([SERVER], asked_at=asked_at) == []
+    assert [hold.target for hold in table.holds.active] == [SERVER]
+    assert len(table.holds.worked([SERVER], asked_at=table.now)) == 1
+
+
+def test_a_hold_keeps_its_beginning_and_has_the_last_reason(table: Table) -> None:
+    table.fail()
+    table.now += 20
+    table.holds.failed(0, Outside(SERVER, "HTTP 503", check="nothing"), now=table.now, at=datetime.now(UTC))
+
+    (hold,) = table.holds.active
+    assert (hold.began, hold.since, hold.tries) == (1000.0, SINCE, 2)
+    assert (hold.reason, hold.check) == ("HTTP 503", "nothing")
+
+
+def test_new_settings_make_every_next_step_due(table: Table) -> None:
+    for _ in range(5):
+        table.fail()
+        table.now += CAP
+    table.fail()
+    assert table.holds.next_probe(table.now) == table.now + 32
+
+    table.holds.hurry(table.now)
+
+    assert table.may(1)
+    assert table.holds.next_probe(table.now) is None

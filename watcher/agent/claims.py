@@ -1,0 +1,118 @@
+"""Takes files out of the drop folder, many at a time: their rows in one transaction, then the renames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from watcher.core.errors import NotWhole, Outside
+from watcher.core.model import Claim, FileState, Route, Row
+from watcher.core.names import shown
+from watcher.core.order import Waiting, route_name
+from watcher.core.route import marker_of
+from watcher.core.units import utc_text
+from watcher.disk import files
+from watcher.disk.claim import Wanted, claim
+from watcher.disk.leases import trial_open
+from watcher.disk.places import Places
+from watcher.journal.protocol import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What became of a batch."""
+
+    rows: tuple[Row, ...]  # in the order in which the files were asked for
+    refused: tuple[tuple[Waiting, str], ...]  # in use, or not what they were: look again
+    fault: Outside | None = None  # of the folders; no other file has moved
+
+
+class Claims:
+    """Claims files for one agent; called in a worker's thread, one batch at a time."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        places: Places,
+        *,
+        now: Callable[[], datetime],
+        new_token: Callable[[], str],
+    ) -> None:
+        self._journal = journal
+        self._places = places
+        self._now = now
+        self._new_token = new_token
+        self._unclaimed: list[Row] = []  # rows of files that never left the drop folder, to be taken back
+
+    def take(self, wanted: Sequence[Waiting], *, under_way: bool) -> Claimed:
+        """Claim these files; `under_way`: others are already. Raises `Outside` where nothing was tried."""
+        self._take_back([])
+        self._make_work_folder(under_way=under_way)
+        refused: list[tuple[Waiting, str]] = []
+        free: list[Waiting] = []
+        for file in wanted:
+            if (why := trial_open(self._places.drop / file.name)) is None:
+                free.append(file)
+            else:
+                refused.append((file, why))
+        routes = {route_name(file): file.route for file in free}
+        notes = {name: self._missing_before(route) for name, route in routes.items()}
+        rows = self._journal.claim([self._claim(file, notes[route_name(file)]) for file in free])
+        results = claim([self._wanted(file, row) for file, row in zip(free, rows, strict=True)])
+        with suppress(Outside):  # they are taken back before the next claim
+            self._take_back([row for row, error in zip(rows, results, strict=True) if error is not None])
+        for file, error in zip(free, results, strict=True):
+            if isinstance(error, NotWhole):
+                refused.append((file, str(error) or "it changed while it was looked at"))
+        taken = tuple(row for row, error in zip(rows, results, strict=True) if error is None)
+        fault = next((error for error in results if isinstance(error, Outside)), None)
+        return Claimed(taken, tuple(refused), fault)
+
+    def _take_back(self, rows: Sequence[Row]) -> None:
+        self._unclaimed += rows
+        self._journal.forget(self._unclaimed)
+        self._unclaimed = []
+
+    def _make_work_folder(self, *, under_way: bool) -> None:
+        work = self._places.work
+        if under_way and not work.is_dir():
+            # Made anew, it would look as if somebody had taken the files under way out of it.
+            raise Outside(
+                files.folder_target(work),
+                "it is gone, with files under way in it",
+                check="mount it again, or bring it back",
+            )
+        # Before the rows: a row without this folder means a share that is away, and nothing else.
+        with files.blame(work):
+            files.make_folder(work.parent)
+            files.make_folder(work)
+
+    def _claim(self, file: Waiting, note: str | None) -> Claim:
+        token, route = self._new_token(), file.route
+        return Claim(
+            name=file.name,
+            fingerprint=file.look,
+            source=str(self._places.work / token / file.name),
+            push_token=token,
+            route=route.name if route else None,
+            acd_type=route.acd_type if route else None,
+            origin="drop",
+            at=utc_text(self._now()),
+            note=note,
+        )
+
+    def _wanted(self, file: Waiting, row: Row) -> Wanted:
+        marker = marker_of(file.name, file.route) if file.route else None
+        target = self._places.work / row.push_token / file.name
+        return Wanted(self._places.drop / file.name, target, file.look, marker)
+
+    def _missing_before(self, route: Route | None) -> str | None:
+        """Say which file that those of this route build on has failed: the receipt names it."""
+        notes = []
+        for name in route.after if route else ():
+            last = self._journal.last_of(name)
+            if last is not None and last.state is FileState.FAILED:
+                notes.append(f"before it, {shown(last.name)} of {name} failed at {last.outcome.finished_at}")
+        return "; ".join(notes) or None

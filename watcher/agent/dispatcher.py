@@ -1,0 +1,237 @@
+"""Who goes next: looks into the drop folder, claims what may go, and says why the others wait.
+
+It runs in the control thread and never waits: looks and claims are chores of the engine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from watcher.agent.claims import Claimed, Claims
+from watcher.agent.drop_watcher import DropWatcher, Look
+from watcher.agent.engine import Awaited, Call, Engine
+from watcher.agent.holding import NEVER
+from watcher.agent.pace import Pace
+from watcher.core.errors import Outside
+from watcher.core.model import Fingerprint, Route, Row
+from watcher.core.order import Waiting, blocked, queues, route_name
+from watcher.core.policy import Policy
+from watcher.core.settle import Wait
+from watcher.core.target import Target
+
+
+class Claiming(Awaited[Claimed]):
+    """A batch of claims; a fault may come after some of them."""
+
+    def digested(self, result: object) -> tuple[object, Outside | None]:
+        """Return what became of the batch, and the fault that ended it."""
+        return result, result.fault if isinstance(result, Claimed) else super().digested(result)[1]
+
+
+class Dispatcher:
+    """The files of one drop folder that were not claimed yet; under one set of settings."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        watcher: DropWatcher,
+        claims: Claims,
+        policy: Policy,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self.waiting: dict[str, Waiting] = {}  # by name, as of the last look
+        self.odd: Sequence[tuple[str, str]] = ()  # (name, why) of what lies there and is none of ours
+        self.is_stale = True  # a file ended since the last look began
+        self._engine, self._watcher, self._claims, self._policy = engine, watcher, claims, policy
+        self._clock = clock
+        self._taken: list[Row] = []  # claimed since the last turn
+        self._present: Counter[str | None] = Counter()  # how many wait, by route: kept, not counted anew
+        self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
+        self._claiming: Counter[str | None] = Counter()  # how many are being claimed, by route
+        self._unseen: set[str | None] = (
+            set()
+        )  # routes that others wait for, with an outcome since the last look
+        self._in_hand: dict[str, Fingerprint] = {}  # claimed since then, or about to be
+        self._awaited = {name for route in policy.routes.values() for name in route.after}
+        self._paces: dict[str | None, Pace] = {}
+        self._again: dict[str, float] = {}  # names whose quiet time begins anew, and when
+        self._is_looking = self._is_claiming = False
+        # A claim tries the first three; the other two are what its file will need.
+        self.claim_targets = (policy.drop, policy.work, policy.state)
+        self._folders = (*self.claim_targets, policy.done, policy.failed)
+
+    # -- in every turn -----------------------------------------------------------------------------
+
+    def turn(self) -> list[Row]:
+        """Begin a look and a claim, where they are due; return the files that were claimed since the last turn."""
+        if not self._is_looking:
+            self._watcher.soon()
+        if not self._is_looking and self._clock() >= self._watcher.due_at:
+            self._is_looking = True
+            self._engine.chore("look", self._look(), self._looked)
+        if not self._is_claiming and (batch := self._batch()):
+            self._is_claiming = True
+            self._engine.chore("claim", self._claim(batch), self._claimed)
+        taken, self._taken = self._taken, []
+        for row in taken:  # from now on they are under way
+            self._claiming[row.route] -= 1
+        return taken
+
+    @property
+    def due_at(self) -> float:
+        """When the next look is due, by the clock."""
+        return NEVER if self._is_looking else self._watcher.due_at
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits, as far as the last look tells, and nothing is about to be claimed."""
+        return not (self.waiting or self._is_claiming or self._is_looking)
+
+    def close(self) -> None:
+        """End watchdog's threads."""
+        self._watcher.stop()
+
+    @property
+    def settling_seconds(self) -> float:
+        """How long a file may take to settle; 0 where none does."""
+        settling = any(
+            isinstance(file.verdict, Wait) and file.verdict.until is not None
+            for file in self.waiting.values()
+        )
+        return self._watcher.longest_wait if settling else 0.0
+
+    def look_now(self) -> None:
+        """Bring the next look forward."""
+        self._watcher.due_at = self._clock()
+
+    # -- the files under way -----------------------------------------------------------------------
+
+    def sent(self, row: Row) -> None:
+        """The server has a file: more of its route may be claimed ahead."""
+        self._pace(row.route).faster()
+
+    def held(self) -> None:
+        """A hold began: nothing is claimed ahead any more."""
+        for pace in self._paces.values():
+            pace.halt()
+
+    def ended(self, row: Row) -> None:
+        """A file came to its end."""
+        self.is_stale = True
+        if row.route in self._awaited:
+            self._unseen.add(row.route)
+            self._watcher.at_once()  # others may go now, unless there is one more before them
+
+    # -- why they wait -----------------------------------------------------------------------------
+
+    def reasons(self, files: Sequence[Waiting]) -> list[str]:
+        """Say of each of these files why it waits."""
+        of_route = {route: self._reason(ready[-1].route) for route, ready in self._queues.items() if ready}
+        return [
+            file.verdict.why
+            if isinstance(file.verdict, Wait)
+            else of_route.get(route_name(file)) or "next in line"
+            for file in files
+        ]
+
+    def _reason(self, route: Route | None) -> str | None:
+        """Say why no file of this route may be claimed now, or None."""
+        under_way = self._engine.under_way + self._claiming
+        if route is None:
+            why = "behind another file" if under_way[None] else None
+            targets: tuple[Target, ...] = self._folders
+        else:
+            ahead = self._pace(route.name).ahead
+            present = self._present + Counter(self._unseen)  # what came meanwhile goes first, too
+            why = blocked(route, present=present, under_way=under_way, ahead=ahead)
+            targets = (*self._folders, *self._policy.way, Target("endpoint", route.url))
+        if why is not None:
+            return why
+        for hold in self._engine.holds.held(targets):
+            # A hold that nobody probes any more (its file changed, say) is probed by the next file.
+            if hold.next_at > self._clock() or self._engine.attended(hold.target):
+                return f"held: {hold.target}: {hold.reason}"
+        return None
+
+    # -- chores ------------------------------------------------------------------------------------
+
+    async def _look(self) -> Look:
+        """Look at the whole folder, however long that takes."""
+        again, self._again = self._again, {}
+        self._unseen, self.is_stale = set(), False
+        # That it can be read says nothing of a hold that a claim began: where files wait, a claim ends it.
+        targets = () if any(self._queues.values()) else (self._policy.drop,)
+        while True:
+            try:
+                look = partial(self._watcher.look, again)
+                return await Call(look, targets=targets, blames=self._policy.drop)
+            except Outside:
+                targets = (self._policy.drop,)
+
+    def _looked(self, look: Look, _seconds: float) -> None:
+        self._is_looking = False
+        # What was claimed during the look may still have been seen.
+        waiting = [file for file in look.waiting if self._in_hand.get(file.name) != file.look]
+        if not self._is_claiming:
+            self._in_hand = {}
+        if self._again:
+            self._watcher.again_soon()
+        if self._unseen:
+            self._watcher.at_once()
+        self.waiting = {file.name: file for file in waiting}
+        self.odd = look.odd
+        self._present = Counter(map(route_name, waiting))
+        self._queues = queues(waiting)
+
+    def _batch(self) -> list[Waiting]:
+        """Take the files that may go now out of those that wait."""
+        batch: list[Waiting] = []
+        for route, ready in self._queues.items():
+            if ready and self._reason(ready[-1].route) is None:
+                parallel = ready[-1].route.parallel if ready[-1].route else 1
+                room = parallel + self._pace(route).most_ahead - self._engine.under_way[route]
+                batch += [ready.pop() for _ in range(min(len(ready), room))]
+        for file in batch:
+            del self.waiting[file.name]
+            self._in_hand[file.name] = file.look
+            self._present[route_name(file)] -= 1
+            self._claiming[route_name(file)] += 1
+        return batch
+
+    async def _claim(self, batch: Sequence[Waiting]) -> tuple[Sequence[Waiting], Claimed]:
+        under_way = self._engine.files > 0
+        take = partial(self._claims.take, batch, under_way=under_way)
+        try:
+            return batch, await Claiming(take, targets=self.claim_targets)
+        except Outside:
+            return batch, Claimed((), ())
+
+    def _claimed(self, result: tuple[Sequence[Waiting], Claimed], _seconds: float) -> None:
+        batch, claimed = result
+        self._is_claiming = False
+        files = {file.name: file for file in batch}
+        for row in claimed.rows:
+            del files[row.name]
+        for file, why in claimed.refused:
+            self._put_back(replace(files.pop(file.name), verdict=Wait(why)))
+            self._again[file.name] = self._clock()
+            self._watcher.again_soon()
+        for file in reversed(files.values()):  # nothing was tried with them
+            self._put_back(file)
+            self._queues.setdefault(route_name(file), []).append(file)
+        if not self._is_looking:
+            self._in_hand = {}
+        self._taken += claimed.rows
+
+    def _put_back(self, file: Waiting) -> None:
+        self.waiting[file.name] = file
+        self._in_hand.pop(file.name)
+        self._present[route_name(file)] += 1
+        self._claiming[route_name(file)] -= 1
+
+    def _pace(self, route: str | None) -> Pace:
+        return self._paces.setdefault(route, Pace())

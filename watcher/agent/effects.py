@@ -1,0 +1,289 @@
+"""Does the acts of a file's life, in a worker's thread: the one place where they meet disk, journal and server.
+
+One for each set of settings. It keeps nothing between two acts, and decides nothing that the script could.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from watcher.agent.duplicates import left_out
+from watcher.content import split
+from watcher.content.compressed import member_name
+from watcher.content.content import Content
+from watcher.content.csv_text import line_list
+from watcher.content.inspect import prepare, refuse_empty
+from watcher.content.receipt import line_digests
+from watcher.content.records import NEWLINE, line_at
+from watcher.core.acts import Act, Choose, Cut, Found, Inspect, Load, Locate, Move, Piece, Push
+from watcher.core.conversation import Reply, Request
+from watcher.core.errors import Gone, NotWhole, Unfit
+from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
+from watcher.core.names import counted, is_compressed, is_zip
+from watcher.disk import files, filing
+from watcher.disk.claim import name_inside, open_claimed, unchanged
+from watcher.disk.places import Places
+from watcher.disk.scratch import scratch_file
+from watcher.journal.protocol import Journal
+
+
+class Sender(Protocol):
+    """What is needed of a client."""
+
+    server: str
+    token_url: str
+    tenant: str
+
+    def push(self, request: Request, guard: Callable[[], None] | None = None) -> Reply:
+        """Send one request; `guard` is called right before its body goes out. Raises `Outside`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that was inspected: as it is, and what is sent of it."""
+
+    path: Path
+    folder: Path  # that is to blame where it cannot be read
+    file: BinaryIO
+    status: os.stat_result  # from before it was inspected
+    content: Content
+    scratches: ExitStack  # holds all open files
+
+    def close(self) -> None:
+        """Close the file, and scratch files."""
+        self.scratches.close()
+
+    def check(self) -> None:
+        """Raise `NotWhole` where the file is not as it was when it was inspected."""
+        with files.blame(self.folder):
+            if not unchanged(self.path, self.file, self.status):
+                raise NotWhole
+
+
+class Effects:
+    """Does acts."""
+
+    def __init__(
+        self, journal: Journal, places: Places, client: Sender, *, now: Callable[[], datetime]
+    ) -> None:
+        self._journal = journal
+        self._places = places
+        self._client = client
+        self._now = now
+
+    def do(self, act: Act[Any]) -> object:
+        """Do an act; returns its result. Raises what the act says."""
+        match act:
+            case Load(number):
+                return self._journal.row(number)
+            case Inspect():
+                return self._inspect(act)
+            case Cut():
+                return _cut(act)
+            case Push(talk, chunk, guard):
+                check = None if guard is None else _open(guard).check
+                return self._client.push(talk.request(chunk), check)
+            case Locate(found, chunk):
+                return _lines(_open(found), chunk)
+            case Choose(row):
+                return self._chosen(row)
+            case Move(row):
+                return filing.finish(self._places, row)
+        raise TypeError(f"{type(act).__name__} is no act of a file")
+
+    # -- before it is sent -------------------------------------------------------------------------
+
+    def _inspect(self, act: Inspect) -> Found:
+        row = act.row
+        path = Path(row.file.source)
+        folder = self._places.work if act.moves else path.parent
+        with files.blame(folder), ExitStack() as stack:
+            file = stack.enter_context(_opened(row, folder))
+            status = os.fstat(file.fileno())
+            try:
+                route = _route(row, act.route, file)
+                scratch = partial(self._scratch, stack)
+                # The claim's time and not the clock: after a restart the same records must be good.
+                claimed_at = datetime.fromisoformat(row.file.started_at)
+                content = prepare(file, row.name, route, scratch=scratch, now=claimed_at)
+                refuse_empty(content, route)
+                open_file = OpenFile(path, folder, file, status, content, ExitStack())
+                found = self._found(row, route, open_file, keep_aside=act.moves)
+            except Unfit:
+                if not unchanged(path, file, status):
+                    raise NotWhole from None  # what was found may be half of what is being written
+                raise
+            open_file.scratches.push(stack.pop_all())
+            return found
+
+    def _found(self, row: Row, route: Route, opened: OpenFile, *, keep_aside: bool) -> Found:
+        content = opened.content
+        if content.empty:
+            return Found(route, Receipt(0, "empty: nothing was sent"), nothing_to_send=True, opened=opened)
+        if row.upload.sha256 not in (None, content.source_sha256):
+            raise NotWhole
+        place = destination(route, self._client.tenant, content)
+        if same := left_out(self._journal.archive, row, route, content.source_sha256, place):
+            opened.check()
+            return Found(route, same, nothing_to_send=True, opened=opened)
+        first, last = line_digests(content.file if is_compressed(row.name) else opened.file)
+        if keep_aside:
+            # Where a crash cannot take them, before the good records are sent.
+            draft = filing.aside_draft(row.file.source)
+            if content.aside is not None:
+                files.write_private(draft, content.aside)
+            else:
+                files.remove(draft)
+        return Found(
+            route,
+            replace(_receipt(content), first_line=first, last_line=last),
+            nothing_to_send=False,
+            opened=opened,
+            sha256=content.source_sha256,
+            destination=place,
+            start=content.opening.start,
+            size=content.size,
+        )
+
+    def _scratch(self, stack: ExitStack) -> BinaryIO:
+        return stack.enter_context(scratch_file(self._places.state))
+
+    # -- after it was sent -------------------------------------------------------------------------
+
+    def _chosen(self, row: Row) -> Placement:
+        """Choose where the file goes, and its bad records. Raises `Outside`."""
+        if row.state is FileState.DELIVERED:
+            folder = filing.folder_for(self._places, row)
+        else:
+            folder = self._places.failed if row.state is FileState.REJECTED else self._places.drop
+        with_report = row.state is FileState.REJECTED
+        target = filing.plan(folder, row.name, self._now(), with_report=with_report)
+        aside = None if row.place.aside is None else Path(row.place.aside)
+        draft = filing.aside_draft(row.file.source)
+        moved = aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
+        if row.state is FileState.DELIVERED and os.path.lexists(draft) and not moved:
+            name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
+            aside = filing.plan(self._places.failed, name, self._now(), with_report=True)
+        return Placement(str(target), None if aside is None else str(aside))
+
+
+def destination(route: Route, tenant: str, content: Content) -> str:
+    """Return a digest of what makes two requests parts of one operation, apart from the push token: where
+    they go, and what they are cut from."""
+    parts = (
+        route.url,
+        tenant,
+        route.content_type,
+        route.acd_type,
+        route.params,
+        route.header,
+        content.sha256,
+        content.opening.array,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _receipt(content: Content) -> Receipt:
+    """Return what there will be to tell once it is sent."""
+    if not content.bad:
+        return Receipt(0, records=content.records)
+    number = counted(content.records + content.bad, "record")
+    return Receipt(
+        0,
+        records=content.records,
+        reason=f"{content.bad:,} of {number} set aside: {content.problems[0]}",
+        what_to_do="mend the records in this file, and copy it into the drop folder",
+        lines=line_list(content.bad_lines),
+        problems=content.problems,
+    )
+
+
+def _route(row: Row, route: Route | None, file: BinaryIO) -> Route:
+    if row.route is None:
+        if is_zip(row.name):
+            member_name(file)  # a damaged one says so, rather than that nothing matches
+        raise Unfit(
+            "no route matches the file's name",
+            what_to_do="rename it, or add a route for it to the settings; `watcher explain` shows them",
+        )
+    if route is None:
+        raise NotWhole  # the settings changed while it was under way: it is routed anew
+    return replace(route, acd_type=row.file.acd_type)
+
+
+@contextmanager
+def _opened(row: Row, folder: Path) -> Iterator[BinaryIO]:
+    try:
+        # Before anything was sent it must be the very file. Later its content is compared, by sha256, for a
+        # remounted share may give it another device and inode.
+        new = row.upload.sha256 is None
+        file = open_claimed(Path(row.file.source), row.file.fingerprint, same_inode=new)
+    except FileNotFoundError:
+        folder.stat()  # the whole folder is away: a hold, not a loss
+        raise Gone from None
+    with file:
+        yield file
+
+
+def _open(found: Found) -> OpenFile:
+    assert isinstance(found.opened, OpenFile)
+    return found.opened
+
+
+def _cut(act: Cut) -> Piece:
+    """Cut the next chunk, or the one that went out before, byte for byte; hash everything up to its end."""
+    opened = _open(act.found)
+    content, route = opened.content, act.found.route
+    file, opening = content.file, content.opening
+    with files.blame(opened.folder):
+        try:
+            if act.end is not None:
+                chunk = split.exactly(file, act.start, act.end, opening)
+            elif content.cuttable:
+                chunk = split.cut(
+                    file, act.start, act.limit, opening, max_record=route.max_record, count=route.split
+                )
+            else:
+                chunk = split.whole(file, act.start, route.max_json, opening)
+        except Unfit:
+            opened.check()  # raises `NotWhole`: what was found may be half of what is being written
+            raise
+        digest = act.before.digest.copy() if act.before else _hashed(file, act.start)
+    # The bytes sent are those that were inspected, all of them.
+    digest.update(chunk.raw)
+    if not chunk.raw or chunk.end > content.size or chunk.last != (chunk.end == content.size):
+        raise NotWhole
+    if chunk.last and digest.hexdigest() != content.sha256:
+        raise NotWhole
+    return Piece(chunk, digest)
+
+
+def _hashed(file: BinaryIO, end: int) -> Any:
+    """Return the hash of the first `end` bytes."""
+    digest, left = hashlib.sha256(), end
+    file.seek(0)
+    while left and (block := file.read(min(split.READ_BYTES, left))):
+        digest.update(block)
+        left -= len(block)
+    return digest
+
+
+def _lines(opened: OpenFile, chunk: Chunk) -> str:
+    """Return the lines of the dropped file that `chunk` has, or its elements, where it is an array."""
+    opened.check()
+    content = opened.content
+    with files.blame(opened.folder):
+        begin = line_at(content.file, chunk.start)
+    end = begin + chunk.raw.count(NEWLINE) - chunk.raw.endswith(NEWLINE)
+    if content.opening.array:
+        return f"elements {begin}-{end}" if end > begin else f"element {end}"
+    first, last = map(content.line_in_source, (begin, end))
+    return f"{first}-{last}" if last > first else str(first)

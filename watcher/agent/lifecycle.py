@@ -1,0 +1,98 @@
+"""One agent with all that is around it: its client, who tells people, the status page. From one set of settings
+to the next: the engine, with all that is under way, goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from watcher import __version__
+from watcher.agent.agent import RELIEVED, Agent
+from watcher.agent.build import WfmClient, World, build_agent, build_notifier, expectations, watching
+from watcher.agent.engine import Engine
+from watcher.agent.holding import Holding
+from watcher.agent.reload import Reload
+from watcher.agent.signals import Signals
+from watcher.agent.systemd import Supervisor
+from watcher.core.events import Started
+from watcher.journal.protocol import Journal
+from watcher.report.stream import Stream
+from watcher.settings.settings import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is the same from the start of the process to its end."""
+
+    world: World
+    stream: Stream
+    holding: Holding
+    signals: Signals
+    supervisor: Supervisor
+
+
+Page = Callable[[Config, Agent, Process, WfmClient], AbstractContextManager[None]]
+
+
+class Generation:
+    """What belongs to one set of settings."""
+
+    def __init__(self, config: Config, process: Process, *, page: Page) -> None:
+        """`page` serves the status page, if the settings ask for it, as long as its block lasts.
+
+        Raises `ConfigError` for certificates that do not load.
+        """
+        self._config, self._process, self._page = config, process, page
+        self._notifier = build_notifier(config, process.holding.table, process.stream)
+        self._end_hearing = process.stream.subscribe(self._notifier.hear)
+        self._client = process.world.client(config)
+        self._agent: Agent | None = None
+
+    def begin(self) -> None:
+        """Begin to tell people."""
+        self._notifier.start()
+
+    def work(self, engine: Engine, journal: Journal, reload: Reload, *, once_patience: float | None) -> int:
+        """Run an agent to its end; returns its code. The client of one that was relieved stays open."""
+        config, process, code = self._config, self._process, RELIEVED
+
+        def relieved() -> bool:
+            reload.look()
+            return reload.waits
+
+        try:
+            agent = self._agent = build_agent(
+                config, process.world, engine, process.holding, process.stream, journal, self._client,
+                once_patience=once_patience,
+                on_beat=process.supervisor.alive,
+                on_end=process.supervisor.stopping,
+            )  # fmt: skip
+            self._notifier.expect(expectations(config), journal, config.folders.state)
+            with self._page(config, agent, process, self._client):
+                process.stream.emit(
+                    Started(
+                        str(config.folders.drop), config.wfm.api, __version__, len(config.routes),
+                        watching(config).words,
+                    )
+                )  # fmt: skip
+                code = agent.run(told_to_stop=lambda: process.signals.told_to_stop, relieved=relieved)
+            return code
+        finally:
+            over = once_patience is not None and not process.signals.told_to_stop and code != RELIEVED
+            self.end(finished=over)
+
+    def end(self, *, finished: bool) -> None:
+        """Say the last words; may be repeated. `finished`: no file is left."""
+        self._end_hearing()
+        if self._config.notify is not None:
+            # A service that does not answer delays our own end by little.
+            self._notifier.close(finished=finished, patience_seconds=self._config.notify.timeout + 1)
+
+    def close(self, engine: Engine | None = None) -> bool:
+        """Close the connections, unless a file of `engine` still uses them; returns whether that was done."""
+        if engine is not None and self._agent is not None and self._agent.is_at_work:
+            return False
+        self._client.close()
+        return True

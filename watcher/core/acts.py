@@ -1,0 +1,242 @@
+"""Pure: every act on the world as data. `await` gives its result; whoever drives the coroutine has it done.
+
+An act says what it needs (`targets`, in the order in which it meets them: each of them may be held), for how
+long it may take before that is no longer plausible (`seconds`), and what follows where it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+
+from watcher.core.conversation import Conversation, Hold, Reply, Verdict
+from watcher.core.errors import Outside
+from watcher.core.events import Event
+from watcher.core.model import Chunk, Placement, Receipt, Route, Row
+from watcher.core.steps import Step
+from watcher.core.target import Target
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+PLAUSIBLE_SECONDS = 60.0  # for an act on a disk; a share that takes longer does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Act(Generic[T]):
+    """One act; its result is a `T`."""
+
+    targets: tuple[Target, ...] = field(default=(), kw_only=True)
+    seconds: float = field(default=PLAUSIBLE_SECONDS, kw_only=True)
+    repeats: ClassVar[bool] = True  # after an `Outside` it is done again; else the coroutine gets it
+    # How it meets a stop: it is begun even then, it is waited for, or it is left alone.
+    at_stop: ClassVar[Literal["begins", "waits", "leaves"]] = "leaves"
+
+    def __await__(self) -> Generator[Act[Any], Any, T]:
+        return (yield self)  # type: ignore[no-any-return]
+
+    @property
+    def blamed(self) -> Target | None:
+        """What does not answer, where it takes too long."""
+        return self.targets[0] if self.targets else None
+
+    def digested(self, result: object) -> tuple[object, Outside | None]:
+        """Return what the coroutine gets (an exception is raised in it), and the fault that holds a target."""
+        return result, result if isinstance(result, Outside) else None
+
+
+class Opened(Protocol):
+    """The open files of one that was inspected."""
+
+    def close(self) -> None:
+        """Let go of them."""
+
+
+class Digest(Protocol):
+    """A hash of everything up to a byte, which can be continued."""
+
+    def copy(self) -> Digest:
+        """Return one that goes on alone."""
+
+    def update(self, data: bytes, /) -> None:
+        """Continue it."""
+
+    def hexdigest(self) -> str:
+        """Return it, in hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the inspection of a file found, with the file open: a context that closes it."""
+
+    route: Route
+    receipt: Receipt  # what there will be to tell; the number of chunks is added to it
+    nothing_to_send: bool  # it is empty, or its content was delivered before
+    opened: Opened
+    sha256: str = ""  # of the dropped file
+    destination: str = ""  # digest of where it goes, and what it is cut from
+    start: int = 0  # byte offset of the first byte that is sent as data
+    size: int = 0  # bytes of the content that is sent
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.opened.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk, and the digest of everything that is sent up to its end."""
+
+    chunk: Chunk
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Act[Row]):
+    """Read the row of a file as the journal has it."""
+
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Act[Row]):
+    """Write one step of a file's life; it is durable before the coroutine goes on."""
+
+    step: Step
+    at_stop = "begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect(Act[Found]):
+    """Read the whole file: is it fit to send, and what is sent of it? Raises `Unfit`, `NotWhole`, `Gone`."""
+
+    row: Row
+    route: Route | None  # None: there is none, or it is not in the settings any more
+    moves: bool  # it is filed afterwards, and its bad records are kept for that
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Act[Piece]):
+    """Read and hash the chunk at `start`: of at most `limit` bytes, or exactly to `end`, as it went out before.
+
+    Raises `Unfit` for a record that is too large, `NotWhole` where the file is not what was inspected.
+    """
+
+    found: Found
+    start: int
+    limit: int
+    end: int | None = None
+    before: Piece | None = None  # the one that ends at `start`; None: everything before it is read again
+    repeats = False  # the file may have to be opened anew
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Act[Verdict]):
+    """Send one chunk, and digest the answer.
+
+    `guard`: what must be as it was inspected when the bytes go out, after all waiting; else raises `NotWhole`.
+    """
+
+    talk: Conversation
+    chunk: Chunk
+    guard: Found | None
+    repeats = False
+    at_stop = "waits"
+
+    def digested(self, result: object) -> tuple[object, Outside | None]:
+        """Return the verdict on the answer, or on what became of the request."""
+        if isinstance(result, Reply):
+            verdict: Verdict = self.talk.answered(self.chunk, result)
+        elif isinstance(result, Outside) and result.target in self.targets:
+            verdict = self.talk.no_answer(result)
+        else:
+            return result, result if isinstance(result, Outside) else None
+        return verdict, verdict.fault if isinstance(verdict, Hold) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Locate(Act[str]):
+    """Say which lines of the dropped file a refused chunk has. Raises `NotWhole` where the file changed."""
+
+    found: Found
+    chunk: Chunk
+    repeats = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choose(Act[Placement]):
+    """Choose free names for a file with this verdict, and for its bad records."""
+
+    row: Row
+    at_stop = "begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Act[bool]):
+    """Move the file to its target, and write its report; False: somebody has that name by now.
+
+    Raises `Gone` where it is in neither place.
+    """
+
+    row: Row
+    at_stop = "begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Act[None]):
+    """Wait for one's place among the files of the route: in `front` it is inspected, then comes its `upload`."""
+
+    place: Literal["front", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Act[None]):
+    """Let the next one of the route have its turn."""
+
+    at_stop = "begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Free(Act[bool]):
+    """Say whether nothing on the way is held, and we are not about to stop."""
+
+    at_stop = "begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Clear(Act[None]):
+    """Wait until nothing on the way is held, or it is our turn to probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Act[None]):
+    """Wait, for a fault that holds nothing but this file."""
+
+    length: float  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Tell(Act[None]):
+    """Let everybody know what happened."""
+
+    event: Event
+    at_stop = "begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe(Act["T | None"], Generic[T]):
+    """Try this; gives None where it fails for any reason, or would have to wait."""
+
+    act: Act[T]
+
+
+@dataclass(frozen=True, slots=True)
+class Both(Act[tuple[A, B]], Generic[A, B]):
+    """Two acts at the same time; goes on when both are done."""
+
+    first: Act[A]
+    second: Act[B]

@@ -1,0 +1,174 @@
+"""One upload as a script: chunk by chunk under one push token, each in the journal before it goes out.
+
+It decides nothing that is not in the conversation's verdicts, and does nothing itself: see `life`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from watcher.core.acts import (
+    Both,
+    Choose,
+    Clear,
+    Cut,
+    Found,
+    Free,
+    Locate,
+    Maybe,
+    Pause,
+    Piece,
+    Push,
+    Release,
+    Tell,
+    Turn,
+)  # fmt: skip
+from watcher.core.backoff import backoff
+from watcher.core.conversation import Accepted, Again, Conversation, Hold, Refused, Smaller, Verdict
+from watcher.core.errors import Outside, Unfit
+from watcher.core.events import ChunkSent, SmallerChunks, StartedOver, TryingAgain
+from watcher.core.model import FileState, Placement, Receipt, Row
+from watcher.core.policy import Policy, plausible
+from watcher.core.steps import Retrying, Sending, StartOver
+from watcher.core.target import Target
+
+
+class Delivery:
+    """One file on its way to the server: chunk by chunk, each in the journal before it goes out."""
+
+    def __init__(self, row: Row, found: Found, policy: Policy, *, moves: bool) -> None:
+        """`moves`: its place in the done folder is chosen while its last chunk is under way."""
+        self._row, self._found, self._policy, self._moves = row, found, policy, moves
+        self._way = (*policy.way, Target("endpoint", found.route.url))
+        self._position = max(row.upload.position, found.start)  # behind the last acknowledged chunk
+        self._chunks = row.upload.chunks  # acknowledged
+        self._talk = self._conversation(unknown=row.upload.sending_to is not None)
+
+    async def run(self) -> tuple[Row, Receipt, Placement | None]:
+        """Send everything that was not sent yet."""
+        try:
+            return await self._run()
+        except Outside:
+            await self._write_down()
+            raise
+
+    async def _run(self) -> tuple[Row, Receipt, Placement | None]:
+        upload, found = self._row.upload, self._found
+        elsewhere = upload.destination not in (None, found.destination)
+        if elsewhere or (upload.sending_to is not None and self._policy.lost_answer == "new_token"):
+            # No operation is to have two halves; or a crash came between a chunk and its answer.
+            await self._start_over()
+        piece = await self._cut()
+        await Turn("upload")
+        while True:
+            chunk = piece.chunk
+            await self._announce(piece)
+            verdict, ahead = await self._exchange(piece)
+            match verdict:
+                case Accepted(note):
+                    await Tell(ChunkSent(self._row, chunk.start, chunk.end, chunk.last))
+                    self._position, self._chunks = chunk.end, self._chunks + 1
+                    if chunk.last:
+                        await Release()
+                        place = ahead if isinstance(ahead, Placement) else None
+                        return self._row, replace(found.receipt, chunks=self._chunks, note=note), place
+                    piece = ahead if isinstance(ahead, Piece) else await self._cut(piece)
+                case Hold(start_over=True):
+                    piece = await self._again_from_the_start()
+                case Hold():
+                    await self._write_down()
+                case Again(attempt, reason):
+                    await self._write_down()
+                    wait = backoff(attempt, cap=self._policy.retry_cap, jitter=self._policy.jitter())
+                    await Tell(TryingAgain(self._row, reason, attempt, wait))
+                    await Pause(wait)
+                case Smaller(limit, start_over):
+                    piece = await self._smaller(piece, limit)
+                    if start_over:
+                        piece = await self._again_from_the_start()
+                case Refused(reason, what_to_do, status, said):
+                    lines = await Locate(found, chunk, targets=(self._policy.work,))
+                    raise Unfit(reason, what_to_do=what_to_do, lines=lines, status=status, said=said)
+
+    async def _announce(self, piece: Piece) -> None:
+        """Write down, in one commit, what is acknowledged and what goes out now; before a long wait, the first."""
+        if not await Free(targets=self._way):
+            await self._write_down()
+            await Clear(targets=self._way)
+        step = Sending(
+            self._row, self._position, self._chunks,
+            end=piece.chunk.end, sha256=self._found.sha256, destination=self._found.destination,
+            total=self._found.size,
+        )  # fmt: skip
+        self._row = await self._policy.commit(step)
+
+    async def _write_down(self) -> None:
+        """Write down what is acknowledged, where the journal still takes the last chunk for unanswered."""
+        if self._row.upload.sending_to is not None and not self._talk.unknown:
+            self._row = await self._policy.commit(Retrying(self._row, self._position, self._chunks))
+
+    async def _start_over(self) -> None:
+        """Begin again under a new token: an operation that is completed holds each record once."""
+        self._row = await self._policy.commit(StartOver(self._row, self._policy.new_token()))
+        await Tell(StartedOver(self._row))
+        self._position, self._chunks = self._found.start, 0
+        self._talk = self._conversation(unknown=False)
+
+    async def _again_from_the_start(self) -> Piece:
+        await self._start_over()
+        return await self._cut()
+
+    async def _smaller(self, piece: Piece, limit: int) -> Piece:
+        """The server refuses the chunk's size: remember a smaller one for the route, if that can help."""
+        await self._write_down()
+        chunk, route = piece.chunk, self._found.route
+        smaller = await self._cut(limit=limit)
+        if smaller.chunk.end >= chunk.end:
+            lines = await Locate(self._found, chunk, targets=(self._policy.work,))
+            raise Unfit(
+                f"HTTP 413: one record of {len(chunk.raw):,} bytes is larger than the server takes",
+                what_to_do="ask for a higher limit on the server or its proxy, or shorten the record",
+                lines=lines,
+                status=413,
+            )
+        self._policy.limits[route.name] = min(limit, self._limit)
+        await Tell(SmallerChunks(route.name, limit))
+        return smaller
+
+    def _cut(self, before: Piece | None = None, *, limit: int | None = None) -> Cut:
+        """Return the act that cuts the next chunk, or the one that went out before, byte for byte."""
+        start, upload = self._position, self._row.upload
+        end = upload.sending_to if upload.position == start and limit is None else None
+        return Cut(
+            self._found, start, limit or self._limit, end, before,
+            targets=(self._policy.work,), seconds=plausible(self._row),
+        )  # fmt: skip
+
+    async def _exchange(self, piece: Piece) -> tuple[Verdict, Piece | Placement | None]:
+        """Send a chunk; meanwhile cut the next, or behind the last one find the file a place."""
+        chunk, found, policy = piece.chunk, self._found, self._policy
+        guard = found if chunk.last else None
+        push = Push(self._talk, chunk, guard, targets=self._way, seconds=policy.request_seconds)
+        if not chunk.last:
+            cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work,))
+            return await Both(push, Maybe(cut))
+        if not self._moves:
+            return await push, None
+        outcome = replace(self._row.outcome, finished_at=policy.at)
+        delivered = replace(self._row, state=FileState.DELIVERED, outcome=outcome)
+        return await Both(push, Maybe(Choose(delivered, targets=(policy.done,))))
+
+    @property
+    def _limit(self) -> int:
+        route = self._found.route
+        return self._policy.limits.get(route.name, route.chunk_bytes)
+
+    def _conversation(self, *, unknown: bool) -> Conversation:
+        return Conversation(
+            self._found.route,
+            self._row.push_token,
+            server=self._policy.way[-1],
+            attempts=self._policy.attempts,
+            lost_answer=self._policy.lost_answer,
+            unknown=unknown,
+        )

@@ -1,0 +1,221 @@
+"""Pure: what happens, as typed values, each made once; `report.stream` brings them to whoever listens.
+
+No wording travels with them: that is `report.log`'s alone. A `row` is as the journal has it after the event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from watcher.core.model import Row
+from watcher.core.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The agent runs."""
+
+    drop: str
+    server: str
+    version: str
+    routes: int  # how many
+    observe: str  # how the drop folder is watched
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """The status page is there."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The agent ends."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadAccepted:
+    """SIGHUP, and the settings are sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRefused:
+    """SIGHUP, and they are not."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that a person should know, and that stops nothing."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderCreated:
+    """First start: a folder of the settings was not there."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverRestarted:
+    """The event source had gone deaf."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A file that was under way at the last stop goes on."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A file left the drop folder."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSent:
+    """A chunk was acknowledged; its row is that from before."""
+
+    row: Row
+    start: int  # byte offsets in what is sent
+    end: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileDelivered:
+    """A file came to its end in the done folder; or stays where it is, where a person sent it."""
+
+    row: Row
+    seconds: float  # since its claim, holds included
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """The fault lies in the file."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class FileReturned:
+    """A file changed, and is back in the drop folder."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class FileVanished:
+    """A claimed file is nowhere."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBegan:
+    """Something outside is in the way."""
+
+    target: Target
+    reason: str
+    check: str  # what a person should look at
+    seconds: float  # until the next try
+
+
+@dataclass(frozen=True, slots=True)
+class HoldEnded:
+    """... and is not any more."""
+
+    target: Target
+    reason: str  # the last one
+    since: datetime
+    seconds: float
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class TryingAgain:
+    """A server error that may be the file's fault."""
+
+    row: Row
+    reason: str
+    attempt: int  # that failed
+    seconds: float  # until the next
+
+
+@dataclass(frozen=True, slots=True)
+class SmallerChunks:
+    """The server refuses the size of a chunk."""
+
+    route: str
+    limit: int  # bytes, from now on
+
+
+@dataclass(frozen=True, slots=True)
+class StartedOver:
+    """A file begins again under a new push token."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyFails:
+    """A message to a person does not get through; once for an outage."""
+
+    channel: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyWorks:
+    """... and does again."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyLost:
+    """More files failed than there was room to remember while a message was being sent."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRemoved:
+    """A finished file was kept long enough."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRemoved:
+    """Rows of the journal were, too."""
+
+    number: int
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A fault of ours."""
+
+    where: str
+    error: BaseException
+
+
+Event: TypeAlias = (
+    Started | StatusPage | Stopped | ReloadAccepted | ReloadRefused | Warned | FolderCreated
+    | ObserverRestarted | Resumed | Claimed | ChunkSent | FileDelivered | FileFailed | FileReturned
+    | FileVanished | HoldBegan | HoldEnded | TryingAgain | SmallerChunks | StartedOver | NotifyFails
+    | NotifyWorks | NotifyLost | FileRemoved | HistoryRemoved | Crashed
+)  # fmt: skip

@@ -1,0 +1,123 @@
+"""The life of one file, from its claim to its end. Reads like a script, and does nothing itself.
+
+Each `await` is one act: held and repeated by the engine, and durable where it is a commit. After a crash the
+row says where to go on: whatever a step announces may have happened, and may be done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from watcher.core.acts import Choose, Clear, Inspect, Load, Move, Release, Turn
+from watcher.core.delivery import Delivery
+from watcher.core.errors import Gone, NotWhole, Outside, Unfit
+from watcher.core.model import FINAL, UNDECIDED, FileState, Placement, Receipt, Route, Row
+from watcher.core.policy import Policy, plausible
+from watcher.core.steps import Change, Deliver, Finish, Plan, Reject, Vanish
+from watcher.core.target import Target
+
+
+async def life(row: Row, policy: Policy) -> Row:
+    """Bring a claimed file to its end, from wherever it is; returns its last row."""
+    if row.state in UNDECIDED:
+        row = await _decided(row, policy)
+    while row.state not in FINAL:
+        row = await _filed(row, policy)
+    return row
+
+
+async def from_the_journal(number: int, name: str, policy: Policy) -> Row:
+    """Go on with a file that something came in between: the journal says where."""
+    await Clear(targets=(Target("file", name),))
+    return await life(await Load(number, targets=(policy.state,)), policy)
+
+
+async def by_hand_from_the_journal(number: int, name: str, route: Route, policy: Policy) -> Row:
+    """The same for a file that a person sends."""
+    await Clear(targets=(Target("file", name),))
+    return await life_by_hand(await Load(number, targets=(policy.state,)), route, policy)
+
+
+async def life_by_hand(row: Row, route: Route, policy: Policy) -> Row:
+    """Bring a file that a person sends to its end; it stays where it is."""
+    if row.state in UNDECIDED:
+        row = await _decided_by_hand(row, route, policy)
+    return row if row.state in FINAL else await policy.commit(Finish(row))
+
+
+_CHANGED = "it changed after it was taken; its upload was not completed"
+_TAKEN = "somebody took it out of the work folder; its upload was not completed"
+
+
+async def _decided(row: Row, policy: Policy) -> Row:
+    """Inspect and deliver the file; returns its row with the verdict."""
+    try:
+        await Turn("front")
+        row, receipt, place = await _sent(row, policy.routes.get(row.route or ""), policy, moves=True)
+        at, chosen = policy.at, place or Placement()
+        return await policy.commit(Deliver(row, receipt, at, chosen.target, chosen.aside))
+    except Unfit as fault:
+        return await policy.commit(Reject(row, fault, policy.at))
+    except NotWhole:
+        return await policy.commit(Change(row, _CHANGED, policy.at))
+    except Gone:
+        return await policy.commit(Vanish(row, _TAKEN, policy.at))
+
+
+async def _decided_by_hand(row: Row, route: Route, policy: Policy) -> Row:
+    # Whoever sends it wants it sent, and is there to mend it.
+    route = replace(route, duplicates="upload", bad_records="fail")
+    try:
+        row, receipt, _ = await _sent(row, route, policy, moves=False)
+        return await policy.commit(Deliver(row, receipt, policy.at))
+    except Unfit as fault:
+        return await policy.commit(Reject(row, fault, policy.at))
+    except NotWhole:
+        changed = Unfit(_CHANGED, what_to_do="send it when nothing writes to it")
+        return await policy.commit(Reject(row, changed, policy.at))
+    except Gone:
+        return await policy.commit(Vanish(row, _TAKEN, policy.at))
+
+
+async def _filed(row: Row, policy: Policy) -> Row:
+    """Move the file to where its verdict puts it; where that name is taken by now, another is chosen."""
+    folder = _FOLDERS[row.state](policy)
+    if row.place.target is None:
+        chosen = await Choose(row, targets=(folder,))
+        assert chosen.target is not None
+        row = await policy.commit(Plan(row, chosen.target, chosen.aside))
+    try:
+        if await Move(row, targets=(policy.work, folder), seconds=plausible(row)):
+            return await policy.commit(Finish(row))
+    except Gone:
+        reason = f"it was {row.state}, and somebody took it before it could be moved"
+        return await policy.commit(Vanish(row, reason, policy.at))
+    return replace(row, place=replace(row.place, target=None))
+
+
+_FOLDERS: Mapping[FileState, Callable[[Policy], Target]] = {
+    FileState.DELIVERED: lambda policy: policy.done,
+    FileState.REJECTED: lambda policy: policy.failed,
+    FileState.CHANGED: lambda policy: policy.drop,
+}
+
+
+async def _sent(
+    row: Row, route: Route | None, policy: Policy, *, moves: bool
+) -> tuple[Row, Receipt, Placement | None]:
+    """Inspect the file and send it; returns what the server has, and where the file may go.
+
+    Raises `Unfit`, `NotWhole` or `Gone`: then its operation is never completed.
+    """
+    while True:
+        inspect = Inspect(row, route, moves, targets=(policy.work, policy.state), seconds=plausible(row))
+        try:
+            with await inspect as found:
+                if found.nothing_to_send:
+                    await Release()
+                    return row, found.receipt, None
+                return await Delivery(row, found, policy, moves=moves).run()
+        except Outside:
+            # The disk failed while it was read: it is opened anew when that is over.
+            row = await Load(row.id, targets=(policy.state,))

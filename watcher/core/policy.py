@@ -1,0 +1,53 @@
+"""Pure: what is the same for all files under one set of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from watcher.core.acts import PLAUSIBLE_SECONDS, Commit
+from watcher.core.model import Route, Row
+from watcher.core.steps import Step
+from watcher.core.target import Target
+from watcher.core.units import utc_text
+
+# A share that reads, or copies, fewer bytes a second than this does not answer.
+SLOWEST_BYTES_A_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is the same for all files under one set of settings."""
+
+    routes: Mapping[str, Route]  # by name
+    lost_answer: Literal["resend", "new_token"]
+    attempts: int
+    retry_cap: float  # seconds
+    request_seconds: float  # that a request may take, all in all
+    drop: Target
+    work: Target
+    done: Target
+    failed: Target
+    state: Target
+    way: tuple[Target, ...]  # to the server: login, server
+    now: Callable[[], datetime]
+    jitter: Callable[[], float]  # 0 to 1
+    new_token: Callable[[], str]
+    # The chunk size in bytes that a server took after a 413, by route: learned as files go.
+    limits: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def at(self) -> str:
+        """The time, as the journal has it."""
+        return utc_text(self.now())
+
+    def commit(self, step: Step) -> Commit:
+        """Return the act that writes a step down."""
+        return Commit(step, targets=(self.state,))
+
+
+def plausible(row: Row) -> float:
+    """Return the seconds in which any disk reads, or copies, this file."""
+    return PLAUSIBLE_SECONDS + row.file.fingerprint.size / SLOWEST_BYTES_A_SECOND
