@@ -1,9 +1,10 @@
 """A simulated world for the real agent: its disk, its server and its time are under a test's control.
 
 Everything of the agent is real, down to SQLite and the files, and built as `watcher run` builds it; only what
-threads would do is done one act after the other, time is a number, the server is the stand-in called without a socket, and every effect passes `Effects`,
-where the world may end, or fail, before and after it. After the end no effect takes place any more, so
-that clean-up code which a killed process would not run does nothing here either.
+threads would do is done one act after the other, time is a number, the server is the stand-in called without
+a socket, and every effect passes `Effects`, where the world may end, or fail, before and after it. After the
+end no effect takes place any more, so that clean-up code which a killed process would not run does nothing
+here either.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from watcher.agent.build import World
 from watcher.commands.run import run
+from watcher.core.acts import Found
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import LostAnswer, Outside
@@ -195,6 +198,28 @@ class Wire:
         return self._sandbox.operations()
 
 
+@dataclass(eq=False)
+class Flying:
+    """An act on its way: done when it begins, or when it ends."""
+
+    ends_at: float  # simulated seconds
+    serial: int
+    ticket: object
+    work: Callable[[], object]
+    is_done: bool = False
+    result: object = None
+
+    def do(self) -> object:
+        """Do it, if that was not done; return its result, or its error."""
+        if not self.is_done:
+            try:
+                self.result = self.work()
+            except Exception as error:
+                self.result = error
+            self.is_done = True
+        return self.result
+
+
 class SimulatedWorkers:
     """Stands in for threads: acts are done one at a time, and waiting lets simulated time pass.
 
@@ -211,21 +236,18 @@ class SimulatedWorkers:
         self.most_at_once = 0
         self._effects, self._sleep, self._chance = effects, sleep, chance
         self._now = 0.0  # seconds since the start of this life
-        self._flying: list[tuple[float, int, object, Callable[[], object]]] = []
+        self._flying: list[Flying] = []
 
     def do(self, ticket: object, work: Callable[[], object]) -> None:
         """Do it now, or later."""
         self.acts += 1
         chance = self._chance
+        act = Flying(self._now, self.acts, ticket, work)
+        if chance is not None:
+            act.ends_at += chance.choice((0.0, 0.01, 0.3, 3.0)) * chance.random()
         if chance is None or chance.random() < 0.5:
-            result = self._result(work)
-            work = lambda: result  # noqa: E731 - done already
-        ends_at = (
-            self._now
-            if chance is None
-            else self._now + chance.choice((0.0, 0.01, 0.3, 3.0)) * chance.random()
-        )
-        self._flying.append((ends_at, self.acts, ticket, work))
+            act.do()
+        self._flying.append(act)
         self.most_at_once = max(self.most_at_once, len(self._flying))
 
     def wait(self, seconds: float) -> list[tuple[object, object]]:
@@ -233,25 +255,23 @@ class SimulatedWorkers:
         if self._effects.dead:
             raise Crash("nobody waits any more")
         until = self._now + min(max(seconds, 0.001), 5.0)
-        landing = min((flying[0] for flying in self._flying), default=until)
+        landing = min((act.ends_at for act in self._flying), default=until)
         if landing > self._now:
             passed = min(landing, until) - self._now
             self._now += passed
             self._sleep(passed)
-        done = sorted(
-            (flying for flying in self._flying if flying[0] <= self._now), key=lambda item: item[:2]
-        )
-        self._flying = [flying for flying in self._flying if flying[0] > self._now]
-        return [(ticket, self._result(work)) for _, _, ticket, work in done]
+        done = sorted((act for act in self._flying if act.ends_at <= self._now), key=lambda act: act.serial)
+        self._flying = [act for act in self._flying if act.ends_at > self._now]
+        return [(act.ticket, act.do()) for act in done]
 
     def wake(self) -> None:
         """Nothing waits for real."""
 
-    def _result(self, work: Callable[[], object]) -> object:
-        try:
-            return work()
-        except Exception as error:
-            return error
+    def forget(self) -> None:
+        """The process is gone: nobody gets what was done, and its files are closed."""
+        for act in self._flying:
+            if act.is_done and isinstance(act.result, Found):
+                act.result.opened.close()
 
 
 class Simulation:
@@ -316,6 +336,7 @@ class Simulation:
         try:
             return run(self.config, (), once=True, patience=200.0, world=world)
         finally:
+            self.workers.forget()
             for number, handler in before.items():
                 signal.signal(number, handler)
 

@@ -47,7 +47,8 @@ OS_IN_CORE = {"core.names": {"fsencode", "path"}, "core.model": {"stat_result"}}
 HOMES = {
     "watchdog": {"disk.hints"},
     "apprise": {"report.sender"},
-    "httpx": {"wfm.answers", "wfm.login", "wfm.client"},
+    "httpx": {"wfm.bounds", "wfm.login", "wfm.client"},
+    "httpcore": {"wfm.bounds"},
     "pydantic": {
         "settings.setting_types",
         "settings.notify_settings",

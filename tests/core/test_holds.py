@@ -1,4 +1,4 @@
-"""The table of holds: who may probe, how long a step is, and what ends a hold. The clock is the tests' own."""
+"""The table of holds: who may probe, how long a step is, what ends a hold. The clock is the tests' own."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from tests.agent.test_agent import until
@@ -197,6 +198,7 @@ def test_health_says_that_the_agent_is_stopping(world: World) -> None:
     assert (found.status, json.loads(found.text)["reasons"]) == (503, ["the agent is stopping"])
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_it(tmp_path: Path) -> None:
     clock = [0.0]
     watcher = DropWatcher(

@@ -18,7 +18,7 @@ from tests.sockets import LONG, Serve, answers, free_port, raw, read_request, re
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import ConfigError, LostAnswer, Outside
 from watcher.core.target import Target
-from watcher.wfm.answers import ANSWER_BYTES
+from watcher.wfm.bounds import ANSWER_BYTES
 from watcher.wfm.client import Client
 from watcher.wfm.login import ClientCredentials
 

@@ -10,12 +10,13 @@ from itertools import islice
 
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.effects import Effects
-from watcher.agent.engine import Awaited, Call, Engine, Part, insist
+from watcher.agent.engine import Engine
 from watcher.agent.holding import NEVER, Holding
 from watcher.agent.once import Once
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
+from watcher.agent.runs import Awaited, Call, Part, Run, insist
 from watcher.agent.vitals import Vitals
 from watcher.agent.workers import Workers
 from watcher.core.events import (
@@ -119,14 +120,14 @@ class Agent:
     @property
     def is_at_work(self) -> bool:
         """Whether a file's acts are still done under its settings."""
-        return self._engine.uses(self._effects.do)
+        return self._engine.runs.uses(self._effects.do)
 
     # -- the beginning -----------------------------------------------------------------------------
 
     def _begin(self) -> None:
         """Take up what was under way at the last stop, before anything new; or go on under new settings."""
         self._engine.holds.cap = self._policy.retry_cap
-        if self._engine.files:
+        if self._engine.runs.files:
             self._engine.renew(self._part)
             self._let_go_of_others()
             self._is_resumed = True
@@ -153,10 +154,9 @@ class Agent:
     def _set_off(self, row: Row) -> None:
         """Begin the life of a file that is claimed."""
         route = self._policy.routes.get(row.route or "")
-        self._engine.begin(
-            row.id, row.name, life(row, self._policy), self._part(row.id, row.name), self._ended,
-            route=row.route, parallel=route.parallel if route else 1,
-        )  # fmt: skip
+        script, part = life(row, self._policy), self._part(row.id, row.name)
+        run = Run(row.id, row.name, part, self._ended, self._clock(), script, row.route)
+        self._engine.begin(run, parallel=route.parallel if route else 1)
 
     def _part(self, number: int, name: str) -> Part:
         return Part(partial(from_the_journal, number, name, self._policy), self._effects.do)
@@ -213,7 +213,7 @@ class Agent:
         once, dispatcher = self._once, self._dispatcher
         if once is None:
             return None
-        idle = not self._engine.files
+        idle = not self._engine.runs.files
         if self._is_resumed and idle and dispatcher.is_idle:
             if not dispatcher.is_stale:
                 return FILE_FAILED if once.failed else STOPPED
@@ -221,7 +221,7 @@ class Agent:
                 dispatcher.look_now()  # one more: a file may have come meanwhile
         more = 0.0
         if not self._engine.holds.active:
-            # What is read, tried again after a server error, or settles for longer than our patience, goes on.
+            # What is read, tried again after a server error, or settles for longer than that, goes on.
             more = dispatcher.settling_seconds if idle else NEVER
         return STILL_HELD if self._clock() > once.gives_up_at(more) else None
 

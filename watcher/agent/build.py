@@ -39,8 +39,8 @@ from watcher.report.stream import Stream
 from watcher.settings.config import is_loopback
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
+from watcher.wfm.bounds import seconds_for
 from watcher.wfm.client import Client
-from watcher.wfm.deadline import seconds_for
 from watcher.wfm.login import ClientCredentials
 
 
@@ -143,7 +143,7 @@ def build_policy(config: Config, world: World, places: Places, client: WfmClient
         failed=folder_target(places.failed),
         state=folder_target(places.state),
         way=client.way,
-        now=world.now,
+        clock=world.now,
         jitter=world.jitter,
         new_token=world.new_token,
     )
@@ -211,7 +211,7 @@ def build_agent(
         vitals=Vitals(
             watcher,
             waiting=lambda: dispatcher.waiting,
-            under_way=lambda: engine.files,
+            under_way=lambda: len(engine.runs.files),
             lost=lambda: world.workers.lost,
             clock=world.clock,
             on_beat=on_beat,

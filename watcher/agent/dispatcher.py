@@ -12,9 +12,10 @@ from functools import partial
 
 from watcher.agent.claims import Claimed, Claims
 from watcher.agent.drop_watcher import DropWatcher, Look
-from watcher.agent.engine import Awaited, Call, Engine
+from watcher.agent.engine import Engine
 from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
+from watcher.agent.runs import Awaited, Call
 from watcher.core.errors import Outside
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, queues, route_name
@@ -67,7 +68,7 @@ class Dispatcher:
     # -- in every turn -----------------------------------------------------------------------------
 
     def turn(self) -> list[Row]:
-        """Begin a look and a claim, where they are due; return the files that were claimed since the last turn."""
+        """Begin a look and a claim, where they are due; return what was claimed since the last turn."""
         if not self._is_looking:
             self._watcher.soon()
         if not self._is_looking and self._clock() >= self._watcher.due_at:
@@ -140,7 +141,7 @@ class Dispatcher:
 
     def _reason(self, route: Route | None) -> str | None:
         """Say why no file of this route may be claimed now, or None."""
-        under_way = self._engine.under_way + self._claiming
+        under_way = self._engine.runs.under_way + self._claiming
         if route is None:
             why = "behind another file" if under_way[None] else None
             targets: tuple[Target, ...] = self._folders
@@ -193,7 +194,7 @@ class Dispatcher:
         for route, ready in self._queues.items():
             if ready and self._reason(ready[-1].route) is None:
                 parallel = ready[-1].route.parallel if ready[-1].route else 1
-                room = parallel + self._pace(route).most_ahead - self._engine.under_way[route]
+                room = parallel + self._pace(route).most_ahead - self._engine.runs.under_way[route]
                 batch += [ready.pop() for _ in range(min(len(ready), room))]
         for file in batch:
             del self.waiting[file.name]
@@ -203,7 +204,7 @@ class Dispatcher:
         return batch
 
     async def _claim(self, batch: Sequence[Waiting]) -> tuple[Sequence[Waiting], Claimed]:
-        under_way = self._engine.files > 0
+        under_way = bool(self._engine.runs.files)
         take = partial(self._claims.take, batch, under_way=under_way)
         try:
             return batch, await Claiming(take, targets=self.claim_targets)

@@ -84,7 +84,7 @@ class DropWatcher:
     def look(self, again: Mapping[str, float] = _NONE) -> Look:
         """Look at the whole folder; returns every file that waits in it. Raises `Outside`.
 
-        `again` names files that turned out to be in use, or different, and when: their quiet time begins anew.
+        `again` names files that turned out to be in use, or different, and when: they are quiet anew.
         """
         for name in again.keys() & self._settling.keys():
             self._settling[name] = restart(self._settling[name], again[name])
@@ -123,7 +123,11 @@ class DropWatcher:
         return hints is not None and not hints.running()
 
     def stop(self) -> None:
-        """End watchdog's threads."""
+        """End watchdog's threads, and have no more of them."""
+        self._events = False
+        self._forget()
+
+    def _forget(self) -> None:
         if self._hints is not None:
             self._hints.stop()
             self._hints = None
@@ -135,7 +139,7 @@ class DropWatcher:
         was_deaf = self._hints is not None and not self._hints.alive()
         if self._hints is not None and not was_deaf and not self._hints.doubtful():
             return
-        self.stop()
+        self._forget()
         try:
             self._hints = Hints(self._drop.folder, self.hint)
         except OSError as error:

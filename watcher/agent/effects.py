@@ -1,4 +1,4 @@
-"""Does the acts of a file's life, in a worker's thread: the one place where they meet disk, journal and server.
+"""Does the acts of a file's life, in a worker's thread: where they meet disk, journal and server.
 
 One for each set of settings. It keeps nothing between two acts, and decides nothing that the script could.
 """

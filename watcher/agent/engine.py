@@ -1,94 +1,27 @@
-"""Drives the scripts of all files, and of the agent's own chores, in one thread; the only place that knows holds.
+"""Drives the scripts of all files, and of the agent's chores, in one thread: the only place that knows holds.
 
-It hands out every act whose targets are free, takes results back, begins and ends holds by one rule, repeats an
-act after a fault outside the file, and resumes the script otherwise. It never waits: the loop around it does.
+It hands out every act whose targets are free, takes results back, begins and ends holds by one rule, repeats
+an act after a fault outside the file, and resumes the script otherwise. It never waits: the loop around does.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from watcher.agent.batches import Batches
 from watcher.agent.holding import NEVER, Holding
 from watcher.agent.lines import Lines
+from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.workers import Done, Workers
-from watcher.core.acts import Act, Both, Clear, Commit, Free, Maybe, Pause, Release, Tell, Turn
+from watcher.core.acts import Clear, Commit, Free, Pause, Release, Tell, Turn
 from watcher.core.errors import Outside, WatcherError
 from watcher.core.events import Crashed
 from watcher.core.model import Row
 from watcher.core.steps import Step
 from watcher.core.target import Target
 from watcher.report.stream import Stream
-
-T = TypeVar("T")
-Script = Coroutine[Act[Any], Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Act[T]):
-    """An act of a chore: call `work`, in a worker's thread. A fault outside is the chore's to deal with."""
-
-    work: Callable[[], T]
-    blames: Target | None = None  # what does not answer, where it takes too long; by default its first target
-    repeats = False
-
-    @property
-    def blamed(self) -> Target | None:
-        """What does not answer, where it takes too long."""
-        return self.blames or (self.targets[0] if self.targets else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Awaited(Call[T]):
-    """One that is waited for when the agent stops."""
-
-    at_stop = "waits"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """How a file's script is begun, and how its acts are done."""
-
-    begin: Callable[[], Script]
-    do: Callable[[Act[Any]], object]  # called in a worker's thread
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One script on its way; only the control thread touches it."""
-
-    number: int  # a file's row; negative: a chore
-    name: str  # for people
-    part: Part
-    ended: Callable[[Any, float], None]
-    began: float
-    script: Script
-    route: str | None
-    tasks: list[Task] = field(default_factory=list)  # what it waits for
-    renewed: Part | None = None  # to go on with, as soon as it would have to wait
-
-    @property
-    def is_chore(self) -> bool:
-        """Whether it is no file's."""
-        return self.number < 0
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """One act of a script, on its way."""
-
-    run: Run
-    act: Act[Any]
-    maybe: bool
-    not_before: float
-    targets: tuple[Target, ...]  # those of the act, and further ones that it met a fault of
-    asked_at: float = NEVER  # when it was handed out
-    is_late: bool = False
-    is_done: bool = False
-    result: object = None
 
 
 class Engine:
@@ -106,62 +39,37 @@ class Engine:
         """`apply` writes steps down, as `Journal.apply` does; `clock` in monotonic seconds."""
         self.holds = holding.table
         self.lines = Lines()
-        self.under_way: Counter[str | None] = Counter()  # files, by route
+        self.runs = Runs(clock)
         self.stopping = False
         self.faulty: set[int] = set()  # files that are held by a fault of ours
         self._workers, self._stream = workers, stream
-        self._holding, self._apply, self._clock = holding, apply, clock
-        self._runs: dict[int, Run] = {}
+        self._apply, self._clock = apply, clock
+        self._holding = holding
         self._waiting: list[Task] = []
         self._flying: set[Task] = set()
-        self._steps: list[Task] = []  # commits for the next transaction
-        self._batch: list[Task] = []  # those of the one that is under way
-        self._alone: list[Task] = []  # to be tried one by one: together they were refused
-        self._chores = 0
+        self._commits = Batches()
 
     # -- for those around it -----------------------------------------------------------------------
 
-    def begin(
-        self,
-        number: int,
-        name: str,
-        script: Script,
-        part: Part,
-        ended: Callable[[Any, float], None],
-        *,
-        route: str | None = None,
-        parallel: int = 1,
-    ) -> None:
-        """Begin the script of a file; `part` says how it would be begun again. `ended` is told of its result,
-        and how many seconds it took. It goes behind the others of its `route`; `parallel` of them are uploaded
-        at a time."""
-        self.under_way[route] += 1
-        self.lines.join(number, route, parallel)
-        run = Run(number, name, part, ended, self._clock(), script, route)
-        self._runs[number] = run
+    def begin(self, run: Run, *, parallel: int = 1) -> None:
+        """Begin the script of a file, behind the others of its route: `parallel` are uploaded at a time."""
+        self.runs.add(run)
+        self.lines.join(run.number, run.route, parallel)
         self._resume(run, None)
 
     def chore(self, name: str, script: Script, ended: Callable[[Any, float], None]) -> None:
         """Begin a script that is no file's. An error in it ends the agent."""
-        self._chores -= 1
-        part = Part(lambda: script, _called)
-        run = Run(self._chores, name, part, ended, self._clock(), script, None)
-        self._runs[run.number] = run
+        run = self.runs.chore(name, script, ended)
         self._resume(run, None)
-
-    @property
-    def files(self) -> int:
-        """How many files are under way. Any thread may ask."""
-        return sum(number > 0 for number in list(self._runs))
 
     def attended(self, target: Target) -> bool:
         """Say whether anybody waits for this target, or is at it."""
-        return any(target in task.targets for task in [*self._waiting, *self._flying, *self._steps])
+        return any(target in task.targets for task in [*self._waiting, *self._flying, *self._commits.waiting])
 
     @property
     def quiet(self) -> bool:
         """Whether a stop need not wait any more: what is still under way may be left alone."""
-        if self._steps or self._alone:
+        if self._commits.waiting:
             return False
         if any(task.act.at_stop != "leaves" and not task.is_late for task in self._flying):
             return False
@@ -178,7 +86,7 @@ class Engine:
                 if task in self._waiting and self._due_at(task) <= now:
                     self._waiting.remove(task)
                     self._hand_out(task, now)
-        for run in [run for run in self._runs.values() if run.renewed and self._rests(run)]:
+        for run in [run for run in self.runs.files if run.renewed and self._rests(run)]:
             self._renew(run)
         self._write()
         return min([late, *map(self._due_at, self._waiting)])
@@ -186,8 +94,10 @@ class Engine:
     def finished(self, done: Iterable[Done]) -> None:
         """Take back what workers did."""
         for ticket, result in done:
-            if ticket is self._batch:
-                self._written(result)
+            if ticket is self._commits:
+                for task, outcome in self._commits.answered(result):
+                    self._flying.discard(task)
+                    self._digest(task, outcome)
             elif isinstance(ticket, Task) and ticket in self._flying:
                 self._flying.remove(ticket)
                 self._digest(ticket, result)
@@ -195,41 +105,33 @@ class Engine:
     def renew(self, part_of: Callable[[int, str], Part]) -> None:
         """New settings are in force: each file goes on under them as soon as it would have to wait."""
         self.holds.hurry(self._clock())
-        for run in self._runs.values():
-            if not run.is_chore:
-                run.renewed = part_of(run.number, run.name)
+        for run in self.runs.files:
+            run.renewed = part_of(run.number, run.name)
 
     def drop_chores(self) -> bool:
-        """Let go of all chores; False: something is being done for one of them."""
-        if any(task.run.is_chore for task in self._flying):
+        """Let go of all chores; False: one is at something that is to be waited for."""
+        if any(task.run.is_chore and task.act.at_stop == "waits" for task in self._flying):
             return False
         self._waiting = [task for task in self._waiting if not task.run.is_chore]
-        for run in [run for run in self._runs.values() if run.is_chore]:
-            run.script.close()
-            del self._runs[run.number]
+        self._flying = {task for task in self._flying if not task.run.is_chore}
+        self.runs.drop_chores()
         return True
-
-    def uses(self, part_do: Callable[[Act[Any]], object]) -> bool:
-        """Say whether a file still has its acts done this way."""
-        return any(run.part.do == part_do for run in self._runs.values())
 
     def stop(self) -> None:
         """Finish what is under way, as far as that takes no longer than its deadline; begin nothing more."""
         self.stopping = True
-        while True:
-            due = self.turn()
-            if self.quiet:
-                break
-            self.finished(self._workers.wait(due - self._clock()))
-        self.close()
+        try:
+            while True:
+                due = self.turn()
+                if self.quiet:
+                    break
+                self.finished(self._workers.wait(due - self._clock()))
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let go of all scripts; what is under way may still be read by its worker, and is left alone."""
-        busy = {task.run for task in self._flying}
-        for run in self._runs.values():
-            if run not in busy:
-                run.script.close()
-        self._runs.clear()
+        self.runs.close(busy={task.run for task in self._flying})
         self._waiting.clear()
 
     # -- acts --------------------------------------------------------------------------------------
@@ -251,7 +153,7 @@ class Engine:
         if isinstance(act, Clear):
             self._collect(task, None)
         elif isinstance(act, Commit):
-            self._steps.append(task)
+            self._commits.waiting.append(task)
         else:
             task.asked_at = now
             self._flying.add(task)
@@ -283,51 +185,24 @@ class Engine:
 
         It is not begun anew: it is the probe, and ends the hold when it comes back after all.
         """
-        due = NEVER
-        for task in self._flying:
+        for task in [task for task in self._flying if task.late_at <= now]:
             target = task.act.blamed
-            if task.is_late or target is None:
-                continue
-            if now < task.asked_at + task.act.seconds:
-                due = min(due, task.asked_at + task.act.seconds)
-                continue
-            task.is_late = True
+            assert target is not None
             words = f"it has not answered for {task.act.seconds:.0f} s"
             self._holding.failed(Outside(target, words, check="is it still there?"), task.run.number)
-            task.targets = tuple(dict.fromkeys((*task.targets, target)))
+            task.is_late, task.targets = True, tuple(dict.fromkeys((*task.targets, target)))
             self.holds.take(task.run.number, (target,))
-        return due
-
-    # -- commits -----------------------------------------------------------------------------------
+        return min((task.late_at for task in self._flying), default=NEVER)
 
     def _write(self) -> None:
         """Write all steps that wait in one transaction, one at a time."""
-        if self._batch:
-            return
-        if self._alone:
-            self._batch = [self._alone.pop()]
-        else:
-            self._batch, self._steps = self._steps, []
-        if not self._batch:
-            return
-        asked_at = self._clock()
-        for task in self._batch:
-            task.asked_at = asked_at
-        self._flying.update(self._batch)
-        steps = [task.act.step for task in self._batch if isinstance(task.act, Commit)]
-        self._workers.do(self._batch, partial(self._apply, steps))
-
-    def _written(self, result: object) -> None:
-        batch, self._batch = self._batch, []
-        self._flying.difference_update(batch)
-        if isinstance(result, list):
-            for task, row in zip(batch, result, strict=True):
-                self._digest(task, row)
-        elif isinstance(result, Outside) or len(batch) == 1:
+        if batch := self._commits.next():
+            asked_at = self._clock()
             for task in batch:
-                self._digest(task, result)
-        else:
-            self._alone = batch  # one of the steps is a fault of ours; the others are not to blame
+                task.asked_at = asked_at
+            self._flying.update(batch)
+            steps = [task.act.step for task in batch if isinstance(task.act, Commit)]
+            self._workers.do(self._commits, partial(self._apply, steps))
 
     # -- scripts -----------------------------------------------------------------------------------
 
@@ -336,10 +211,7 @@ class Engine:
         run.tasks = []
         while True:
             try:
-                if isinstance(value, Exception):
-                    act = run.script.throw(value)
-                else:
-                    act = run.script.send(value)
+                act = run.step(value)
             except StopIteration as end:
                 self._end(run, end.value)
                 return
@@ -357,36 +229,23 @@ class Engine:
                     value = None
                 case _:
                     break
-        parts = (act.first, act.second) if isinstance(act, Both) else (act,)
-        run.tasks = [self._task(run, part) for part in parts]
+        run.tasks = tasks_of(run, act, self._clock())
         for task in run.tasks:
             if task.maybe and self._due_at(task) > self._clock():
                 task.is_done = True  # it would have to wait
             else:
                 self._waiting.append(task)
 
-    def _task(self, run: Run, act: Act[Any]) -> Task:
-        maybe = isinstance(act, Maybe)
-        if isinstance(act, Maybe):
-            act = act.act
-        begin = self._clock() + act.length if isinstance(act, Pause) else 0.0
-        return Task(run, act, maybe, begin, act.targets)
-
     def _collect(self, task: Task, value: object) -> None:
-        if task.maybe and isinstance(value, Exception):
-            value = None
-        task.is_done, task.result = True, value
+        task.is_done, task.result = True, None if task.maybe and isinstance(value, Exception) else value
         run = task.run
-        if not all(part.is_done for part in run.tasks):
-            return
-        results = [part.result for part in run.tasks]
-        error = next((result for result in results if isinstance(result, Exception)), None)
-        self._resume(run, error or (results[0] if len(results) == 1 else tuple(results)))
+        if all(part.is_done for part in run.tasks):
+            results = [part.result for part in run.tasks]
+            error = next((result for result in results if isinstance(result, Exception)), None)
+            self._resume(run, error or (results[0] if len(results) == 1 else tuple(results)))
 
     def _end(self, run: Run, result: object) -> None:
-        del self._runs[run.number]
-        if not run.is_chore:
-            self.under_way[run.route] -= 1
+        self.runs.remove(run)
         self.lines.leave(run.number)
         self.holds.leave(run.number)
         self.faulty.discard(run.number)
@@ -410,12 +269,9 @@ class Engine:
         """Whether a script only waits for others, or for the end of a hold."""
         now = self._clock()
         return all(
-            task in self._waiting
-            and task.act.at_stop != "begins"
-            and not isinstance(task.act, Pause)
-            and self._due_at(task) > now
+            task in self._waiting and task.act.at_stop != "begins" and self._due_at(task) > now
             for task in run.tasks
-            if not task.is_done
+            if not (task.is_done or isinstance(task.act, Pause))
         )
 
     def _renew(self, run: Run) -> None:
@@ -429,20 +285,5 @@ class Engine:
         self._resume(run, None)
 
 
-async def insist(call: Call[T]) -> T:
-    """Do something until it works. That it works says nothing about its targets, unless it failed before."""
-    while True:
-        try:
-            return await call
-        except Outside as fault:
-            call = replace(call, targets=tuple(dict.fromkeys((*call.targets, fault.target))))
-
-
 def _file(run: Run) -> Target:
     return Target("file", run.name)
-
-
-def _called(act: Act[Any]) -> object:
-    """Do an act of a chore, which brings its own work with it."""
-    assert isinstance(act, Call)
-    return act.work()

@@ -1,5 +1,6 @@
-"""One agent with all that is around it: its client, who tells people, the status page. From one set of settings
-to the next: the engine, with all that is under way, goes on.
+"""One agent with all that is around it: its client, who tells people, the status page.
+
+From one set of settings to the next; the engine, with all that is under way, goes on.
 """
 
 from __future__ import annotations

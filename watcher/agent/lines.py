@@ -1,4 +1,4 @@
-"""Pure: the files under way of each route, in the order of their claims; only so many are uploaded at a time."""
+"""Pure: the files under way of each route, in the order of their claims; so many are uploaded at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Lines:
             self._lines[self._route.pop(file)].remove(file)
 
     def reached(self, file: int, *, ahead: bool) -> bool:
-        """Say whether it is a file's turn; with `ahead`, to be inspected. One that is in no line has its turn."""
+        """Say whether it is a file's turn; with `ahead`, to be inspected. One in no line has its turn."""
         if file not in self._route:
             return True
         route = self._route[file]

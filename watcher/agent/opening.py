@@ -1,4 +1,4 @@
-"""What a start needs before anything else: the state folder, locked, and the folders that files move between."""
+"""What a start needs before anything else: the state folder, locked, and the folders of the settings."""
 
 from __future__ import annotations
 

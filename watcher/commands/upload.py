@@ -13,8 +13,8 @@ from watcher.agent.agent import ended
 from watcher.agent.build import World, build_client, build_engine, build_holding, build_policy, places
 from watcher.agent.drop_watcher import route_of
 from watcher.agent.effects import Effects
-from watcher.agent.engine import Part
 from watcher.agent.opening import open_state
+from watcher.agent.runs import Part, Run
 from watcher.commands.terminal import Bar, Terminal
 from watcher.core.errors import ConfigError, NotWhole, Unfit
 from watcher.core.events import ChunkSent, Event
@@ -144,6 +144,9 @@ class _Sending:
         except (OSError, NotWhole) as error:
             self._say(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a regular file'}")
             return False
+        if self._engine.stopping:  # it gave up on the file before this one
+            self._say(path, f"not sent: {listed(self._engine.holds.active) or 'stopped'}")
+            return False
         claim = Claim(
             name=path.name,
             fingerprint=look,
@@ -159,7 +162,8 @@ class _Sending:
         policy = replace(self._policy, work=folder_target(path.parent))
         part = Part(lambda: by_hand_from_the_journal(row.id, path.name, found, policy), self._effects.do)
         self._last = None
-        self._engine.begin(row.id, path.name, life_by_hand(row, found, policy), part, self._ended)
+        script = life_by_hand(row, found, policy)
+        self._engine.begin(Run(row.id, path.name, part, self._ended, self._world.clock(), script))
         try:
             self._watch()
         except KeyboardInterrupt:

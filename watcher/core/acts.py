@@ -43,7 +43,7 @@ class Act(Generic[T]):
         return self.targets[0] if self.targets else None
 
     def digested(self, result: object) -> tuple[object, Outside | None]:
-        """Return what the coroutine gets (an exception is raised in it), and the fault that holds a target."""
+        """Return what the coroutine gets (an exception is raised), and the fault that holds a target."""
         return result, result if isinstance(result, Outside) else None
 
 
@@ -121,7 +121,7 @@ class Inspect(Act[Found]):
 
 @dataclass(frozen=True, slots=True)
 class Cut(Act[Piece]):
-    """Read and hash the chunk at `start`: of at most `limit` bytes, or exactly to `end`, as it went out before.
+    """Read and hash the chunk at `start`: of at most `limit` bytes, or exactly to `end`, as it went out.
 
     Raises `Unfit` for a record that is too large, `NotWhole` where the file is not what was inspected.
     """
@@ -138,7 +138,7 @@ class Cut(Act[Piece]):
 class Push(Act[Verdict]):
     """Send one chunk, and digest the answer.
 
-    `guard`: what must be as it was inspected when the bytes go out, after all waiting; else raises `NotWhole`.
+    `guard`: what must be as it was inspected when the bytes go out, after all waits; else raises `NotWhole`.
     """
 
     talk: Conversation
@@ -188,7 +188,7 @@ class Move(Act[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Turn(Act[None]):
-    """Wait for one's place among the files of the route: in `front` it is inspected, then comes its `upload`."""
+    """Wait for one's place among the files of a route: in `front` it is inspected, then uploaded."""
 
     place: Literal["front", "upload"]
 

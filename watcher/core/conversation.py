@@ -100,7 +100,8 @@ class Conversation:
         lost_answer: Literal["resend", "new_token"],
         unknown: bool = False,
     ) -> None:
-        """`server` is what is held where the fault is not the endpoint's; `unknown`: the first chunk may have been taken already."""
+        """`server` is what is held where the fault is not the endpoint's; `unknown`: the first chunk may have
+        been taken already."""
         self._route = route
         self._push_token = push_token
         self._server = server

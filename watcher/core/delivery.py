@@ -91,7 +91,7 @@ class Delivery:
                     raise Unfit(reason, what_to_do=what_to_do, lines=lines, status=status, said=said)
 
     async def _announce(self, piece: Piece) -> None:
-        """Write down, in one commit, what is acknowledged and what goes out now; before a long wait, the first."""
+        """Write down, in one commit, what is acknowledged and what goes out now; before a wait, the first."""
         if not await Free(targets=self._way):
             await self._write_down()
             await Clear(targets=self._way)

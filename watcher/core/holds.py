@@ -1,4 +1,4 @@
-"""Pure: what is held, why, since when, and who may try next. A table: it waits for nothing, and knows no thread.
+"""Pure: what is held, why, since when, and who may try next. A table: it waits for nothing, knows no thread.
 
 A hold begins with the first fault of a target and ends with the first act that came through it. While it
 lasts one file at a time probes, once per backoff step; all others wait, so that a server which comes back is

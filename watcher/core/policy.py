@@ -32,7 +32,7 @@ class Policy:
     failed: Target
     state: Target
     way: tuple[Target, ...]  # to the server: login, server
-    now: Callable[[], datetime]
+    clock: Callable[[], datetime]  # the time of day
     jitter: Callable[[], float]  # 0 to 1
     new_token: Callable[[], str]
     # The chunk size in bytes that a server took after a 413, by route: learned as files go.
@@ -41,7 +41,7 @@ class Policy:
     @property
     def at(self) -> str:
         """The time, as the journal has it."""
-        return utc_text(self.now())
+        return utc_text(self.clock())
 
     def commit(self, step: Step) -> Commit:
         """Return the act that writes a step down."""

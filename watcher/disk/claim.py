@@ -67,7 +67,7 @@ def claim(files_wanted: Sequence[Wanted]) -> list[NotWhole | Outside | None]:
 
 
 def _sync(claimed: Sequence[Wanted]) -> None:
-    """Make the renames durable: the new names first, the old ones' end last. Each folder once for all files."""
+    """Make the renames durable: the new names first, the old ones' end last; each folder once for all."""
     own = dict.fromkeys(wanted.target.parent for wanted in claimed)
     above = dict.fromkeys(folder.parent for folder in own)
     for folder in (*own, *above, *dict.fromkeys(wanted.source.parent for wanted in claimed)):

@@ -22,8 +22,8 @@ from watcher.core.conversation import Reply, Request
 from watcher.core.errors import ConfigError, LostAnswer, Outside
 from watcher.core.names import shown
 from watcher.core.target import Target
-from watcher.wfm import deadline
-from watcher.wfm.answers import bound
+from watcher.wfm import bounds
+from watcher.wfm.bounds import bound
 from watcher.wfm.login import ClientCredentials, Login
 
 CONNECT_SECONDS = 10.0
@@ -86,9 +86,9 @@ class Client:
                 verify=tls_context(ca_file, client_cert, client_key),
                 proxy=proxy,
                 trust_env=trust_env and proxy is None,
-                event_hooks={"request": [deadline.begin]},
+                event_hooks={"request": [bounds.begin]},
             )
-        deadline.keep(self._http)
+        bounds.keep(self._http)
 
     @property
     def token_renewals(self) -> int:

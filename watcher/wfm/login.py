@@ -22,7 +22,7 @@ from watcher.core.backoff import http_date, retry_after
 from watcher.core.errors import Outside
 from watcher.core.names import shown
 from watcher.core.target import Target
-from watcher.wfm.answers import bound
+from watcher.wfm.bounds import bound
 from watcher.wfm.jwt import claims
 
 # For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).

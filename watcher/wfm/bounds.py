@@ -1,8 +1,9 @@
-"""Bounds a whole request in time: connect, send, head and body, all in all.
+"""Bounds a whole request in time, and its answer in bytes.
 
-httpx's timeouts are for a single read or write: a server that sends a byte of its head a second would never
-meet one. So the sockets below it get, for each read and write, no more than what is left of the request's
-deadline. A request is sent, and its answer read, in one thread: the deadline is that thread's.
+httpx has neither: its timeouts are for a single read or write, so that a server that sends a byte a second
+would never meet one, and an answer of a gigabyte would be read into memory. So the sockets below it get, for
+each read and write, no more than what is left of the request's deadline: to connect, to send, for head and
+body, all in all. A request is sent, and its answer read, in one thread: the deadline is that thread's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpcore
@@ -19,6 +20,8 @@ import httpx
 # Slower than this, a line does not carry a chunk.
 SLOWEST_BYTES_A_SECOND = 16_000
 WRITE_BYTES = 1 << 18  # at most so much between two looks at the clock
+
+ANSWER_BYTES = 64 * 1024
 
 _deadline = threading.local()
 
@@ -102,3 +105,31 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+def bound(response: httpx.Response, seconds: float) -> None:
+    """Make every later read of `response` end after 64 KiB, and fail as a timeout after `seconds`."""
+    # Without this header nothing is decompressed: a small answer cannot expand into a large one.
+    response.headers.pop("content-encoding", None)
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    response.stream = _Bounded(response.stream, response.request, time.monotonic() + seconds)
+
+
+class _Bounded(httpx.SyncByteStream):
+    def __init__(self, inner: httpx.SyncByteStream, request: httpx.Request, deadline: float) -> None:
+        self._inner = inner
+        self._request = request
+        self._deadline = deadline
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = ANSWER_BYTES
+        for part in self._inner:
+            if time.monotonic() > self._deadline:
+                raise httpx.ReadTimeout("the answer took too long", request=self._request)
+            yield part[:left]
+            left -= len(part)
+            if left <= 0:
+                return
+
+    def close(self) -> None:
+        self._inner.close()

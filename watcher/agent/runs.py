@@ -1,0 +1,167 @@
+"""What the engine keeps of each script that is on its way, and the acts of the agent's own chores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from watcher.agent.holding import NEVER
+from watcher.core.acts import Act, Both, Maybe, Pause
+from watcher.core.errors import Outside
+from watcher.core.target import Target
+
+T = TypeVar("T")
+Script = Coroutine[Act[Any], Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Act[T]):
+    """An act of a chore: call `work`, in a worker's thread. A fault outside is the chore's to deal with."""
+
+    work: Callable[[], T]
+    blames: Target | None = None  # what does not answer, where it takes too long; by default its first target
+    repeats = False
+
+    @property
+    def blamed(self) -> Target | None:
+        """What does not answer, where it takes too long."""
+        return self.blames or (self.targets[0] if self.targets else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited(Call[T]):
+    """One that is waited for when the agent stops."""
+
+    at_stop = "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a file's script is begun, and how its acts are done."""
+
+    begin: Callable[[], Script]
+    do: Callable[[Act[Any]], object]  # called in a worker's thread
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One script on its way; only the control thread touches it."""
+
+    number: int  # a file's row; negative: a chore
+    name: str  # for people
+    part: Part
+    ended: Callable[[Any, float], None]
+    began: float
+    script: Script
+    route: str | None = None
+    tasks: list[Task] = field(default_factory=list)  # what it waits for
+    renewed: Part | None = None  # to go on with, as soon as it would have to wait
+
+    @property
+    def is_chore(self) -> bool:
+        """Whether it is no file's."""
+        return self.number < 0
+
+    def step(self, value: object) -> Act[Any]:
+        """Give the script the result of its last act, or raise it there; return its next one."""
+        return self.script.throw(value) if isinstance(value, Exception) else self.script.send(value)
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One act of a script, on its way."""
+
+    run: Run
+    act: Act[Any]
+    maybe: bool
+    not_before: float
+    targets: tuple[Target, ...]  # those of the act, and further ones that it met a fault of
+    asked_at: float = NEVER  # when it was handed out
+    is_late: bool = False
+    is_done: bool = False
+    result: object = None
+
+    @property
+    def late_at(self) -> float:
+        """When it takes longer than is plausible, where that was not told yet."""
+        if self.is_late or self.act.blamed is None:
+            return NEVER
+        return self.asked_at + self.act.seconds
+
+
+class Runs:
+    """All scripts on their way."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.under_way: Counter[str | None] = Counter()  # files, by route
+        self._clock = clock
+        self._runs: dict[int, Run] = {}
+        self._chores = 0
+
+    @property
+    def files(self) -> list[Run]:
+        """Those of files. Any thread may ask how many there are."""
+        return [run for run in list(self._runs.values()) if not run.is_chore]
+
+    def add(self, run: Run) -> None:
+        """Take in the script of a file."""
+        self.under_way[run.route] += 1
+        self._runs[run.number] = run
+
+    def chore(self, name: str, script: Script, ended: Callable[[Any, float], None]) -> Run:
+        """Take in the script of a chore."""
+        self._chores -= 1
+        part = Part(lambda: script, _called)
+        run = self._runs[self._chores] = Run(self._chores, name, part, ended, self._clock(), script)
+        return run
+
+    def remove(self, run: Run) -> None:
+        """A script came to its end."""
+        del self._runs[run.number]
+        if not run.is_chore:
+            self.under_way[run.route] -= 1
+
+    def drop_chores(self) -> None:
+        """Let go of those of chores; a worker may still be at an act of one."""
+        for run in [run for run in self._runs.values() if run.is_chore]:
+            run.script.close()
+            del self._runs[run.number]
+
+    def uses(self, do: Callable[[Act[Any]], object]) -> bool:
+        """Say whether a file still has its acts done this way."""
+        return any(run.part.do == do for run in self._runs.values())
+
+    def close(self, *, busy: Collection[Run]) -> None:
+        """Let go of all; what those that are busy have open may still be read, and stays open."""
+        for run in self._runs.values():
+            if run not in busy:
+                run.script.close()
+        self._runs.clear()
+
+
+def tasks_of(run: Run, act: Act[Any], now: float) -> list[Task]:
+    """Return the one or two acts that a script waits for."""
+    tasks = []
+    for part in (act.first, act.second) if isinstance(act, Both) else (act,):
+        maybe = isinstance(part, Maybe)
+        inner = part.act if isinstance(part, Maybe) else part
+        begin = now + inner.length if isinstance(inner, Pause) else 0.0
+        tasks.append(Task(run, inner, maybe, begin, inner.targets))
+    return tasks
+
+
+async def insist(call: Call[T]) -> T:
+    """Do something until it works. That it works says nothing about its targets, unless it failed before."""
+    while True:
+        try:
+            return await call
+        except Outside as fault:
+            call = replace(call, targets=tuple(dict.fromkeys((*call.targets, fault.target))))
+
+
+def _called(act: Act[Any]) -> object:
+    """Do an act of a chore, which brings its own work with it."""
+    assert isinstance(act, Call)
+    return act.work()
