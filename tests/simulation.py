@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from watcher.agent.build import World
+from watcher.agent.runs import Task
 from watcher.commands.run import run
 from watcher.core.acts import Found
 from watcher.core.conversation import Reply
@@ -272,6 +273,8 @@ class SimulatedWorkers:
         for act in self._flying:
             if act.is_done and isinstance(act.result, Found):
                 act.result.opened.close()
+            if isinstance(act.ticket, Task):
+                act.ticket.run.script.close()
 
 
 class Simulation:

@@ -221,7 +221,9 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
     try:
         assert health.judge().healthy
         workers.do("an act", sys.exit)  # no error of ours ends a thread like that
+        workers.wait(0)
         until(lambda: workers.lost)
+        (name,) = workers.lost
         assert watcher._hints is not None
         watcher._hints._observer.stop()
         watcher._hints._observer.join()
@@ -236,8 +238,8 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
         watcher.stop()
 
     assert first.healthy
-    assert later.reasons == ("the thread worker-1 has died", "the thread observer has died")
-    assert mended.reasons == ("the thread worker-1 has died",)
+    assert later.reasons == (f"the thread {name} has died", "the thread observer has died")
+    assert mended.reasons == (f"the thread {name} has died",)
 
 
 def test_the_readme_lists_the_metrics_that_there_are_with_their_labels(world: World) -> None:

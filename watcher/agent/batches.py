@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from watcher.agent.holding import NEVER
 from watcher.agent.runs import Task
+from watcher.core.acts import Commit
 from watcher.core.errors import Outside
+
+LINGER_SECONDS = 0.05
 
 
 class Batches:
@@ -14,14 +18,24 @@ class Batches:
         self._under_way: list[Task] = []
         self._alone: set[Task] = set()  # to be written one by one: together they were refused
 
-    def next(self) -> list[Task]:
-        """Return what is to be written now: all that waits, or nothing while others are being written."""
-        if self._under_way:
+    def next(self, now: float, *, busy: bool) -> list[Task]:
+        """Return what is to be written now: all that waits, or nothing while others are being written.
+
+        What nothing waits for lingers a little where we are `busy`: more will come.
+        """
+        if self._under_way or now < self.due_at(busy=busy):
             return []
         suspect = next((task for task in self.waiting if task in self._alone), None)
         self._under_way = self.waiting if suspect is None else [suspect]
         self.waiting = [task for task in self.waiting if task not in self._under_way]
         return self._under_way
+
+    def due_at(self, *, busy: bool) -> float:
+        """When what waits is to be written, by the clock."""
+        if not self.waiting or self._under_way:
+            return NEVER
+        lingers = busy and all(isinstance(task.act, Commit) and task.act.lazy for task in self.waiting)
+        return self.waiting[0].since + LINGER_SECONDS if lingers else 0.0
 
     def answered(self, result: object) -> list[tuple[Task, object]]:
         """Return what became of each; `result`: their rows, or the error that refused all of them."""

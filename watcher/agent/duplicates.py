@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from watcher.content.content import Content
 from watcher.core.errors import Unfit
 from watcher.core.model import Receipt, Route, Row
 from watcher.core.names import shown
@@ -27,3 +30,19 @@ def left_out(archive: Archive, entry: Row, route: Route, sha256: str, destinatio
             what_to_do="delete it; to have it sent all the same, use `watcher upload`",
         )
     return Receipt(0, f"not sent: the same content was delivered {words}", sha256=sha256)
+
+
+def destination(route: Route, tenant: str, content: Content) -> str:
+    """Return a digest of what makes two requests parts of one operation, apart from the push token: where
+    they go, and what they are cut from."""
+    parts = (
+        route.url,
+        tenant,
+        route.content_type,
+        route.acd_type,
+        route.params,
+        route.header,
+        content.sha256,
+        content.opening.array,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

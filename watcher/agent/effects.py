@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from watcher.agent.duplicates import left_out
+from watcher.agent.duplicates import destination, left_out
 from watcher.content import split
 from watcher.content.compressed import member_name
 from watcher.content.content import Content
@@ -23,9 +23,9 @@ from watcher.content.csv_text import line_list
 from watcher.content.inspect import prepare, refuse_empty
 from watcher.content.receipt import line_digests
 from watcher.content.records import NEWLINE, line_at
-from watcher.core.acts import Act, Choose, Cut, Found, Inspect, Load, Locate, Move, Piece, Push
+from watcher.core.acts import Act, Answered, Choose, Cut, Found, Inspect, Load, Locate, Move, Piece, Push
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import Gone, NotWhole, Unfit
+from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
 from watcher.core.names import counted, is_compressed, is_zip
 from watcher.disk import files, filing
@@ -88,9 +88,8 @@ class Effects:
                 return self._inspect(act)
             case Cut():
                 return _cut(act)
-            case Push(talk, chunk, guard):
-                check = None if guard is None else _open(guard).check
-                return self._client.push(talk.request(chunk), check)
+            case Push():
+                return self._pushed(act)
             case Locate(found, chunk):
                 return _lines(_open(found), chunk)
             case Choose(row):
@@ -117,6 +116,9 @@ class Effects:
                 refuse_empty(content, route)
                 open_file = OpenFile(path, folder, file, status, content, ExitStack())
                 found = self._found(row, route, open_file, keep_aside=act.moves)
+                if not found.nothing_to_send and row.upload.sha256 is None:
+                    first = Cut(found, found.start, act.limit or route.chunk_bytes)
+                    found = replace(found, first=_cut(first))
             except Unfit:
                 if not unchanged(path, file, status):
                     raise NotWhole from None  # what was found may be half of what is being written
@@ -156,6 +158,17 @@ class Effects:
     def _scratch(self, stack: ExitStack) -> BinaryIO:
         return stack.enter_context(scratch_file(self._places.state))
 
+    # -- while it is sent --------------------------------------------------------------------------
+
+    def _pushed(self, act: Push) -> Answered:
+        check = None if act.guard is None else _open(act.guard).check
+        reply = self._client.push(act.talk.request(act.chunk), check)
+        place = None
+        if act.delivered is not None and reply.status < 300:
+            with suppress(Outside):  # a folder is away: the fact that it is delivered does not wait for it
+                place = self._chosen(act.delivered)
+        return Answered(reply, place)
+
     # -- after it was sent -------------------------------------------------------------------------
 
     def _chosen(self, row: Row) -> Placement:
@@ -173,22 +186,6 @@ class Effects:
             name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
             aside = filing.plan(self._places.failed, name, self._now(), with_report=True)
         return Placement(str(target), None if aside is None else str(aside))
-
-
-def destination(route: Route, tenant: str, content: Content) -> str:
-    """Return a digest of what makes two requests parts of one operation, apart from the push token: where
-    they go, and what they are cut from."""
-    parts = (
-        route.url,
-        tenant,
-        route.content_type,
-        route.acd_type,
-        route.params,
-        route.header,
-        content.sha256,
-        content.opening.array,
-    )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _receipt(content: Content) -> Receipt:

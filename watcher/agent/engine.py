@@ -15,7 +15,7 @@ from watcher.agent.holding import NEVER, Holding
 from watcher.agent.lines import Lines
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.workers import Done, Workers
-from watcher.core.acts import Clear, Commit, Free, Pause, Release, Tell, Turn
+from watcher.core.acts import Act, Clear, Commit, Free, Pause, Release, Tell, Turn
 from watcher.core.errors import Outside, WatcherError
 from watcher.core.events import Crashed
 from watcher.core.model import Row
@@ -46,6 +46,7 @@ class Engine:
         self._apply, self._clock = apply, clock
         self._holding = holding
         self._waiting: list[Task] = []
+        self._in_line: list[Task] = []  # those that wait for their turn
         self._flying: set[Task] = set()
         self._commits = Batches()
 
@@ -69,18 +70,15 @@ class Engine:
     @property
     def quiet(self) -> bool:
         """Whether a stop need not wait any more: what is still under way may be left alone."""
-        if self._commits.waiting:
-            return False
-        if any(task.act.at_stop != "leaves" and not task.is_late for task in self._flying):
-            return False
-        now = self._clock()
-        return not any(self._due_at(task) <= now for task in self._waiting)
+        at_work = any(task.act.at_stop != "leaves" and not task.is_late for task in self._flying)
+        due = any(self._due_at(task) <= self._clock() for task in self._waiting)
+        return not (at_work or due or self._commits.waiting)
 
     def turn(self) -> float:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
         late = self._late(now)
-        while ready := [task for task in self._waiting if self._due_at(task) <= now]:
+        while ready := self._next_in_line() or [task for task in self._waiting if self._due_at(task) <= now]:
             for task in ready:
                 # Not dropped by what came before it, and no second probe of what that one probes now.
                 if task in self._waiting and self._due_at(task) <= now:
@@ -88,8 +86,9 @@ class Engine:
                     self._hand_out(task, now)
         for run in [run for run in self.runs.files if run.renewed and self._rests(run)]:
             self._renew(run)
-        self._write()
-        return min([late, *map(self._due_at, self._waiting)])
+        busy = bool(self._flying) and not self.stopping
+        self._write(now, busy=busy)
+        return min([late, self._commits.due_at(busy=busy), *map(self._due_at, self._waiting)])
 
     def finished(self, done: Iterable[Done]) -> None:
         """Take back what workers did."""
@@ -133,6 +132,7 @@ class Engine:
         """Let go of all scripts; what is under way may still be read by its worker, and is left alone."""
         self.runs.close(busy={task.run for task in self._flying})
         self._waiting.clear()
+        self._in_line.clear()
 
     # -- acts --------------------------------------------------------------------------------------
 
@@ -140,8 +140,6 @@ class Engine:
         act = task.act
         if self.stopping and act.at_stop != "begins":
             return NEVER
-        if isinstance(act, Turn):
-            return 0.0 if self.lines.reached(task.run.number, ahead=act.place == "front") else NEVER
         return max(task.not_before, self.holds.due_at(task.run.number, task.targets))
 
     def _hand_out(self, task: Task, now: float) -> None:
@@ -153,6 +151,7 @@ class Engine:
         if isinstance(act, Clear):
             self._collect(task, None)
         elif isinstance(act, Commit):
+            task.since = now
             self._commits.waiting.append(task)
         else:
             task.asked_at = now
@@ -194,12 +193,11 @@ class Engine:
             self.holds.take(task.run.number, (target,))
         return min((task.late_at for task in self._flying), default=NEVER)
 
-    def _write(self) -> None:
+    def _write(self, now: float, *, busy: bool) -> None:
         """Write all steps that wait in one transaction, one at a time."""
-        if batch := self._commits.next():
-            asked_at = self._clock()
+        if batch := self._commits.next(now, busy=busy):
             for task in batch:
-                task.asked_at = asked_at
+                task.asked_at = now
             self._flying.update(batch)
             steps = [task.act.step for task in batch if isinstance(task.act, Commit)]
             self._workers.do(self._commits, partial(self._apply, steps))
@@ -224,6 +222,8 @@ class Engine:
                     value = None
                 case Free():
                     value = not self.stopping and not self.holds.held(act.targets)
+                case Turn() if self._has_turn(run, act):
+                    value = None
                 case Release():
                     self.lines.leave(run.number)
                     value = None
@@ -234,7 +234,21 @@ class Engine:
             if task.maybe and self._due_at(task) > self._clock():
                 task.is_done = True  # it would have to wait
             else:
-                self._waiting.append(task)
+                (self._in_line if isinstance(task.act, Turn) else self._waiting).append(task)
+
+    def _has_turn(self, run: Run, act: Act[Any]) -> bool:
+        assert isinstance(act, Turn)
+        return not self.stopping and self.lines.reached(run.number, ahead=act.place == "front")
+
+    def _next_in_line(self) -> list[Task]:
+        """Return those whose turn it is by now: they wait for nothing else."""
+        if not self.lines.has_moved:
+            return []
+        self.lines.has_moved = False
+        found = [task for task in self._in_line if self._has_turn(task.run, task.act)]
+        self._in_line = [task for task in self._in_line if task not in found]
+        self._waiting += found
+        return found
 
     def _collect(self, task: Task, value: object) -> None:
         task.is_done, task.result = True, None if task.maybe and isinstance(value, Exception) else value
@@ -249,7 +263,7 @@ class Engine:
         self.lines.leave(run.number)
         self.holds.leave(run.number)
         self.faulty.discard(run.number)
-        self._holding.worked((_file(run),))
+        self._holding.worked((run.target,))
         run.ended(result, self._clock() - run.began)
 
     def _crashed(self, run: Run, error: Exception) -> None:
@@ -261,7 +275,7 @@ class Engine:
         words = f"a fault of watcher itself: {type(error).__name__}"
         check = "the traceback in the log, and report it"
         self.holds.leave(run.number)
-        self._holding.failed(Outside(_file(run), words, check=check), run.number)
+        self._holding.failed(Outside(run.target, words, check=check), run.number)
         run.renewed = run.renewed or run.part
         self._renew(run)
 
@@ -269,7 +283,8 @@ class Engine:
         """Whether a script only waits for others, or for the end of a hold."""
         now = self._clock()
         return all(
-            task in self._waiting and task.act.at_stop != "begins" and self._due_at(task) > now
+            task in self._in_line
+            or (task in self._waiting and task.act.at_stop != "begins" and self._due_at(task) > now)
             for task in run.tasks
             if not (task.is_done or isinstance(task.act, Pause))
         )
@@ -279,11 +294,8 @@ class Engine:
         assert run.renewed is not None
         run.script.close()
         self._waiting = [task for task in self._waiting if task.run is not run]
+        self._in_line = [task for task in self._in_line if task.run is not run]
         self.holds.leave(run.number)
         run.part, run.renewed = run.renewed, None
         run.script = run.part.begin()
         self._resume(run, None)
-
-
-def _file(run: Run) -> Target:
-    return Target("file", run.name)

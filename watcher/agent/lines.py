@@ -12,6 +12,7 @@ class Lines:
         self._lines: dict[str | None, list[int]] = {}
         self._route: dict[int, str | None] = {}
         self._parallel: dict[str | None, int] = {}
+        self.has_moved = False  # since somebody last asked who has his turn
 
     def join(self, file: int, route: str | None, parallel: int) -> None:
         """Take a place at the end of the line; `parallel` files at its head have their turn."""
@@ -23,6 +24,7 @@ class Lines:
         """Let the next one have its turn; who is in no line is none the wiser."""
         if file in self._route:
             self._lines[self._route.pop(file)].remove(file)
+            self.has_moved = True
 
     def reached(self, file: int, *, ahead: bool) -> bool:
         """Say whether it is a file's turn; with `ahead`, to be inspected. One in no line has its turn."""

@@ -64,6 +64,11 @@ class Run:
         """Whether it is no file's."""
         return self.number < 0
 
+    @property
+    def target(self) -> Target:
+        """What is held by a fault of ours."""
+        return Target("file", self.name)
+
     def step(self, value: object) -> Act[Any]:
         """Give the script the result of its last act, or raise it there; return its next one."""
         return self.script.throw(value) if isinstance(value, Exception) else self.script.send(value)
@@ -79,6 +84,7 @@ class Task:
     not_before: float
     targets: tuple[Target, ...]  # those of the act, and further ones that it met a fault of
     asked_at: float = NEVER  # when it was handed out
+    since: float = 0.0  # when it was ready to be
     is_late: bool = False
     is_done: bool = False
     result: object = None

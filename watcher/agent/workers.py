@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -37,40 +38,27 @@ class Threads:
     """Threads of this process: made when there is none free, gone when there is nothing to do."""
 
     def __init__(self) -> None:
-        self._work: queue.SimpleQueue[tuple[object, Callable[[], object]]] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done | None] = queue.SimpleQueue()  # put() is safe in signal handlers
-        self._lock = threading.Lock()
-        self._free = 0  # threads that wait for work, less the work that waits for them; under the lock
-        self._busy: dict[threading.Thread, object] = {}  # each thread changes its own entry
-        self._serial = 0
+        self._asked: list[tuple[object, Callable[[], object]]] = []
+        self._all: list[_Worker] = []
+        # The last one that got free is the next one to work: what it needs is still in the processor's cache.
+        self._free: list[_Worker] = []  # each thread adds itself; every access is one step
 
     def do(self, ticket: object, work: Callable[[], object]) -> None:
-        """Have `work` done, in a new thread where none is free."""
-        with self._lock:
-            self._free -= 1
-            enough = self._free >= 0
-        self._work.put((ticket, work))
-        if not enough:
-            self._serial += 1
-            # Daemons: one that hangs on a dead share must not keep the process.
-            thread = threading.Thread(target=self._run, name=f"worker-{self._serial}", daemon=True)
-            with self._lock:
-                self._free += 1
-            try:
-                thread.start()
-            except RuntimeError:  # no more threads: whoever gets free takes it
-                with self._lock:
-                    self._free -= 1
+        """Have `work` done, as soon as the control thread waits: until then it would only be in its way."""
+        self._asked.append((ticket, work))
 
     def wait(self, seconds: float) -> list[Done]:
         """Wait for results, at most so long and at most `LONGEST_WAIT_SECONDS`."""
+        while self._asked and (worker := self._somebody()):
+            worker.work.put(self._asked.pop(0))
         found: list[Done] = []
         with suppress(queue.Empty):
-            first = self._done.get(timeout=max(0.0, min(seconds, LONGEST_WAIT_SECONDS)))
+            done = self._done.get(timeout=max(0.0, min(seconds, LONGEST_WAIT_SECONDS)))
             while True:
-                if first is not None:
-                    found.append(first)
-                first = self._done.get_nowait()
+                if done is not None:
+                    found.append(done)
+                done = self._done.get_nowait()
         return found
 
     def wake(self) -> None:
@@ -80,26 +68,51 @@ class Threads:
     @property
     def lost(self) -> list[str]:
         """The names of threads that died with work in their hands."""
-        return [thread.name for thread in list(self._busy) if not thread.is_alive()]
+        return [worker.thread.name for worker in self._all if worker.is_busy and not worker.thread.is_alive()]
+
+    def _somebody(self) -> _Worker | None:
+        """Return a thread that is free, or a new one; None: the system has no more of them for now."""
+        with suppress(IndexError):
+            return self._free.pop()
+        self._all = [worker for worker in self._all if worker.is_busy or worker.thread.is_alive()]
+        worker = _Worker(f"worker-{next(_SERIAL)}", self._free, self._done)
+        try:
+            worker.thread.start()
+        except RuntimeError:
+            return None
+        self._all.append(worker)
+        return worker
+
+
+_SERIAL = itertools.count(1)
+
+
+class _Worker:
+    """One thread; it takes one piece of work after the other."""
+
+    def __init__(self, name: str, free: list[_Worker], done: queue.SimpleQueue[Done | None]) -> None:
+        self.work: queue.SimpleQueue[tuple[object, Callable[[], object]]] = queue.SimpleQueue()
+        self.is_busy = False
+        # A daemon: one that hangs on a dead share must not keep the process.
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._free, self._done = free, done
 
     def _run(self) -> None:
-        me = threading.current_thread()
         while True:
             try:
-                ticket, work = self._work.get(timeout=IDLE_SECONDS)
+                ticket, work = self.work.get(timeout=IDLE_SECONDS)
             except queue.Empty:
-                with self._lock:
-                    if self._free > 0:
-                        self._free -= 1
-                        return
-                continue  # some work is on its way to us
-            self._busy[me] = ticket
+                try:
+                    self._free.remove(self)
+                except ValueError:
+                    continue  # some work is on its way to us
+                return
+            self.is_busy = True
             try:
                 result = work()
             except Exception as error:
                 result = error
-            del self._busy[me]
-            with self._lock:
-                self._free += 1
+            self.is_busy = False
+            self._free.append(self)
             self._done.put((ticket, result))
             del ticket, work, result  # a chunk must not stay in memory until there is work again

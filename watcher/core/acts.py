@@ -79,6 +79,7 @@ class Found:
     destination: str = ""  # digest of where it goes, and what it is cut from
     start: int = 0  # byte offset of the first byte that is sent as data
     size: int = 0  # bytes of the content that is sent
+    first: Piece | None = None  # the first chunk of a file of which nothing was sent yet
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +108,7 @@ class Commit(Act[Row]):
     """Write one step of a file's life; it is durable before the coroutine goes on."""
 
     step: Step
+    lazy: bool = False  # nothing waits for it: it may go along with the next one
     at_stop = "begins"
 
 
@@ -116,6 +118,7 @@ class Inspect(Act[Found]):
 
     row: Row
     route: Route | None  # None: there is none, or it is not in the settings any more
+    limit: int | None  # bytes of the first chunk; None: the route's own
     moves: bool  # it is filed afterwards, and its bad records are kept for that
 
 
@@ -135,7 +138,15 @@ class Cut(Act[Piece]):
 
 
 @dataclass(frozen=True, slots=True)
-class Push(Act[Verdict]):
+class Answered:
+    """What a worker brings back of a `Push`."""
+
+    reply: Reply
+    place: Placement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Act["tuple[Verdict, Placement | None]"]):
     """Send one chunk, and digest the answer.
 
     `guard`: what must be as it was inspected when the bytes go out, after all waits; else raises `NotWhole`.
@@ -144,18 +155,21 @@ class Push(Act[Verdict]):
     talk: Conversation
     chunk: Chunk
     guard: Found | None
+    delivered: Row | None = None  # where the answer is good, choose where this goes, unless that fails
     repeats = False
     at_stop = "waits"
 
     def digested(self, result: object) -> tuple[object, Outside | None]:
         """Return the verdict on the answer, or on what became of the request."""
-        if isinstance(result, Reply):
-            verdict: Verdict = self.talk.answered(self.chunk, result)
+        place = None
+        if isinstance(result, Answered):
+            verdict: Verdict = self.talk.answered(self.chunk, result.reply)
+            place = result.place
         elif isinstance(result, Outside) and result.target in self.targets:
             verdict = self.talk.no_answer(result)
         else:
             return result, result if isinstance(result, Outside) else None
-        return verdict, verdict.fault if isinstance(verdict, Hold) else None
+        return (verdict, place), verdict.fault if isinstance(verdict, Hold) else None
 
 
 @dataclass(frozen=True, slots=True)

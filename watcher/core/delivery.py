@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from watcher.core.acts import (
     Both,
-    Choose,
     Clear,
     Cut,
     Found,
@@ -58,7 +57,8 @@ class Delivery:
         if elsewhere or (upload.sending_to is not None and self._policy.lost_answer == "new_token"):
             # No operation is to have two halves; or a crash came between a chunk and its answer.
             await self._start_over()
-        piece = await self._cut()
+        fresh = self._row.upload.sha256 is None
+        piece = found.first if found.first and fresh else await self._cut()
         await Turn("upload")
         while True:
             chunk = piece.chunk
@@ -145,18 +145,21 @@ class Delivery:
         )  # fmt: skip
 
     async def _exchange(self, piece: Piece) -> tuple[Verdict, Piece | Placement | None]:
-        """Send a chunk; meanwhile cut the next, or behind the last one find the file a place."""
+        """Send a chunk; meanwhile cut the next, or behind the last one choose the file's place."""
         chunk, found, policy = piece.chunk, self._found, self._policy
-        guard = found if chunk.last else None
-        push = Push(self._talk, chunk, guard, targets=self._way, seconds=policy.request_seconds)
-        if not chunk.last:
-            cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work,))
-            return await Both(push, Maybe(cut))
-        if not self._moves:
-            return await push, None
-        outcome = replace(self._row.outcome, finished_at=policy.at)
-        delivered = replace(self._row, state=FileState.DELIVERED, outcome=outcome)
-        return await Both(push, Maybe(Choose(delivered, targets=(policy.done,))))
+        seconds = policy.request_seconds
+        if chunk.last:
+            delivered = self._delivered() if self._moves else None
+            return await Push(self._talk, chunk, found, delivered, targets=self._way, seconds=seconds)
+        push = Push(self._talk, chunk, None, targets=self._way, seconds=seconds)
+        cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work,))
+        (verdict, _), ahead = await Both(push, Maybe(cut))
+        return verdict, ahead
+
+    def _delivered(self) -> Row:
+        """Return the row as it will be, as far as its place depends on it."""
+        outcome = replace(self._row.outcome, finished_at=self._policy.at)
+        return replace(self._row, state=FileState.DELIVERED, outcome=outcome)
 
     @property
     def _limit(self) -> int:

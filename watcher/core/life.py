@@ -89,7 +89,7 @@ async def _filed(row: Row, policy: Policy) -> Row:
         row = await policy.commit(Plan(row, chosen.target, chosen.aside))
     try:
         if await Move(row, targets=(policy.work, folder), seconds=plausible(row)):
-            return await policy.commit(Finish(row))
+            return await policy.commit(Finish(row), lazy=True)
     except Gone:
         reason = f"it was {row.state}, and somebody took it before it could be moved"
         return await policy.commit(Vanish(row, reason, policy.at))
@@ -111,7 +111,14 @@ async def _sent(
     Raises `Unfit`, `NotWhole` or `Gone`: then its operation is never completed.
     """
     while True:
-        inspect = Inspect(row, route, moves, targets=(policy.work, policy.state), seconds=plausible(row))
+        inspect = Inspect(
+            row,
+            route,
+            policy.limits.get(row.route or ""),
+            moves,
+            targets=(policy.work, policy.state),
+            seconds=plausible(row),
+        )
         try:
             with await inspect as found:
                 if found.nothing_to_send:

@@ -43,9 +43,9 @@ class Policy:
         """The time, as the journal has it."""
         return utc_text(self.clock())
 
-    def commit(self, step: Step) -> Commit:
+    def commit(self, step: Step, *, lazy: bool = False) -> Commit:
         """Return the act that writes a step down."""
-        return Commit(step, targets=(self.state,))
+        return Commit(step, lazy, targets=(self.state,))
 
 
 def plausible(row: Row) -> float:

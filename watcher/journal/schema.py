@@ -73,6 +73,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 _PARTS = {"file": Dropped, "upload": Upload, "outcome": Outcome, "place": Placement}
 _PATHS = frozenset({"name", "source", "target", "aside"})
 _LISTS = frozenset({"problems", "earlier_tokens"})
+# The columns of each part, in the order of its fields.
+_COLUMNS = {part: tuple(field.name for field in fields(kind)) for part, kind in _PARTS.items()}
 _FINGERPRINT = ("device", "inode", "size", "mtime_ns")
 
 
@@ -82,10 +84,8 @@ def row_of(record: Record) -> Row:
     given = {"fingerprint": Fingerprint(device, inode, size, mtime_ns)}
     parts: dict[str, Any] = {}
     for part, kind in _PARTS.items():
-        names = [field.name for field in fields(kind)]
-        parts[part] = kind(
-            **{name: given[name] if name in given else read(name, record[name]) for name in names}
-        )
+        names = _COLUMNS[part]
+        parts[part] = kind(*(given[name] if name in given else read(name, record[name]) for name in names))
     return Row(id=record["id"], owner=record["owner"], state=FileState(record["state"]), **parts)
 
 
@@ -101,11 +101,26 @@ def record_of(row: Row) -> dict[str, Any]:
         "size": look.size,
         "mtime_ns": str(look.mtime_ns),
     }
-    for part in _PARTS:
+    for part, names in _COLUMNS.items():
         value = getattr(row, part)
-        for field in fields(value):
-            if field.name != "fingerprint":
-                columns[field.name] = stored(field.name, getattr(value, field.name))
+        for name in names:
+            if name != "fingerprint":
+                columns[name] = stored(name, getattr(value, name))
+    return columns
+
+
+def changes(before: Row, after: Row) -> dict[str, Any]:
+    """Return the columns in which two versions of a row differ; whose it is does not change."""
+    columns: dict[str, Any] = {}
+    if before.state is not after.state:
+        columns["state"] = str(after.state)
+    for part, names in _COLUMNS.items():
+        old, new = getattr(before, part), getattr(after, part)
+        if old is new:
+            continue
+        for name in names:
+            if (value := getattr(new, name)) != getattr(old, name):
+                columns[name] = stored(name, value)
     return columns
 
 

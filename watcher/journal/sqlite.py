@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from watcher.core.units import utc_text
 from watcher.journal.archive import SqliteArchive
 from watcher.journal.database import Connection, Database
 from watcher.journal.protocol import Archive, Timeline
-from watcher.journal.schema import MIGRATIONS, record_of, row_of, stored
+from watcher.journal.schema import MIGRATIONS, changes, record_of, row_of, stored
 from watcher.journal.timeline import SqliteTimeline
 
 _OPEN = tuple(state for state in FileState if state not in FINAL)
@@ -33,6 +34,9 @@ class SqliteJournal:
             self._database.close()
             raise
         self.agent_id: str = found[0]
+        # Rows under way as this process last wrote them: a step need not read what it starts from. Should
+        # anybody else have taken one, the write finds it in another state, and reads it after all.
+        self._known: dict[int, Row] = {}
         self.archive: Archive = SqliteArchive(self._database, self.agent_id)
         self.timeline: Timeline = SqliteTimeline(self._database)
 
@@ -47,7 +51,9 @@ class SqliteJournal:
         if not claims:
             return []
         with self._database.writing() as connection:
-            return [self._inserted(connection, claim) for claim in claims]
+            rows = [self._inserted(connection, claim) for claim in claims]
+        self._known.update({row.id: row for row in rows})
+        return rows
 
     def forget(self, rows: Sequence[Row]) -> None:
         """Take back the rows of files that were not claimed after all. Raises `IllegalStep`."""
@@ -55,6 +61,7 @@ class SqliteJournal:
             return
         with self._database.writing() as connection:
             for row in rows:
+                self._known.pop(row.id, None)
                 deleted = connection.execute(
                     "DELETE FROM files WHERE id = ? AND owner = ? AND state = ?",
                     (row.id, self.agent_id, FileState.SEEN),
@@ -66,8 +73,14 @@ class SqliteJournal:
         """Take the steps in their order, all or none, and return the row after each. Raises `IllegalStep`."""
         if not steps:
             return []
+        known = {step.row.id: self._known.pop(step.row.id, None) for step in steps}
         with self._database.writing() as connection:
-            return [self._applied(connection, step) for step in steps]
+            rows = [self._applied(connection, step, known) for step in steps]
+        self._known.update({row.id: row for row in rows})
+        for row in rows:
+            if row.state in FINAL:
+                self._known.pop(row.id, None)
+        return rows
 
     # -- questions ---------------------------------------------------------------------------------
 
@@ -146,27 +159,44 @@ class SqliteJournal:
             started_at=claim.at,
         )
         upload, outcome = Upload(claim.push_token), Outcome(note=claim.note)
-        columns = record_of(Row(0, self.agent_id, FileState.SEEN, file, upload, outcome))
-        record = connection.execute(
-            f"INSERT INTO files ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING *",
+        row = Row(0, self.agent_id, FileState.SEEN, file, upload, outcome)
+        columns = record_of(row)
+        inserted = connection.execute(
+            f"INSERT INTO files ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
             tuple(columns.values()),
-        ).fetchone()
-        return row_of(record)
+        )
+        assert inserted.lastrowid is not None
+        return replace(row, id=inserted.lastrowid)
 
-    def _applied(self, connection: Connection, step: Step) -> Row:
-        record = connection.execute("SELECT * FROM files WHERE id = ?", (step.row.id,)).fetchone()
-        if record is None:
-            raise IllegalStep(f"file {step.row.id}: no row")
-        before = row_of(record)
-        if before.owner != self.agent_id:
-            raise IllegalStep(f"file {before.id}: it is {before.owner}'s, and this is {self.agent_id}")
+    def _applied(self, connection: Connection, step: Step, known: dict[int, Row | None]) -> Row:
+        id = step.row.id
+        before = known[id]
+        if before is None or not (after := self._written(connection, before, step)):
+            before = self._stored(connection, id)
+            after = self._written(connection, before, step)
+            assert after is not None, "nobody else writes within our transaction"
+        known[id] = after
+        return after
+
+    def _written(self, connection: Connection, before: Row, step: Step) -> Row | None:
+        """Write the step, where the row is as we know it; returns None where it is in another state."""
         after = step.applied(before)
         # Only what differs, so that no index is touched without need.
-        changes = {name: value for name, value in record_of(after).items() if value != record[name]}
-        if changes:
-            assignments = ", ".join(f"{name} = ?" for name in changes)
-            connection.execute(f"UPDATE files SET {assignments} WHERE id = ?", (*changes.values(), after.id))
-        return after
+        columns = changes(before, after)
+        assignments = ", ".join(f"{name} = ?" for name in columns) or "id = id"
+        where = "id = ? AND owner = ? AND state = ?"
+        values = (*columns.values(), before.id, self.agent_id, str(before.state))
+        updated = connection.execute(f"UPDATE files SET {assignments} WHERE {where}", values)
+        return after if updated.rowcount == 1 else None
+
+    def _stored(self, connection: Connection, id: int) -> Row:
+        record = connection.execute("SELECT * FROM files WHERE id = ?", (id,)).fetchone()
+        if record is None:
+            raise IllegalStep(f"file {id}: no row")
+        row = row_of(record)
+        if row.owner != self.agent_id:
+            raise IllegalStep(f"file {row.id}: it is {row.owner}'s, and this is {self.agent_id}")
+        return row
 
     def _query(self, statement: str, values: Sequence[Any]) -> list[Row]:
         return [row_of(record) for record in self._database.query(statement, values)]

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from loguru import Record
 
 
+_verbose = False
+
+
 def setup(
     level: str = "info",
     *,
@@ -66,6 +69,8 @@ def setup(
 
     Raises `ConfigError` for a file that cannot be written.
     """
+    global _verbose
+    _verbose = level.upper() == "DEBUG"
     logger.remove()
     logger.configure(extra={"event": "", "fields": {}})
     out = sys.stderr if stream is None else stream
@@ -91,6 +96,8 @@ def setup(
 
 def hear(event: Event) -> None:
     """Log an event: its name, its wording and its level stand here, and nowhere else."""
+    if isinstance(event, Claimed | ChunkSent) and not _verbose:
+        return  # most of all events: they are worded only where somebody reads them
     level, name, wording, fields = _told(event)
     error = event.error if isinstance(event, Crashed) else None
     # Values go in by name and never become part of a format string: a file may be called {0}.csv.
