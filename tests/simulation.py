@@ -46,7 +46,7 @@ routes:
   - {{name: event-types, match: "event?types*.json", endpoint: event-types}}
   - {{name: reason-codes, match: "reason?codes*.json", endpoint: reason-codes}}
   - {{name: agent-events, match: "agent?events*.csv", endpoint: agent-events, acd_type: genesis{marker}}}
-settle: {{quiet: 1s}}
+{routes}settle: {{quiet: 1s}}
 observe: polling
 rescan: 5s
 upload: {{chunk_bytes: 60, lost_answer: {lost_answer}, attempts: 3, retry_cap: 30s}}
@@ -262,8 +262,10 @@ class SimulatedWorkers:
             self._now += passed
             self._sleep(passed)
         done = sorted((act for act in self._flying if act.ends_at <= self._now), key=lambda act: act.serial)
+        for act in done:
+            act.do()
         self._flying = [act for act in self._flying if act.ends_at > self._now]
-        return [(act.ticket, act.do()) for act in done]
+        return [(act.ticket, act.result) for act in done]
 
     def wake(self) -> None:
         """Nothing waits for real."""
@@ -287,19 +289,30 @@ class Simulation:
         done: Path | None = None,
         lost_answer: str = "resend",
         marker: str = "",
+        routes: str = "",
         more: str = "",
+        beside: Simulation | None = None,
     ) -> None:
+        """`routes` and `more` are settings, as YAML. An agent `beside` another one has all of its world but
+        a state folder of its own."""
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.done = done or root / "done"
         self.now = 1000.0  # monotonic seconds
         self.wall = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)  # may jump
-        text = SETTINGS.format(server=SERVER, done=self.done, lost_answer=lost_answer, marker=marker)
-        (root / "config.yaml").write_text(text + more)
-        (root / "config.yaml").chmod(0o600)
-        self.config, _ = load(root / "config.yaml", {})
-        self.effects = Effects((root, self.done))
-        self.wire = Wire(self.effects)
+        text = SETTINGS.format(
+            server=SERVER, done=self.done, lost_answer=lost_answer, marker=marker, routes=routes
+        )
+        self.state, settings = root / "state", root / "config.yaml"
+        if beside is not None:
+            self.state, settings = root / "state-2", root / "config-2.yaml"
+            text = (root / "config.yaml").read_text().replace("state: state}", "state: state-2}")
+            self.done = beside.done
+        settings.write_text(text + more)
+        settings.chmod(0o600)
+        self.config, _ = load(settings, {})
+        self.effects = beside.effects if beside else Effects((root, self.done))
+        self.wire = beside.wire if beside else Wire(self.effects)
         self.on_sleep: Callable[[], None] = lambda: None  # the world goes on while the agent waits
         self.left = 0.0  # simulated seconds until this life ends
         self.chance: random.Random | None = None  # with it, acts take time and come back in any order
@@ -369,8 +382,10 @@ class Simulation:
         return found
 
     def rows(self) -> list[Row]:
-        """The journal, oldest first."""
-        journal = SqliteJournal(self.root / "state", readonly=True)
+        """The journal, oldest first; none where no agent ever got so far."""
+        if not (self.state / "journal.db").exists():
+            return []
+        journal = SqliteJournal(self.state, readonly=True)
         try:
             return journal.history()[::-1]
         finally:
@@ -378,7 +393,7 @@ class Simulation:
 
     def told(self) -> str:
         """What the agent said last, and its journal: for the report of a failing story."""
-        live = self.root / "state" / "live.json"
+        live = self.state / "live.json"
         return f"{live.read_text() if live.exists() else ''} {self.rows()}"
 
     def check_quiet(self, *, resends: int) -> None:

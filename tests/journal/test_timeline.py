@@ -33,10 +33,11 @@ def test_the_history_writes_a_hold_at_its_end_and_an_open_one_when_the_agent_end
     journal: SqliteJournal,
 ) -> None:
     stream = Stream()
-    with hold_history.kept(journal.timeline, stream):
+    with hold_history.kept(journal.timeline, stream) as history:
         stream.emit(HoldBegan(X, "away", "", 1))
         stream.emit(HoldBegan(Target("folder", "/d"), "full", "", 1))
         stream.emit(HoldEnded(X, "away", NOW, 3, 2))
+        history.write()
         during = [hold.target for hold in journal.timeline.holds(NOW - MONTH)]
     after = [(hold.target, hold.reason) for hold in journal.timeline.holds(NOW - MONTH)]
 
@@ -48,10 +49,11 @@ def test_a_state_folder_that_takes_nothing_stops_neither_the_history_nor_whoever
     tmp_path: Path, journal: SqliteJournal, lines: list[str]
 ) -> None:
     stream = Stream()
-    with hold_history.kept(journal.timeline, stream):
+    with hold_history.kept(journal.timeline, stream) as history:
         stream.emit(HoldBegan(X, "away", "", 1))
         (tmp_path / "journal.db").rename(tmp_path / "away.db")  # SQLite refuses to write then
         stream.emit(HoldEnded(X, "away", NOW, 3, 2))
+        history.write()
         stream.emit(HoldBegan(Target("server", "http://y"), "away", "", 1))
     (tmp_path / "away.db").rename(tmp_path / "journal.db")
 

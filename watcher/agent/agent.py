@@ -36,6 +36,7 @@ from watcher.core.events import (
 from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
 from watcher.core.policy import Policy
+from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
 STRANGERS_TOLD = 20  # files of other agents named in the log at the start
@@ -74,6 +75,7 @@ class Agent:
         recovery: Recovery,
         publisher: Publisher,
         housekeeper: Housekeeper,
+        history: HoldHistory,
         vitals: Vitals,
         once: Once | None,
         clock: Callable[[], float],
@@ -82,6 +84,7 @@ class Agent:
         self._workers, self._stream = workers, stream
         self._policy, self._effects, self._dispatcher = policy, effects, dispatcher
         self._recovery, self._publisher, self._housekeeper = recovery, publisher, housekeeper
+        self._history = history
         self.vitals, self._once, self._clock = vitals, once, clock
         self._is_resumed = False
         self._busy: set[str] = set()  # chores of ours that are under way
@@ -175,6 +178,8 @@ class Agent:
         now = self._clock()
         if self._housekeeper.due_at <= now:
             self._chore("retention", Call(self._housekeeper.step))
+        if self._history.has_news:
+            self._chore("history", Call(self._history.write))
         if self._publisher.due_at <= now and "status" not in self._busy:
             self._publisher.gather(self._dispatcher, self._engine.holds.active)
             self._chore("status", Call(self._publisher.tell, targets=(), blames=self._policy.state))

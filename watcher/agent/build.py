@@ -32,6 +32,7 @@ from watcher.disk.mounts import network_cache_seconds
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.expect import Expectation
+from watcher.report.hold_history import HoldHistory
 from watcher.report.notices import Notices
 from watcher.report.notifier import Notifier
 from watcher.report.sender import channels
@@ -169,6 +170,7 @@ def build_agent(
     journal: Journal,
     client: WfmClient,
     *,
+    history: HoldHistory,
     once_patience: float | None,
     on_beat: Callable[[], None] = lambda: None,
     on_end: Callable[[], None] = lambda: None,
@@ -208,6 +210,7 @@ def build_agent(
         housekeeper=Housekeeper(
             journal.archive, where, config.retention, stream, clock=world.clock, now=world.now
         ),
+        history=history,
         vitals=Vitals(
             watcher,
             waiting=lambda: dispatcher.waiting,

@@ -29,7 +29,7 @@ from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
 from watcher.core.names import counted, is_compressed, is_zip
 from watcher.disk import files, filing
-from watcher.disk.claim import name_inside, open_claimed, unchanged
+from watcher.disk.claim import is_gone, name_inside, open_claimed, unchanged
 from watcher.disk.places import Places
 from watcher.disk.scratch import scratch_file
 from watcher.journal.protocol import Journal
@@ -224,7 +224,8 @@ def _opened(row: Row, folder: Path) -> Iterator[BinaryIO]:
         new = row.upload.sha256 is None
         file = open_claimed(Path(row.file.source), row.file.fingerprint, same_inode=new)
     except FileNotFoundError:
-        folder.stat()  # the whole folder is away: a hold, not a loss
+        if not is_gone(Path(row.file.source), folder):
+            raise  # it was away for a moment: a hold, not a loss
         raise Gone from None
     with file:
         yield file

@@ -16,7 +16,7 @@ from watcher.agent.lines import Lines
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.workers import Done, Workers
 from watcher.core.acts import Act, Clear, Commit, Free, Pause, Release, Tell, Turn
-from watcher.core.errors import Outside, WatcherError
+from watcher.core.errors import WatcherError
 from watcher.core.events import Crashed
 from watcher.core.model import Row
 from watcher.core.steps import Step
@@ -47,7 +47,7 @@ class Engine:
         self._holding = holding
         self._waiting: list[Task] = []
         self._in_line: list[Task] = []  # those that wait for their turn
-        self._flying: set[Task] = set()
+        self._flying: list[Task] = []
         self._commits = Batches()
 
     # -- for those around it -----------------------------------------------------------------------
@@ -60,8 +60,7 @@ class Engine:
 
     def chore(self, name: str, script: Script, ended: Callable[[Any, float], None]) -> None:
         """Begin a script that is no file's. An error in it ends the agent."""
-        run = self.runs.chore(name, script, ended)
-        self._resume(run, None)
+        self._resume(self.runs.chore(name, script, ended), None)
 
     def attended(self, target: Target) -> bool:
         """Say whether anybody waits for this target, or is at it."""
@@ -80,7 +79,7 @@ class Engine:
         late = self._late(now)
         while ready := self._next_in_line() or [task for task in self._waiting if self._due_at(task) <= now]:
             for task in ready:
-                # Not dropped by what came before it, and no second probe of what that one probes now.
+                # Not dropped by what came before, and no second probe of what that probes.
                 if task in self._waiting and self._due_at(task) <= now:
                     self._waiting.remove(task)
                     self._hand_out(task, now)
@@ -95,7 +94,7 @@ class Engine:
         for ticket, result in done:
             if ticket is self._commits:
                 for task, outcome in self._commits.answered(result):
-                    self._flying.discard(task)
+                    self._flying.remove(task)
                     self._digest(task, outcome)
             elif isinstance(ticket, Task) and ticket in self._flying:
                 self._flying.remove(ticket)
@@ -111,14 +110,24 @@ class Engine:
         """Let go of all chores; False: one is at something that is to be waited for."""
         if any(task.run.is_chore and task.act.at_stop == "waits" for task in self._flying):
             return False
-        self._waiting = [task for task in self._waiting if not task.run.is_chore]
-        self._flying = {task for task in self._flying if not task.run.is_chore}
+        self._forget(lambda task: task.run.is_chore)
         self.runs.drop_chores()
         return True
+
+    def _forget(self, which: Callable[[Task], bool]) -> None:
+        """Nobody waits for these any more; what a worker is at, it does for nothing."""
+        self._waiting = [task for task in self._waiting if not which(task)]
+        self._in_line = [task for task in self._in_line if not which(task)]
+        self._flying = [task for task in self._flying if not which(task)]
 
     def stop(self) -> None:
         """Finish what is under way, as far as that takes no longer than its deadline; begin nothing more."""
         self.stopping = True
+        self.holds.hurry(self._clock())  # a last try to write down what is known
+        optional = [task for task in (*self._flying, *self._waiting) if task.maybe]
+        self._forget(optional.__contains__)
+        for task in optional:
+            self._collect(task, None)
         try:
             while True:
                 due = self.turn()
@@ -126,13 +135,9 @@ class Engine:
                     break
                 self.finished(self._workers.wait(due - self._clock()))
         finally:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of all scripts; what is under way may still be read by its worker, and is left alone."""
-        self.runs.close(busy={task.run for task in self._flying})
-        self._waiting.clear()
-        self._in_line.clear()
+            # What is under way may still be read by its worker, and is left alone.
+            self.runs.close(busy={task.run for task in self._flying})
+            self._waiting, self._in_line = [], []
 
     # -- acts --------------------------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class Engine:
             self._commits.waiting.append(task)
         else:
             task.asked_at = now
-            self._flying.add(task)
+            self._flying.append(task)
             self._workers.do(task, partial(task.run.part.do, act))
 
     def _digest(self, task: Task, result: object) -> None:
@@ -173,8 +178,7 @@ class Engine:
         self._holding.worked(touched, asked_at=task.asked_at)
         self.holds.leave(number, task.targets)
         if fault is not None and act.repeats and not task.maybe:
-            if fault.target not in task.targets:
-                task.targets = (*task.targets, fault.target)
+            task.met(fault)
             self._waiting.append(task)
         else:
             self._collect(task, value)
@@ -185,12 +189,9 @@ class Engine:
         It is not begun anew: it is the probe, and ends the hold when it comes back after all.
         """
         for task in [task for task in self._flying if task.late_at <= now]:
-            target = task.act.blamed
-            assert target is not None
-            words = f"it has not answered for {task.act.seconds:.0f} s"
-            self._holding.failed(Outside(target, words, check="is it still there?"), task.run.number)
-            task.is_late, task.targets = True, tuple(dict.fromkeys((*task.targets, target)))
-            self.holds.take(task.run.number, (target,))
+            fault = task.lateness()
+            self._holding.failed(fault, task.run.number)
+            self.holds.take(task.run.number, (fault.target,))
         return min((task.late_at for task in self._flying), default=NEVER)
 
     def _write(self, now: float, *, busy: bool) -> None:
@@ -198,7 +199,7 @@ class Engine:
         if batch := self._commits.next(now, busy=busy):
             for task in batch:
                 task.asked_at = now
-            self._flying.update(batch)
+            self._flying += batch
             steps = [task.act.step for task in batch if isinstance(task.act, Commit)]
             self._workers.do(self._commits, partial(self._apply, steps))
 
@@ -216,17 +217,16 @@ class Engine:
             except Exception as error:
                 self._crashed(run, error)
                 return
+            value = None
             match act:
                 case Tell(event):
                     self._stream.emit(event)
-                    value = None
                 case Free():
                     value = not self.stopping and not self.holds.held(act.targets)
                 case Turn() if self._has_turn(run, act):
-                    value = None
+                    pass
                 case Release():
                     self.lines.leave(run.number)
-                    value = None
                 case _:
                     break
         run.tasks = tasks_of(run, act, self._clock())
@@ -272,10 +272,8 @@ class Engine:
             raise error
         self._stream.emit(Crashed(f"the upload of {run.name}", error))
         self.faulty.add(run.number)
-        words = f"a fault of watcher itself: {type(error).__name__}"
-        check = "the traceback in the log, and report it"
         self.holds.leave(run.number)
-        self._holding.failed(Outside(run.target, words, check=check), run.number)
+        self._holding.failed(run.fault(error), run.number)
         run.renewed = run.renewed or run.part
         self._renew(run)
 
@@ -293,8 +291,7 @@ class Engine:
         """Begin a script anew, from where the journal says that its file is."""
         assert run.renewed is not None
         run.script.close()
-        self._waiting = [task for task in self._waiting if task.run is not run]
-        self._in_line = [task for task in self._in_line if task.run is not run]
+        self._forget(lambda task: task.run is run)
         self.holds.leave(run.number)
         run.part, run.renewed = run.renewed, None
         run.script = run.part.begin()

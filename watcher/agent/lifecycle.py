@@ -19,6 +19,7 @@ from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
 from watcher.core.events import Started
 from watcher.journal.protocol import Journal
+from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 
@@ -32,6 +33,17 @@ class Process:
     holding: Holding
     signals: Signals
     supervisor: Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is the same as long as the journal is open."""
+
+    engine: Engine
+    journal: Journal
+    history: HoldHistory
+    reload: Reload
+    once_patience: float | None  # seconds; with `--once`
 
 
 Page = Callable[[Config, Agent, Process, WfmClient], AbstractContextManager[None]]
@@ -55,22 +67,23 @@ class Generation:
         """Begin to tell people."""
         self._notifier.start()
 
-    def work(self, engine: Engine, journal: Journal, reload: Reload, *, once_patience: float | None) -> int:
+    def work(self, run: Run) -> int:
         """Run an agent to its end; returns its code. The client of one that was relieved stays open."""
         config, process, code = self._config, self._process, RELIEVED
 
         def relieved() -> bool:
-            reload.look()
-            return reload.waits
+            run.reload.look()
+            return run.reload.waits
 
         try:
             agent = self._agent = build_agent(
-                config, process.world, engine, process.holding, process.stream, journal, self._client,
-                once_patience=once_patience,
+                config, process.world, run.engine, process.holding, process.stream, run.journal, self._client,
+                history=run.history,
+                once_patience=run.once_patience,
                 on_beat=process.supervisor.alive,
                 on_end=process.supervisor.stopping,
             )  # fmt: skip
-            self._notifier.expect(expectations(config), journal, config.folders.state)
+            self._notifier.expect(expectations(config), run.journal, config.folders.state)
             with self._page(config, agent, process, self._client):
                 process.stream.emit(
                     Started(
@@ -81,7 +94,7 @@ class Generation:
                 code = agent.run(told_to_stop=lambda: process.signals.told_to_stop, relieved=relieved)
             return code
         finally:
-            over = once_patience is not None and not process.signals.told_to_stop and code != RELIEVED
+            over = run.once_patience is not None and not process.signals.told_to_stop and code != RELIEVED
             self.end(finished=over)
 
     def end(self, *, finished: bool) -> None:

@@ -69,6 +69,11 @@ class Run:
         """What is held by a fault of ours."""
         return Target("file", self.name)
 
+    def fault(self, error: Exception) -> Outside:
+        """Return what holds this file alone."""
+        words = f"a fault of watcher itself: {type(error).__name__}"
+        return Outside(self.target, words, check="the traceback in the log, and report it")
+
     def step(self, value: object) -> Act[Any]:
         """Give the script the result of its last act, or raise it there; return its next one."""
         return self.script.throw(value) if isinstance(value, Exception) else self.script.send(value)
@@ -95,6 +100,20 @@ class Task:
         if self.is_late or self.act.blamed is None:
             return NEVER
         return self.asked_at + self.act.seconds
+
+    def lateness(self) -> Outside:
+        """It is late: return what is held for that."""
+        self.is_late = True
+        assert self.act.blamed is not None
+        words = f"it has not answered for {self.act.seconds:.0f} s"
+        fault = Outside(self.act.blamed, words, check="is it still there?")
+        self.met(fault)
+        return fault
+
+    def met(self, fault: Outside) -> None:
+        """From now on it waits for what failed, too, whatever its act says that it needs."""
+        if fault.target not in self.targets:
+            self.targets = (*self.targets, fault.target)
 
 
 class Runs:

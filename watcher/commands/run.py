@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from watcher import web
 from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED, Agent
 from watcher.agent.build import WfmClient, World, build_engine, build_holding
-from watcher.agent.engine import Engine
-from watcher.agent.lifecycle import Generation, Process
+from watcher.agent.lifecycle import Generation, Process, Run
 from watcher.agent.opening import AGENT_LOCK, check_distinct, create_folders, open_state
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
@@ -64,9 +63,10 @@ def run(
             try:
                 _make_folders(config, process, journal)
                 check_distinct(config)
-                with hold_history.kept(journal.timeline, process.stream):
+                with hold_history.kept(journal.timeline, process.stream) as history:
                     engine = build_engine(process.world, process.holding, process.stream, journal)
-                    return _generations(first, process, engine, journal, reload, once_patience)
+                    run = Run(engine, journal, history, reload, once_patience)
+                    return _generations(first, process, run)
             finally:
                 journal.close()
     finally:
@@ -74,26 +74,19 @@ def run(
         first.close()
 
 
-def _generations(
-    first: Generation,
-    process: Process,
-    engine: Engine,
-    journal: Journal,
-    reload: Reload,
-    once_patience: float | None,
-) -> int:
+def _generations(first: Generation, process: Process, run: Run) -> int:
     """Run one agent after the other, each under newer settings, with the same files under way."""
     generation, code, retired = first, RELIEVED, list[Generation]()
     try:
         while True:
             try:
-                code = generation.work(engine, journal, reload, once_patience=once_patience)
+                code = generation.work(run)
             except ConfigError as error:  # a port that is taken by now, a certificate that is gone
-                reload.give_back(error)
+                run.reload.give_back(error)
             if code != RELIEVED:
                 return code
-            retired = [old for old in (*retired, generation) if not old.close(engine)]
-            generation = Generation(reload.take(), process, page=status_page)
+            retired = [old for old in (*retired, generation) if not old.close(run.engine)]
+            generation = Generation(run.reload.take(), process, page=status_page)
             generation.begin()
     finally:
         for old in (*retired, generation):

@@ -72,7 +72,10 @@ class Delivery:
                         await Release()
                         place = ahead if isinstance(ahead, Placement) else None
                         return self._row, replace(found.receipt, chunks=self._chunks, note=note), place
-                    piece = ahead if isinstance(ahead, Piece) else await self._cut(piece)
+                    if not isinstance(ahead, Piece):
+                        await self._write_down()  # it may be a long wait
+                        ahead = await self._cut(piece)
+                    piece = ahead
                 case Hold(start_over=True):
                     piece = await self._again_from_the_start()
                 case Hold():

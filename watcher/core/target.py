@@ -1,21 +1,23 @@
-"""Pure: what can be held."""
+"""Pure: what can be held, as a value: what kind of thing it is, and which one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
-Kind: TypeAlias = Literal["login", "server", "endpoint", "folder", "file"]
-KINDS: tuple[Kind, ...] = ("login", "server", "endpoint", "folder", "file")
+from watcher.core.names import shown
+
+Kind = Literal["login", "server", "endpoint", "folder", "file", "route"]
+# A URL speaks for itself; a path and a name do not.
+_SAID_WITH_KIND = frozenset({"folder", "route", "file"})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing outside a file that it needs; or one file, by a fault of ours."""
+    """Something outside a file that is in the way, or one file that is; `str` gives the words for people."""
 
     kind: Kind
-    name: str  # a URL, a path, or a file's name, fit to be shown
+    name: str  # as the settings or the disk have it, unchanged: a path, a URL, a route's or a file's name
 
     def __str__(self) -> str:
-        """For people: a URL says by itself what it is."""
-        return f"{self.kind} {self.name}" if self.kind in ("folder", "file") else self.name
+        return f"{self.kind} {shown(self.name)}" if self.kind in _SAID_WITH_KIND else self.name

@@ -154,6 +154,20 @@ def name_inside(path: Path) -> str:
     return inner_name(path.name)
 
 
+def is_gone(path: Path, folder: Path) -> bool:
+    """Say whether a file is not there, though its folder is: the same before and after the look.
+
+    A share that comes back in between would look as if somebody had taken the file. Raises OSError where the
+    folder is away, or another one by now.
+    """
+    before = folder.stat()
+    if os.path.lexists(path):
+        return False
+    if not os.path.samestat(before, folder.stat()):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(folder))
+    return True
+
+
 def unchanged(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
     """Say whether the open file is as it was when it was opened, and still what is at `path`.
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from watcher.core.errors import Outside
-from watcher.core.names import shown
 from watcher.core.target import Target
 
 COPY_BYTES = 1 << 20
@@ -47,7 +46,7 @@ def blame(folder: Path) -> Iterator[None]:
 
 def folder_target(folder: Path) -> Target:
     """Return what is held where a folder is away."""
-    return Target("folder", shown(str(folder)))
+    return Target("folder", str(folder))
 
 
 def make_folder(path: Path, *, durable: bool = True) -> None:

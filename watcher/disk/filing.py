@@ -22,6 +22,7 @@ from watcher.core.errors import Gone, Outside
 from watcher.core.model import FileState, Row
 from watcher.core.names import fitted, report_name, shown, stamped
 from watcher.disk import files
+from watcher.disk.claim import is_gone
 from watcher.disk.places import Places
 
 SAID_CHARS = 2_000  # how much of a server's answer goes into a report
@@ -89,9 +90,9 @@ def _finish(entry: Row) -> bool:
     part = f".{own.name}.part"
     with files.blame(target.parent):
         target.parent.stat()
-    if not _taken(source):
-        with files.blame(own.parent):
-            own.parent.stat()  # away? Then the file may still be there as well, and come back with it
+    with files.blame(own.parent):
+        gone = is_gone(source, own.parent)  # away? Then the file may be there as well, and come back with it
+    if gone:
         if not _taken(target):
             if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
                 return False

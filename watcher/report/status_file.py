@@ -53,9 +53,12 @@ def write(
     with files.blame(state):
         try:
             files.replace_private(path(state), _text(content).ljust(ROOM_BYTES))
-        except OSError:
+        except OSError as error:
             # On a full disk of all things, what is held and why must be told.
-            files.overwrite_private(path(state), _text(content | {"waiting": []}))
+            try:
+                files.overwrite_private(path(state), _text(content | {"waiting": []}))
+            except FileNotFoundError:
+                raise error from None  # it was never written: the disk is full, and not "it is not there"
 
 
 def _text(content: dict[str, Any]) -> bytes:

@@ -33,13 +33,13 @@ from watcher.core.events import (
 )  # fmt: skip
 from watcher.core.holds import Hold
 from watcher.core.model import Row
-from watcher.core.target import KINDS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OUTCOMES = {
     FileDelivered: "done", FileFailed: "failed", FileReturned: "returned", FileVanished: "vanished"
 }  # fmt: skip
 NO_ROUTE = "no route"
+KINDS = ("login", "server", "endpoint", "folder", "file")
 # Seconds: a small file takes tens of milliseconds, a large one over a slow line an hour.
 DURATIONS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 

@@ -1,0 +1,251 @@
+"""Many uploads at once in simulated time: a story is a seed, and every seed is one interleaving.
+
+The agent is built as `watcher run` builds it, with real files and a real journal; its acts take simulated
+time and come back in any order, done when they begin or when they end. The server gives every kind of answer
+and loses some, disks fail, the process dies between any two acts, a second agent takes files from the same
+folder. In the end the world is mended, and everything must be where it belongs.
+`WATCHER_STORIES=20000 python -m pytest tests/agent/test_stories.py` tells more of them; a story that fails
+names its seed: `python -m tests.agent.test_stories SEED` tells it alone, with the log.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from tests.simulation import LOGIN_TARGET, Simulation, lost, never_sent
+from watcher.core.conversation import Reply, Request
+from watcher.core.errors import Outside
+from watcher.report import log
+from watcher.sandbox.server import Answer, Operation
+
+STORIES = int(os.environ.get("WATCHER_STORIES", "2000"))
+SLICES = 8  # of them, so that several processes share the work
+ROUTES = """\
+  - {name: stats, match: "stats*.csv", endpoint: historical-data, parallel: 3}
+  - {name: queues, match: "queue*.csv", endpoint: historical-data, parallel: 2}
+"""
+KINDS = {
+    "event_types": ("json", "event-types"),
+    "reason_codes": ("json", "reason-codes"),
+    "agent_events": ("csv", "agent-events"),
+    "stats": ("csv", "historical-data"),
+    "queue": ("csv", "historical-data"),
+}
+POISON = b"poison"  # the server refuses what has this in it
+TROUBLES = ["hold", "hold", "lost", "taken", "never", "token", "gateway", "500", "413"]
+HOLDS = [408, 425, 429, 503, 401, 403, 404]
+DISK_FAULTS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.ENOENT]
+
+
+class Story:
+    """One world, from a seed to its end."""
+
+    def __init__(self, seed: int, root: Path) -> None:
+        self.chance = random.Random(seed)
+        self.lost_answer = self.chance.choice(["resend", "new_token"])
+        self.first = Simulation(root / "world", lost_answer=self.lost_answer, routes=ROUTES)
+        self.agents = [self.first]
+        if self.chance.random() < 0.25:
+            self.agents.append(Simulation(root / "world", beside=self.first))
+        for agent in self.agents:
+            agent.chance = self.chance
+            agent.wire.script = self.serve
+            agent.effects.fault = self.disk
+            agent.on_sleep = self.meanwhile
+        self.contents: dict[str, bytes] = {}  # by name, of everything that was dropped
+        self.trouble = self.chance.choice([0.0, 0.1, 0.4])  # the share of requests that go wrong
+        self.disk_trouble = self.chance.choice([0.0, 0.0, 0.02, 0.1])
+        self.doubts = 0  # lost answers and crashes: so many chunks may be there twice
+        self.acts = self.most_at_once = 0
+        self.order: list[tuple[str, str]] = []  # (endpoint, push token) of first chunks, as they came
+
+    # -- the world -----------------------------------------------------------------------------------
+
+    def drop(self) -> None:
+        """Somebody drops a file."""
+        kind = self.chance.choice(list(KINDS))
+        number = len(self.contents)
+        name = f"{kind}_{number}.{KINDS[kind][0]}"
+        if KINDS[kind][0] == "json":
+            content = b'{"n": %d}' % number if self.chance.random() < 0.9 else b'{"n": %d' % number
+        else:
+            records = range(self.chance.choice([1, 3, 12, 20]))
+            content = b"".join(b"%06d,%02d,x\n" % (number, record) for record in records)
+            odd = self.chance.random()
+            content += POISON + b"\n" if odd < 0.05 else b'bad,"quote\n' if odd < 0.1 else b""
+        self.contents[name] = content
+        self.first.drop(name, content)
+
+    def meanwhile(self) -> None:
+        """While the agent waits, people go on."""
+        if len(self.contents) < 14 and self.chance.random() < 0.2:
+            self.drop()
+
+    def disk(self, effect: str, path: str) -> OSError | None:
+        """Fail some effects."""
+        if self.chance.random() >= self.disk_trouble:
+            return None
+        number = self.chance.choice(DISK_FAULTS)
+        if number == errno.ENOENT and effect in ("unlink", "rmdir"):
+            return None  # no system says of a file that is there that it is not
+        return OSError(number, os.strerror(number), path)
+
+    def serve(self, push: Request, take: Callable[[], Answer]) -> Reply | Outside:
+        """Answer one request, or not."""
+        wire = self.first.wire
+        complete = any(op.completed and push.body in op.chunks for op in wire.operations())
+        if POISON in push.body and not complete:
+            return Reply(422, "poison")
+        if self.chance.random() >= self.trouble:
+            return wire.reply(take())
+        match self.chance.choice(
+            ["hold", "hold", "lost", "taken", "never", "token", "gateway", "500", "413"]
+        ):
+            case "lost":
+                self.doubts += 1
+                return lost(False, take)
+            case "taken":
+                self.doubts += 1
+                return lost(True, take)
+            case "never":
+                return never_sent()
+            case "token":
+                return Outside(LOGIN_TARGET, "refuses the client")
+            case "gateway":
+                self.doubts += 1
+                take()
+                return Reply(504, "gateway")
+            case "500" | "413" as status if not complete:
+                return Reply(int(status), "no")
+            case _:
+                return Reply(self.chance.choice(HOLDS), "no", self.chance.choice([None, 0.0, 3.0]))
+
+    # -- the telling ---------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Live some lives, mend the world, and see that all is well."""
+        for _ in range(self.chance.randrange(1, 6)):
+            self.drop()
+        for _ in range(self.chance.randrange(1, 4)):
+            agent = self.chance.choice(self.agents)
+            crash_at = self.chance.choice([None, self.chance.randrange(400)])
+            if self.live(agent, seconds=self.chance.choice([5.0, 60.0, 600.0]), crash_at=crash_at) is None:
+                # Each file under way may have a chunk in doubt.
+                self.doubts += len(self.contents)
+            elif self.disk_trouble:
+                # What was answered last could not be written down any more.
+                self.doubts += sum(row.state == "sending" for row in agent.rows())
+        self.trouble = self.disk_trouble = 0.0
+        for agent in self.agents:
+            agent.on_sleep = lambda: None  # nobody drops anything any more
+            lives = 0
+            while self.live(agent, seconds=5000.0) not in (0, 1):
+                lives += 1
+                assert lives < 3, f"it does not drain: {agent.told()}"
+        self.check()
+
+    def live(self, agent: Simulation, *, seconds: float, crash_at: int | None = None) -> int | None:
+        """One life of one agent's process."""
+        code = agent.run(seconds=seconds, crash_at=crash_at)
+        assert agent.workers is not None
+        self.acts += agent.workers.acts
+        self.most_at_once = max(self.most_at_once, agent.workers.most_at_once)
+        return code
+
+    def check(self) -> None:
+        """Every file is in exactly one place, the right one, and the server has what is done, once."""
+        operations = [operation for operation in self.first.wire.operations() if operation.completed]
+        for name, content in self.contents.items():
+            (place,) = self.first.places_of(content)
+            half = content.startswith(b"{") and not content.endswith(b"}")
+            if half or POISON in content or b'bad,"' in content:
+                assert place.startswith("failed/"), (name, place)
+            if place.startswith("done/"):
+                whole = [op for op in operations if once(op) == content]
+                assert whole, f"{name} is done, and the server has it not: {self.first.rows()}"
+                if self.lost_answer == "resend":
+                    assert len(whole) == 1, f"{name} was completed {len(whole)} times"
+        self.check_repeats(operations)
+        self.check_journals(operations)
+
+    def check_repeats(self, operations: list[Operation]) -> None:
+        """A chunk is there twice only where an answer was lost, or a process died."""
+        twice = sum(len(op.chunks) - len(list(dict.fromkeys(op.chunks))) for op in operations)
+        if self.lost_answer == "new_token":
+            assert twice == 0
+        assert twice <= self.doubts, (twice, self.doubts)
+
+    def check_journals(self, operations: list[Operation]) -> None:
+        """Every row came to its end, nothing lies in the drop folder, no report is without its file."""
+        tokens = Counter(operation.push_token for operation in operations)
+        for agent in self.agents:
+            for row in agent.rows():
+                assert row.state in ("done", "failed", "returned", "vanished"), row
+                if row.state == "done" and row.upload.chunks:
+                    assert tokens[row.push_token] == 1, row
+        left = [path for path in (self.first.root / "drop").rglob("*") if path.is_file()]
+        assert not left, left
+        for report in (self.first.root / "failed").glob("*.error.txt"):
+            assert report.with_name(report.name.removesuffix(".error.txt")).is_file(), report
+
+
+def once(operation: Operation) -> bytes:
+    """What the server has of an operation, each chunk once."""
+    return b"".join(dict.fromkeys(operation.chunks))
+
+
+def told(seed: int) -> Story:
+    """Tell one story."""
+    fast = Path("/dev/shm")
+    root = Path(tempfile.mkdtemp(dir=fast if fast.is_dir() else None))
+    try:
+        story = Story(seed, root)
+        story.tell()
+    except BaseException as error:
+        error.add_note(f"the story of seed {seed}")
+        raise
+    finally:
+        shutil.rmtree(root)
+    return story
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+def test_whatever_happens_every_file_is_in_one_place_and_at_the_server_once(part: int) -> None:
+    log.setup("critical")  # thousands of lives would fill the screen
+    try:
+        stories = [told(seed) for seed in range(part, STORIES, SLICES)]
+    finally:
+        logger.remove()
+
+    assert max(story.most_at_once for story in stories) >= 5
+
+
+def main() -> None:
+    """Tell the stories of these seeds, with the log; or all of them, and count."""
+    if len(sys.argv) > 1:
+        log.setup("debug")
+        for seed in sys.argv[1:]:
+            told(int(seed))
+        return
+    log.setup("critical")
+    began = time.perf_counter()
+    stories = [told(seed) for seed in range(STORIES)]
+    acts, seconds = sum(story.acts for story in stories), time.perf_counter() - began
+    most = max(story.most_at_once for story in stories)
+    print(f"{len(stories):,} stories, {acts:,} acts, up to {most} at once, {seconds:.0f} s")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
