@@ -217,7 +217,7 @@ def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[tuple[list
 
 def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
     """Return the records of a reader, all or until it is `enough`."""
-    try:
+    with record_fault():
         if enough is None:
             return list(reader)
         rows = []
@@ -225,12 +225,19 @@ def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
             rows.append(row)
             if enough():
                 break
+    return rows
+
+
+@contextmanager
+def record_fault() -> Iterator[None]:
+    """Turn what the csv module says of records that it cannot read into `Unfit`."""
+    try:
+        yield
     except csv.Error as error:
         raise Unfit(
             f"the records cannot be told apart: {error}",
             what_to_do="look for quotes that are not closed, and drop the file again",
         ) from error
-    return rows
 
 
 def _height(row: Row) -> int:

@@ -106,6 +106,8 @@ class Route:
     bad_records: Literal["fail", "set_aside"] = "fail"
     encoding: str | None = None  # a codec of Python; None: UTF-8, or by byte order mark
     delimiter: str = ","  # or "auto"; anything else is rewritten to a comma
+    quotes: Literal["double", "none"] = "double"  # none: a quote is text like any other
+    escape: str | None = None  # the character that takes the meaning from the one behind it
     schema: str | None = None  # JSON Schema, as text
     duplicates: Literal["upload", "skip", "fail"] = "upload"  # a content that was delivered before
     split: int | None = None  # elements of a JSON array in one chunk; None: the document goes as a whole

@@ -45,6 +45,19 @@ PRESETS = {
 }
 
 
+# The keys that are for one kind of files, with what they are when they are not used.
+_JSON_ALONE: dict[str, object] = {"schema": None, "split": None}
+_CSV_ALONE: dict[str, object] = {
+    "header": "none",
+    "columns": None,
+    "reorder": False,
+    "bad_records": "fail",
+    "delimiter": ",",
+    "quotes": "double",
+    "escape": None,
+}
+
+
 def route_problems(data: dict[str, Any]) -> list[tuple[Location, str]]:
     """Check the routes of the raw settings across their keys, and against each other."""
     routes = data.get("routes")
@@ -111,13 +124,12 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, str]]:
     """Yield the problems of the keys that say what is in the files."""
-    json_alone, csv_alone = ("schema", "split"), ("header", "columns", "reorder", "bad_records", "delimiter")
-    for key in json_alone if "json" not in content_type else csv_alone:
-        if route.get(key) not in (None, False, "none", "fail", ",", [], ""):
-            yield (
-                key,
-                f"is for {'JSON' if key in json_alone else 'CSV'} routes; this one sends {content_type}",
-            )
+    is_json = "json" in content_type
+    for key, default in (_CSV_ALONE if is_json else _JSON_ALONE).items():
+        if route.get(key) not in (None, [], "", default):
+            yield key, f"is for {'CSV' if is_json else 'JSON'} routes; this one sends {content_type}"
+    if route.get("escape") not in (None, "") and route.get("escape") == route.get("delimiter"):
+        yield "escape", "is the delimiter as well; no file can be read so"
     columns = route.get("columns")
     names = [
         str(column.get("name") if isinstance(column, dict) else column).strip().casefold()
@@ -203,6 +215,8 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 bad_records=route.bad_records,
                 encoding=route.encoding,
                 delimiter=route.delimiter,
+                quotes=route.quotes,
+                escape=route.escape,
                 schema=_text(route.schema_file),
                 split=route.split,
                 max_expanded=config.upload.max_expanded,

@@ -19,6 +19,7 @@ from watcher.settings.setting_types import (
     Count,
     Delimiter,
     Duration,
+    Escape,
     FolderPath,
     HeaderText,
     Marker,
@@ -183,6 +184,8 @@ class RouteSettings(Model):
     header: Literal["none", "drop", "first", "every"] = "none"
     encoding: Codec | None = None
     delimiter: Delimiter = ","
+    quotes: Literal["double", "none"] = "double"
+    escape: Escape | None = None
     columns: tuple[ColumnItem, ...] = ()
     reorder: bool = False
     bad_records: Literal["fail", "set_aside"] = "fail"

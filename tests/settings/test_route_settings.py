@@ -1,0 +1,69 @@
+"""What a route's settings say of its files: the values, and the words for those that make no sense."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from watcher.core.errors import ConfigError
+from watcher.core.model import Route
+from watcher.settings.config import load
+from watcher.settings.presets import build_routes
+
+TEXT = """\
+folders: {drop: ./drop, done: ./done, failed: ./failed, state: ./state}
+wfm:
+  tenant: acme
+  api_url: https://{tenant}.example.com
+  token_url: https://sso.example.com/{tenant}/token
+  client_id: importer
+  client_secret: ${SECRET}
+routes:
+  - name: events
+    match: "*.csv"
+    endpoint: agent-events
+    acd_type: genesis
+"""
+ENVIRON: Mapping[str, str] = {"SECRET": "x"}
+
+
+def built(folder: Path, *lines: str) -> Route:
+    """The route, with these lines added to its settings."""
+    path = folder / "config.yaml"
+    path.write_text(TEXT + "".join(f"    {line}\n" for line in lines), encoding="utf-8")
+    path.chmod(0o600)
+    return build_routes(load(path, ENVIRON)[0])[0]
+
+
+def problem(folder: Path, *lines: str) -> str:
+    """What is wrong with the route when these lines are added; one thing only."""
+    with pytest.raises(ConfigError) as caught:
+        built(folder, *lines)
+    [words] = caught.value.problems
+    return words.removeprefix(f"{folder}/config.yaml:")
+
+
+def test_a_route_says_how_its_files_quote(tmp_path: Path) -> None:
+    found = built(tmp_path, 'escape: "\\\\"')
+
+    assert (found.quotes, found.escape) == ("double", "\\")
+    assert built(tmp_path, "quotes: none").quotes == "none"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["escape: '\"'"], "13: routes[0].escape: must be one character"),
+        (["escape: no"], "13: routes[0].escape: must be"),
+        (["quotes: single"], "13: routes[0].quotes: must be 'double' or 'none'"),
+        (["escape: '!'", "delimiter: '!'"], "13: routes[0].escape: is the delimiter as well"),
+        (
+            ["quotes: none", "path: /x", "content_type: application/json"],
+            "13: routes[0].quotes: is for CSV routes",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_told_with_its_line_and_key(
+    tmp_path: Path, lines: list[str], words: str
+) -> None:
+    assert problem(tmp_path, *lines).startswith(words)
