@@ -1,7 +1,9 @@
 """Pure: bytes of any encoding to checked UTF-8, and a hint where the encoding was not declared.
 
-A byte order mark decides; else what the route declares; else it is UTF-8, and what is not is refused with
-the line and the byte. Nothing is ever recoded by guess: a guess is only told to the person who can know.
+A byte order mark decides. Without one, text with a byte above 0x7F that is UTF-8 throughout is UTF-8, for in
+no other encoding do people write what happens to be that; else it is what the route declares. Where nothing
+is declared, what is not UTF-8 is refused with the line and the byte. Nothing is ever recoded by guess: that
+is told to the person who can know, and no more.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Encoding:
     codec: str  # Python's name
     mark: bytes = b""  # its byte order mark, if it has one
     declared: bool = False  # by the route
+    overrules: str = ""  # the codec that the route declares, which it is not
 
     @property
     def is_utf8(self) -> bool:
@@ -46,6 +49,7 @@ class Encoding:
     def words(self) -> str:
         """For people."""
         why = " by its byte order mark" if self.mark else " as the route says" if self.declared else ""
+        why = f", not {self.overrules} as the route says" if self.overrules else why
         return self.codec.upper() + why
 
 
@@ -57,6 +61,24 @@ def detect(head: bytes, declared: str | None) -> Encoding:
     if declared is None:
         return Encoding("utf-8")
     return Encoding(codecs.lookup(declared).name.removesuffix("-sig"), declared=True)
+
+
+def is_rather_utf8(blocks: Iterable[bytes], declared: Encoding) -> bool:
+    """Say whether a file without a byte order mark is UTF-8, though it is declared to be something else."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    # Every ASCII character has a zero byte there, line ends and delimiters too: text without is no UTF-16.
+    wide = declared.codec.startswith(("utf-16", "utf-32"))
+    other, empty = False, True
+    try:
+        for block in blocks:
+            if wide and b"\0" in block:
+                return False
+            empty, other = False, other or not block.isascii()
+            decoder.decode(block)
+        decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        return False
+    return other or (wide and not empty)
 
 
 class TextCheck:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 from typing import BinaryIO
 
 from watcher.content.compressed import expanded, name_within
 from watcher.content.content import Content, Scratch, blocks, digest
 from watcher.content.csv_text import csv_content
 from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
-from watcher.content.encoding import Encoding, detect, to_utf8
+from watcher.content.encoding import Encoding, detect, is_rather_utf8, to_utf8
 from watcher.content.json_text import array_content, document_content
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
@@ -54,19 +53,23 @@ def refuse_empty(content: Content, route: Route) -> None:
 
 def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple[BinaryIO, Encoding]:
     """Return the text of the file: itself, or a scratch file that has it as UTF-8, with no lone CR."""
-    packed = is_compressed(name)
-    found = blocks(file)
-    if packed:
-        found = expanded(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio)
-    first = next(found, b"")
-    encoding = detect(first, route.encoding)
-    old_mac = route.format == "csv" and is_old_mac(first[:HEAD_BYTES].decode(encoding.codec, "replace"))
-    if not packed and encoding.is_utf8 and not old_mac:
-        return file, encoding
-    text = scratch()
-    for block in _recoded(chain([first], found), encoding, old_mac=old_mac):
-        text.write(block)
-    return text, encoding
+    text = file
+    if is_compressed(name):
+        text = scratch()
+        for block in expanded(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio):
+            text.write(block)
+    text.seek(0)
+    head = text.read(HEAD_BYTES)
+    encoding = detect(head, route.encoding)
+    if encoding.declared and not encoding.is_utf8 and is_rather_utf8(blocks(text), encoding):
+        encoding = Encoding("utf-8", overrules=encoding.codec)
+    old_mac = route.format == "csv" and is_old_mac(head.decode(encoding.codec, "replace"))
+    if encoding.is_utf8 and not old_mac:
+        return text, encoding
+    changed = scratch()
+    for block in _recoded(blocks(text), encoding, old_mac=old_mac):
+        changed.write(block)
+    return changed, encoding
 
 
 def _recoded(found: Iterator[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[bytes]:
