@@ -77,3 +77,86 @@ def test_json_in_utf8_is_utf8_whatever_the_route_declares() -> None:
 def test_a_byte_that_is_not_of_the_declared_encoding_is_still_refused() -> None:
     with pytest.raises(Unfit, match="line 2: byte 0x81 is not cp1252"):
         prepared("Müller,1\n".encode() + b"\x81,2\n", encoding="cp1252")
+
+
+def refused(data: bytes) -> Unfit:
+    """The reason why `data` is not sent on a route that declares no encoding."""
+    with pytest.raises(Unfit) as caught:
+        prepared(data)
+    return caught.value
+
+
+WESTERN = """
+Müller José Nuñez Grün Größe Zoë Renée François Ångström Søren Bjørk Peña Ibáñez García Núñez Krüger Böhm
+Jürgen Hélène Noël Loïc Aïcha Benoît Élodie Çelik João Conceição Antônio Ângela Gonçalves Håkan Göran Åke
+Mäkelä Hämäläinen Niccolò Pål Øystein Kjær Þór Sigurðsson £5 £12.50 5€ 20° §5 Café naïve résumé Weiß
+"""
+
+
+@pytest.mark.parametrize("name", WESTERN.split())
+@pytest.mark.parametrize("form", ["{}", "agent,{}\r\nb,2\r\n", "1;{} Smith;12\n2;b;3\n"])
+def test_one_western_name_is_little_evidence_and_taken_for_the_common_page(name: str, form: str) -> None:
+    data = form.format(name).encode("cp1252")
+
+    fault = refused(data)
+
+    assert "it looks like cp1252: cp1252 reads " in fault.reason
+    assert name in fault.reason
+    assert "set `encoding: cp1252` for the route if it reads right" in fault.what_to_do
+
+
+def test_the_candidates_are_shown_with_the_field_as_each_would_read_it() -> None:
+    assert refused(b"1,x\n2,M\xfcller,3\n").reason == (
+        "line 2: byte 0xFC is not UTF-8; it looks like cp1252:"
+        " cp1252 reads Müller, cp1250 reads Müller, cp850 reads M³ller"
+    )
+
+
+def test_of_few_bytes_no_dos_page_and_no_asian_one_is_proposed() -> None:
+    fault = refused("a,Grün\n".encode("cp850"))
+
+    assert "looks like" not in fault.reason
+    assert "cp850 reads Grün" in fault.reason
+    assert "the one that reads right" in fault.what_to_do
+    assert "looks like cp" in refused("a,日本\n".encode("gb18030")).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("Łódź,Dvořák,Wałęsa\n", "cp1250"),
+        ("Иванов,Сергей,перерыв\n", "cp1251"),
+        ("Παπαδόπουλος,διάλειμμα\n" * 4, "cp1253"),
+        ("田中さん,休憩中です。お待ちください\n" * 5, "shift_jis"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy\n" * 3, "cp1250"),
+    ],
+)
+def test_what_no_western_text_is_is_known(text: str, codec: str) -> None:
+    assert f"looks like {codec}" in refused(text.encode(codec)).reason
+
+
+def test_the_whole_file_is_judged_and_not_what_stands_around_the_first_odd_byte() -> None:
+    filler = b"agent,1\n" * (BLOCK_BYTES // 8)
+
+    data = "Grün,1\n".encode("cp1250") + filler + "Jiří Šťastný,žluť\n".encode("cp1250")
+
+    fault = refused(data)
+    assert fault.reason.startswith("line 1: byte 0xFC is not UTF-8; it looks like cp1250: cp1250 reads Grün")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Müller,Größe\nJ".encode() + b"\xf6rg\n",
+        "Müller,1\nŽižka".encode() + "ů".encode()[:1] + b",2\n",
+        "a\nb€".encode()[:-1],
+        b"\xef\xbb\xbfa,M\xfcller\n",
+        "张三,休息\n".encode() * 20 + b"\xe4\xbc,x\n",
+    ],
+)
+def test_utf8_but_for_some_bytes_is_called_damaged_and_no_encoding_is_proposed(data: bytes) -> None:
+    fault = refused(data)
+
+    assert "damaged UTF-8" in fault.reason
+    assert "looks like" not in fault.reason
+    assert "encoding:" not in fault.what_to_do

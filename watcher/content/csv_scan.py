@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import partial
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
@@ -47,7 +46,7 @@ def inspected(text: BinaryIO, route: Route, delimiter: bytes | None) -> Inspecti
     long.
     """
     sha256, counter = hashlib.sha256(), RecordCounter()
-    check = TextCheck(partial(line_at, text))
+    check = TextCheck(text)
     quoting = None if delimiter is None else QuoteCheck(delimiter)
     size, inside, blank = 0, False, True
     lone_cr = _LoneCr()

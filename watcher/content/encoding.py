@@ -9,10 +9,12 @@ is told to the person who can know, and no more.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from watcher.content.records import NEWLINE
+from watcher.content.likely import hint
+from watcher.content.records import line_at
 from watcher.core.errors import Unfit
 
 # The longer marks first: the one of UTF-32 begins with that of UTF-16.
@@ -23,12 +25,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# What exports are written in. Short text fits nearly every code page, the odd ones first.
-_LIKELY = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp850",
-    "mac_roman", "koi8_r", "utf_16_le", "utf_16_be", "shift_jis", "gb18030", "big5", "euc_kr",
-]  # fmt: skip
-HINT_BYTES = 4_000  # around the bad byte, for the hint: enough to tell, little enough to be quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +80,9 @@ def is_rather_utf8(blocks: Iterable[bytes], declared: Encoding) -> bool:
 class TextCheck:
     """Checks that a file is UTF-8 text without NUL bytes, block by block from its beginning."""
 
-    def __init__(self, line_at: Callable[[int], int]) -> None:
-        """`line_at` returns the line of a byte offset; it is asked only for a file that fails."""
-        self._line_at = line_at
+    def __init__(self, file: BinaryIO) -> None:
+        """`file` is what is checked; it is read again where it fails, to tell the line and the reason."""
+        self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._size = 0  # bytes checked
 
@@ -110,7 +106,7 @@ class TextCheck:
         self._size += len(block)
 
     def _not_text(self, at: int) -> Unfit:
-        line = self._line_at(at)
+        line = line_at(self._file, at)
         utf16 = "utf-16-le" if at % 2 else "utf-16-be"  # where ASCII letters have their zero byte
         return Unfit(
             f"line {line}: there is a NUL byte; the file is not text, or was not written to its end",
@@ -120,13 +116,15 @@ class TextCheck:
         )
 
     def _not_utf8(self, error: UnicodeDecodeError, begin: int) -> Unfit:
-        line = self._line_at(begin + error.start)
-        likely = likely_encoding(error.object, error.start)
-        hint = f"; it looks like {likely}" if likely else ""
-        setting = f"set `encoding: {likely or 'cp1252'}` for the route if that is right, or "
+        at = begin + error.start
+        self._file.seek(0)
+        marked = self._file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        words, setting = hint(self._file, at, marked=marked)
+        line = line_at(self._file, at)
+        save = ", or save it as UTF-8 (in Excel: 'CSV UTF-8') and drop it again"
         return Unfit(
-            f"line {line}: byte 0x{error.object[error.start]:02X} is not UTF-8{hint}",
-            what_to_do=setting + "save it as UTF-8 (in Excel: 'CSV UTF-8') and drop it again",
+            f"line {line}: byte 0x{error.object[error.start]:02X} is not UTF-8{words}",
+            what_to_do=setting + save,
             line=line,
         )
 
@@ -165,22 +163,3 @@ def _undecodable(error: UnicodeError, encoding: Encoding, newlines: int) -> Unfi
         what_to_do=f"{how}export the file again as UTF-8",
         line=line,
     )
-
-
-def likely_encoding(data: bytes, at: int) -> str | None:
-    """Return the codec that the text around byte `at` is probably in, for a hint to a person; or None."""
-    # Imported here: only a file that fails needs it.
-    from charset_normalizer import from_bytes
-
-    begin = data.rfind(NEWLINE, 0, max(0, at - HINT_BYTES // 2)) + 1
-    sample = data[begin : at + HINT_BYTES // 2]
-    best = from_bytes(sample, cp_isolation=_LIKELY).best()
-    guess = best.encoding if best is not None else None
-    # Text of a few umlauts fits many code pages. Where Windows' own western one reads the same, it is that.
-    try:
-        if guess is not None and sample.decode(guess) != sample.decode("cp1252"):
-            return guess.replace("_", "-") if guess.startswith("utf") else guess
-        sample.decode("cp1252")
-    except UnicodeError:
-        return guess
-    return "cp1252"

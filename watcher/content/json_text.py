@@ -13,13 +13,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
 from watcher.content.content import Content, Scratch, blocks, digest
 from watcher.content.encoding import TextCheck
 from watcher.content.json_schema import Problems
-from watcher.content.records import line_at
 from watcher.content.split import BOM, Opening, opening
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
@@ -54,7 +52,7 @@ def document_content(text: BinaryIO, route: Route) -> Content:
     data = text.read(route.max_json + 1)
     if len(data) > route.max_json:
         raise _too_large(route.max_json)
-    check = TextCheck(partial(line_at, text))
+    check = TextCheck(text)
     check.feed(data, final=True)
     sha256 = hashlib.sha256(data).hexdigest()
     content = Content(text, opening(text, route), len(data), sha256, cuttable=False)
@@ -73,7 +71,7 @@ def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool
 
     Raises `Unfit`.
     """
-    check, blank = TextCheck(partial(line_at, text)), True
+    check, blank = TextCheck(text), True
     for block in blocks(text):
         check.feed(block)
         blank = blank and not block.removeprefix(BOM).strip(_BLANKS.encode())

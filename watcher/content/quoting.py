@@ -68,7 +68,7 @@ def as_rfc4180(text: BinaryIO, route: Route, scratch: Scratch) -> tuple[BinaryIO
 def _looked_through(text: BinaryIO, route: Route, special: tuple[bytes, bytes]) -> tuple[bool, bool]:
     """Check that it is text, in lines of a bounded length; return whether it holds anything that readers of
     RFC 4180 take for something else, and a CR that may end a line."""
-    check = TextCheck(lambda offset: line_at(text, offset))
+    check = TextCheck(text)
     differs = lone_cr = at_end = False
     size = begun = 0
     for block in blocks(text, min(BLOCK_BYTES, route.max_record)):
