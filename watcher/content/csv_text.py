@@ -14,6 +14,7 @@ from watcher.content.content import Content, Scratch, blocks, digest, is_blank
 from watcher.content.csv_scan import Inspection, inspected
 from watcher.content.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
 from watcher.content.encoding import Encoding
+from watcher.content.guard import refuse_misread
 from watcher.content.quotes import first_misplaced, misplaced_quote
 from watcher.content.quoting import as_rfc4180
 from watcher.content.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
@@ -63,8 +64,9 @@ def _sound(text: BinaryIO, route: Route) -> Inspection:
         how = _dialect(text, route)
     except Unfit as error:  # the lesser fault: that it is no text, or a quote is not closed, comes first
         doubt = error
-    delimiter = how.delimiter.encode()
-    seen = inspected(text, route, None if doubt else delimiter)
+    seen = inspected(text, route, None if doubt else how.delimiter.encode())
+    if doubt is None:
+        refuse_misread(_head(text), how, route)
     if not seen.sound:
         raise _misplaced(text, mark_bytes(text), how, header=route.header != "none")
     if doubt is not None:
@@ -90,9 +92,13 @@ def _with_lf(text: BinaryIO, seen: Inspection, route: Route, scratch: Scratch) -
     return changed, _sound(changed, route)
 
 
-def _dialect(text: BinaryIO, route: Route) -> Dialect:
+def _head(text: BinaryIO) -> bytes:
     text.seek(mark_bytes(text))
-    return dialect(text.read(HEAD_BYTES), route)
+    return text.read(HEAD_BYTES)
+
+
+def _dialect(text: BinaryIO, route: Route) -> Dialect:
+    return dialect(_head(text), route)
 
 
 def _checked(

@@ -14,6 +14,7 @@ from watcher.content.compressed import BLOCK_BYTES
 from watcher.content.content import Scratch, blocks
 from watcher.content.dialect import HEAD_BYTES, Dialect, Quoting, cr_to_lf, dialect
 from watcher.content.encoding import TextCheck
+from watcher.content.guard import refuse_misread
 from watcher.content.quotes import first_misplaced, misplaced_quote
 from watcher.content.records import NEWLINE, QUOTE, line_at
 from watcher.content.rows import lines_of, record_fault
@@ -44,7 +45,9 @@ def as_rfc4180(text: BinaryIO, route: Route, scratch: Scratch) -> tuple[BinaryIO
         text = changed
     start = mark_bytes(text)
     text.seek(start)
-    how = dialect(text.read(HEAD_BYTES), route, written=written)
+    head = text.read(HEAD_BYTES)
+    how = dialect(head, route, written=written)
+    refuse_misread(head, how, route, written)
     if written.quotes:
         _refuse_misplaced(text, start, how, route, scratch)
     out = scratch()
