@@ -42,6 +42,11 @@ class Encoding:
         return self.codec == "utf-8"
 
     @property
+    def is_wide(self) -> bool:
+        """Whether every character has two bytes or more."""
+        return self.codec.startswith(("utf-16", "utf-32"))
+
+    @property
     def words(self) -> str:
         """For people."""
         why = " by its byte order mark" if self.mark else " as the route says" if self.declared else ""
@@ -63,7 +68,7 @@ def is_rather_utf8(blocks: Iterable[bytes], declared: Encoding) -> bool:
     """Say whether a file without a byte order mark is UTF-8, though it is declared to be something else."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     # Every ASCII character has a zero byte there, line ends and delimiters too: text without is no UTF-16.
-    wide = declared.codec.startswith(("utf-16", "utf-32"))
+    wide = declared.is_wide
     other, empty = False, True
     try:
         for block in blocks:
@@ -88,11 +93,6 @@ class TextCheck:
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Check the next block; `final`: nothing follows it. Raises `Unfit` with the line."""
-        if self._size == 0 and block.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-            raise Unfit(
-                "it is compressed, and its name does not say so",
-                what_to_do="give it the ending .gz or .zip, and drop it again",
-            )
         nul = block.find(b"\0")
         if nul >= 0:
             raise self._not_text(self._size + nul)

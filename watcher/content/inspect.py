@@ -18,6 +18,7 @@ from watcher.content.csv_text import csv_content
 from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
 from watcher.content.encoding import Encoding, detect, is_rather_utf8, to_utf8
 from watcher.content.json_text import array_content, document_content
+from watcher.content.kind import refuse_packed, refuse_text, refuse_wide
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 from watcher.core.names import is_compressed
@@ -28,11 +29,13 @@ JSON_LINES = (".jsonl", ".ndjson")
 def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: datetime) -> Content:
     """Read `file`, called `name`, to its end, check it for `route`, and make what is sent.
 
-    `now` is the time of the claim: the same file, route and time give the same content. Raises `Unfit`: text
-    that cannot be decoded, a NUL byte, quotes that do not balance, JSON that does not parse, records or
-    columns that are not the configured ones, anything that is too large.
+    `now` is the time of the claim: the same file, route and time give the same content. Raises `Unfit`: what
+    is no CSV or JSON at all, text that cannot be decoded, a NUL byte, misplaced quotes, JSON that does not
+    parse, records or columns that are not the configured ones, anything that is too large.
     """
     text, encoding = _as_utf8(file, name, route, scratch)
+    head = _head(text)
+    refuse_text(head, route.format, whole=len(head) < HEAD_BYTES)
     if route.format == "csv":
         content = csv_content(text, route, encoding, scratch=scratch, now=now)
     else:
@@ -58,9 +61,11 @@ def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple
         text = scratch()
         for block in expanded(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio):
             text.write(block)
-    text.seek(0)
-    head = text.read(HEAD_BYTES)
+    head = _head(text)
+    refuse_packed(head, route.format, within=name.rpartition(".")[2] if is_compressed(name) else "")
     encoding = detect(head, route.encoding)
+    if not encoding.is_wide:
+        refuse_wide(head)
     if encoding.declared and not encoding.is_utf8 and is_rather_utf8(blocks(text), encoding):
         encoding = Encoding("utf-8", overrules=encoding.codec)
     old_mac = route.format == "csv" and is_old_mac(head.decode(encoding.codec, "replace"))
@@ -70,6 +75,11 @@ def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple
     for block in _recoded(blocks(text), encoding, old_mac=old_mac):
         changed.write(block)
     return changed, encoding
+
+
+def _head(text: BinaryIO) -> bytes:
+    text.seek(0)
+    return text.read(HEAD_BYTES)
 
 
 def _recoded(found: Iterator[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[bytes]:

@@ -59,7 +59,10 @@ def document_content(text: BinaryIO, route: Route) -> Content:
     words = data.decode("utf-8-sig")
     if not words.strip(_BLANKS):
         return replace(content, empty=True)
-    value = parse(words)
+    try:
+        value = parse(words)
+    except Unfit as error:
+        raise _json_lines_fault(data) or error from error
     problems = Problems(route.schema)
     problems.check(value)
     problems.refuse()
@@ -107,7 +110,8 @@ def elements(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
     """
     scan = _Scan(file, max_record)
     if scan.next_token() != "[":
-        raise Unfit(
+        file.seek(0)
+        raise _json_lines_fault(file.read(READ_BYTES)) or Unfit(
             f"line {scan.line}: it holds no array at the top, which `split` needs",
             what_to_do="remove `split` from the route, or export an array",
             line=scan.line,
@@ -129,6 +133,22 @@ def elements(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
                 break
     if scan.next_token():
         scan.refuse("Extra data")
+
+
+def _json_lines_fault(head: bytes) -> Unfit | None:
+    """Return what is said of JSON Lines that have another name, if a file begins with `head` as they do."""
+    lines = [line for line in head.removeprefix(BOM).split(b"\n", 3)[:-1] if line.strip()]
+    try:
+        documents = [json.loads(line) for line in lines[:2]]
+    except (ValueError, RecursionError):
+        return None
+    if len(documents) < 2 or not all(isinstance(each, dict | list) for each in documents):
+        return None
+    return Unfit(
+        "line 2: it is JSON Lines, with a document of its own on each line, and its name does not say so",
+        what_to_do="give it the ending .jsonl, under a name that the route matches, and drop it again",
+        line=2,
+    )
 
 
 def json_lines(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
