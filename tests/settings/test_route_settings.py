@@ -50,10 +50,18 @@ def test_a_route_says_how_its_files_quote(tmp_path: Path) -> None:
     assert built(tmp_path, "quotes: none").quotes == "none"
 
 
+def test_a_route_says_what_becomes_of_rows_and_delimiters_that_hold_nothing(tmp_path: Path) -> None:
+    found = built(tmp_path, "empty_rows: drop", "trailing_delimiter: true")
+
+    assert (found.empty_rows, found.trailing_delimiter) == ("drop", True)
+    assert built(tmp_path).empty_rows == "fail"
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
         (["escape: '\"'"], "13: routes[0].escape: must be one character"),
+        (["empty_rows: skip"], "13: routes[0].empty_rows: must be 'fail', 'drop' or 'send'"),
         (["escape: no"], "13: routes[0].escape: must be"),
         (["quotes: single"], "13: routes[0].quotes: must be 'double' or 'none'"),
         (["escape: '!'", "delimiter: '!'"], "13: routes[0].escape: is the delimiter as well"),

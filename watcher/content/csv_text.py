@@ -4,23 +4,27 @@ has columns; it is written anew only where it cannot go out as it is."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
-from watcher.content.content import Content, Scratch, blocks, digest, is_blank
+from watcher.content.content import Content, Scratch, beginning, blocks, digest, is_blank
 from watcher.content.csv_scan import Inspection, inspected
 from watcher.content.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
 from watcher.content.encoding import Encoding
 from watcher.content.guard import refuse_misread
+from watcher.content.lines import first_bare_line, without_blank_lines
 from watcher.content.quotes import first_misplaced, misplaced_quote
 from watcher.content.quoting import as_rfc4180
 from watcher.content.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
 from watcher.content.split import mark_bytes, opening
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
+
+_SMALLEST_CHUNK = 1 << 14  # that a server's limit ever makes of them
 
 
 def csv_content(
@@ -35,6 +39,9 @@ def csv_content(
     if route.quotes == "none" or route.escape is not None:
         dropped, text = as_rfc4180(text, route, scratch)
     seen = _sound(text, route)
+    if seen.ends_at is not None:
+        dropped = text = beginning(text, seen.ends_at, scratch)
+        seen = _sound(text, route)
     if seen.lone_cr:
         text, seen = _with_lf(text, seen, route, scratch)
         dropped = text
@@ -48,13 +55,46 @@ def csv_content(
         records=max(0, seen.records - bool(how.skip) - (route.header != "none")),
         dialect=how.words,
     )
-    if not seen.blank and (route.columns or how.delimiter != ","):
-        return _checked(content, route, how, encoding, dropped=dropped, scratch=scratch, now=now)
+    if seen.bare and route.empty_rows == "fail":
+        raise _bare_row(text, how)
+    if seen.bare and route.empty_rows == "send":
+        content = replace(content, records=content.records + seen.bare)
+    dropping = seen.bare and route.empty_rows == "drop"
+    if not seen.blank and (route.columns or how.delimiter != "," or dropping or route.trailing_delimiter):
+        content = _checked(content, route, how, encoding, seen, dropped=dropped, scratch=scratch, now=now)
+    else:
+        content = replace(content, empty=_is_empty(content, route))
+    if seen.longest_blank >= min(route.chunk_bytes, _SMALLEST_CHUNK) // 2 and not content.empty:
+        content = _without_blank_lines(content, route, how if content.file is text else None, scratch)
+    return content
+
+
+def _is_empty(content: Content, route: Route) -> bool:
     # A header alone is no data, whether or not the header itself is sent.
-    begin = content.opening
+    begin, text = content.opening, content.file
     data = begin.start + (len(begin.header) if route.header == "first" else 0)
     text.seek(data)
-    return replace(content, empty=is_blank(iter(lambda: text.read(BLOCK_BYTES), b"")))
+    return is_blank(iter(lambda: text.read(BLOCK_BYTES), b""))
+
+
+def _bare_row(text: BinaryIO, how: Dialect) -> Unfit:
+    start = mark_bytes(text) + how.skip
+    line = first_bare_line(text, start, 2 if how.skip else 1, how.delimiter.encode())
+    return Unfit(
+        f"line {line}: there is nothing but delimiters, as spreadsheets leave rows that were cleared",
+        what_to_do="delete such rows, or set `empty_rows: drop` for the route, which leaves them out",
+        line=line,
+    )
+
+
+def _without_blank_lines(content: Content, route: Route, how: Dialect | None, scratch: Scratch) -> Content:
+    """Return the content without its blank lines, so that no chunk is nothing but such; `how`: of the text as
+    it came, where that is what is sent."""
+    out = scratch()
+    gaps = without_blank_lines(content.file, out)
+    sha256, size = digest(out)
+    begin = opening(out, route, skip=how.skip if how else 0)
+    return replace(content, file=out, opening=begin, size=size, sha256=sha256, blank_out=gaps)
 
 
 def _sound(text: BinaryIO, route: Route) -> Inspection:
@@ -65,6 +105,8 @@ def _sound(text: BinaryIO, route: Route) -> Inspection:
     except Unfit as error:  # the lesser fault: that it is no text, or a quote is not closed, comes first
         doubt = error
     seen = inspected(text, route, None if doubt else how.delimiter.encode())
+    if seen.ends_at is not None:
+        return seen
     if doubt is None:
         refuse_misread(_head(text), how, route)
     if not seen.sound:
@@ -106,6 +148,7 @@ def _checked(
     route: Route,
     how: Dialect,
     encoding: Encoding,
+    seen: Inspection,
     *,
     dropped: BinaryIO,
     scratch: Scratch,
@@ -123,6 +166,8 @@ def _checked(
         start=start,
         first_line=first_line,
         delimiter=how.delimiter,
+        empty_lines=bool(seen.none),
+        bare_rows=bool(seen.bare),
         now=now,
         scratch=scratch,
     )
@@ -163,6 +208,7 @@ def _checked(
         size=size,
         sha256=sha256,
         lines_before=first_line - 1,
+        left_out=rows.left_out,
     )
 
 
@@ -183,8 +229,8 @@ def _bad_records(rows: Findings, route: Route) -> Unfit:
     )
 
 
-def line_list(lines: Sequence[int]) -> str:
+def line_list(lines: Iterable[tuple[int, int]]) -> str:
     """Return `7, 9-10, …` for the first and last lines of records."""
-    spans = zip(lines[: 2 * LISTED_RECORDS : 2], lines[1 : 2 * LISTED_RECORDS : 2], strict=True)
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
-    return ", ".join([*words, *(["…"] if len(lines) > 2 * LISTED_RECORDS else [])])
+    spans = list(islice(lines, LISTED_RECORDS + 1))
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans[:LISTED_RECORDS]]
+    return ", ".join([*words, *(["…"] if len(spans) > LISTED_RECORDS else [])])

@@ -9,6 +9,7 @@ is told to the person who can know, and no more.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -25,6 +26,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+
+DOS_END = b"\x1a"  # what programs of DOS end a text with, and fill the rest of a sector with
+_LANGUAGES = {None: "Japanese", b"C": "Korean", b"A": "Chinese", b"G": "Chinese"}
+# The escape sequences that choose a character set in ISO 2022: all of it is ASCII, and reads as nothing.
+_ISO_2022 = re.compile(rb"\x1b(?:\$\(?[@-D]|\([BIJ]|\$\)([ACG]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,8 @@ class TextCheck:
         nul = block.find(b"\0")
         if nul >= 0:
             raise self._not_text(self._size + nul)
+        if b"\x1b" in block and (found := _ISO_2022.search(block)):
+            raise self._escapes(self._size + found.start(), found[1])
         left_over = self._decoder.getstate()[0]
         # Something is left over only inside a character: the quick way for text in ASCII.
         if final or left_over or not block.isascii():
@@ -104,6 +113,16 @@ class TextCheck:
             except UnicodeDecodeError as error:
                 raise self._not_utf8(error, self._size - len(left_over)) from error
         self._size += len(block)
+
+    def _escapes(self, at: int, charset: bytes | None) -> Unfit:
+        line = line_at(self._file, at)
+        codec = {None: "iso2022_jp", b"C": "iso2022_kr"}.get(charset)
+        setting = f"set `encoding: {codec}` for the route, or " if codec else ""
+        return Unfit(
+            f"line {line}: there are escape sequences of ISO 2022, as in mails in {_LANGUAGES[charset]}",
+            what_to_do=setting + "save it as UTF-8 and drop it again",
+            line=line,
+        )
 
     def _not_text(self, at: int) -> Unfit:
         line = line_at(self._file, at)

@@ -7,13 +7,15 @@ delimiter, compressed, columns put right, bad records set aside). It knows no fo
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO
 
 from watcher.content.compressed import expanded, name_within
-from watcher.content.content import Content, Scratch, blocks, digest
+from watcher.content.content import Content, Scratch, beginning, blocks, digest
 from watcher.content.csv_text import csv_content
 from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
 from watcher.content.encoding import Encoding, detect, is_rather_utf8, to_utf8
@@ -23,6 +25,8 @@ from watcher.core.errors import Unfit
 from watcher.core.model import Route
 from watcher.core.names import is_compressed
 
+_END_BYTES = 1 << 12  # in which the end mark of DOS is looked for: more than the rest of a sector
+_END_MARK = re.compile(rb"\x1a[\x1a\s]*\Z")
 JSON_LINES = (".jsonl", ".ndjson")
 
 
@@ -39,6 +43,7 @@ def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: d
     if route.format == "csv":
         content = csv_content(text, route, encoding, scratch=scratch, now=now)
     else:
+        text = _without_end_mark(text, scratch)
         lines = name_within(file, name).casefold().endswith(JSON_LINES)
         if lines or route.split is not None:
             content = array_content(text, route, scratch=scratch, lines=lines)
@@ -75,6 +80,15 @@ def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple
     for block in _recoded(blocks(text), encoding, old_mac=old_mac):
         changed.write(block)
     return changed, encoding
+
+
+def _without_end_mark(text: BinaryIO, scratch: Scratch) -> BinaryIO:
+    """Return the text without the mark that programs of DOS end a file with: like a byte order mark it is
+    none of the text."""
+    size = text.seek(0, io.SEEK_END)
+    text.seek(max(0, size - _END_BYTES))
+    found = _END_MARK.search(text.read())
+    return text if found is None else beginning(text, size - len(found[0]), scratch)
 
 
 def _head(text: BinaryIO) -> bytes:

@@ -79,32 +79,6 @@ def opening_line_of_bad_quote(file: BinaryIO, delimiter: bytes = b",") -> int:
     return opened
 
 
-class RecordCounter:
-    """Counts the records of a CSV file that is read block by block; blank lines at its end are none."""
-
-    def __init__(self) -> None:
-        self._newlines = 0  # outside quotes, with something behind them
-        self._tail = 0  # newlines behind the last thing that is no blank
-        self._seen = False  # something that is no blank
-
-    def feed(self, block: bytes, left: bytes | None, *, inside: bool) -> None:
-        """Count the next block; `inside`: it begins in quotes; `left`: its `quotes_and_newlines`."""
-        quoted = left is not None or inside
-        newlines = _newlines_outside(left or block, inside=inside) if quoted else block.count(NEWLINE)
-        body = len(block.rstrip())
-        ends_inside = inside ^ bool(left is not None and left.count(QUOTE) & 1)
-        tail = 0 if ends_inside else block.count(NEWLINE, body)
-        if body or ends_inside:
-            self._newlines += self._tail + newlines - tail
-            self._tail, self._seen = tail, True
-        else:
-            self._tail += tail
-
-    def finish(self) -> int:
-        """Return the number of records; the last one may have no line end."""
-        return self._newlines + self._seen
-
-
 def line_at(file: BinaryIO, offset: int) -> int:
     """Return the line (from 1) that byte `offset` of `file` is on; it is read again for that."""
     file.seek(0)
@@ -123,9 +97,14 @@ def quotes_and_newlines(block: bytes) -> bytes | None:
     return block.translate(None, _ALL_BUT_QUOTES_AND_NEWLINES) if QUOTE in block else None
 
 
-def _newlines_outside(left: bytes, *, inside: bool) -> int:
-    """Count the newlines outside quotes. Two quotes with no newline between them change nothing, so nearly
-    all are gone before any Python code looks at them."""
+def newlines_outside(block: bytes, left: bytes | None, *, inside: bool) -> int:
+    """Count the newlines of a block outside quotes; `inside`: it begins within; `left`: as above.
+
+    Two quotes with no newline between them change nothing, so nearly all are gone before any Python code
+    looks at them.
+    """
+    if left is None:
+        return 0 if inside else block.count(NEWLINE)
     if not inside and 2 * left.count(QUOTE * 2) == left.count(QUOTE):
         return left.count(NEWLINE)
     parts = left.replace(QUOTE * 2, b"").split(QUOTE)

@@ -101,6 +101,8 @@ class Route:
     parallel: int = 1
     after: tuple[str, ...] = ()  # names of the routes whose files go first
     header: Literal["none", "drop", "first", "every"] = "none"
+    trailing_delimiter: bool = False  # each line ends with one, behind its last field
+    empty_rows: Literal["fail", "drop", "send"] = "fail"  # of nothing but delimiters
     columns: tuple[Column, ...] = ()
     reorder: bool = False  # columns in another order are put right
     bad_records: Literal["fail", "set_aside"] = "fail"

@@ -55,6 +55,8 @@ _CSV_ALONE: dict[str, object] = {
     "delimiter": ",",
     "quotes": "double",
     "escape": None,
+    "trailing_delimiter": False,
+    "empty_rows": "fail",
 }
 
 
@@ -217,6 +219,8 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 delimiter=route.delimiter,
                 quotes=route.quotes,
                 escape=route.escape,
+                trailing_delimiter=route.trailing_delimiter,
+                empty_rows=route.empty_rows,
                 schema=_text(route.schema_file),
                 split=route.split,
                 max_expanded=config.upload.max_expanded,

@@ -186,6 +186,8 @@ class RouteSettings(Model):
     delimiter: Delimiter = ","
     quotes: Literal["double", "none"] = "double"
     escape: Escape | None = None
+    trailing_delimiter: bool = False
+    empty_rows: Literal["fail", "drop", "send"] = "fail"
     columns: tuple[ColumnItem, ...] = ()
     reorder: bool = False
     bad_records: Literal["fail", "set_aside"] = "fail"
