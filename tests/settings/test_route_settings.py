@@ -7,8 +7,10 @@ import pytest
 
 from watcher.core.errors import ConfigError
 from watcher.core.model import Route
+from watcher.core.route import compiled_glob
 from watcher.settings.config import load
 from watcher.settings.presets import build_routes
+from watcher.settings.settings import Settle
 
 TEXT = """\
 folders: {drop: ./drop, done: ./done, failed: ./failed, state: ./state}
@@ -75,3 +77,30 @@ def test_what_makes_no_sense_is_told_with_its_line_and_key(
     tmp_path: Path, lines: list[str], words: str
 ) -> None:
     assert problem(tmp_path, *lines).startswith(words)
+
+
+def test_a_format_that_nothing_is_checked_for_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "types.schema.json").write_text('{"items": {"format": "int32"}}')
+    path = tmp_path / "config.yaml"
+    lines = ("content_type: application/json", "path: /types", "schema: types.schema.json")
+    path.write_text(TEXT + "".join(f"    {line}\n" for line in lines), encoding="utf-8")
+
+    assert "routes[0].schema: nothing is checked for format: int32" in load(path, ENVIRON)[1]
+
+
+def test_an_unknown_endpoint_is_told_with_the_value_found(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(TEXT.replace("agent-events", "agent-evnts"), encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"must be one of event-types, .*, not agent-evnts;"):
+        load(path, ENVIRON)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.csv~", "#a.csv#", "a.csv.bak", ".a.csv.swp", "a.csv:Zone.Identifier", "a.csv.download",
+     "a.csv.opdownload", "a.csv.!sync", "a.csv.aria2", "ehthumbs.db"],
+)  # fmt: skip
+def test_what_programs_leave_beside_a_file_is_ignored(name: str) -> None:
+    assert any(compiled_glob(pattern).fullmatch(name) for pattern in Settle().ignore)
+    assert not any(compiled_glob(pattern).fullmatch("agent_events.csv") for pattern in Settle().ignore)

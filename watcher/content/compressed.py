@@ -25,7 +25,7 @@ BLOCK_BYTES = 1 << 20
 RATIO_FROM_BYTES = 10_000_000
 _AGAIN = "make it again, and drop it again"
 _ONE_EACH = "put each file into a zip of its own"
-_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+_LITTER = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 _MOST_ENTRIES = 1_000
 # What the libraries say of bytes that no program wrote: an empty name, an offset beyond every file, ...
 _DAMAGE = (
@@ -164,11 +164,25 @@ def _faults(kind: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+        raise _damaged(kind, error) from error
     except OSError as error:
         # A damaged directory makes the library seek to nowhere (EINVAL); bad data has no number at all.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+        raise _damaged(kind, error) from error
     except (NotImplementedError, RuntimeError) as error:  # a method of compression that Python has not
-        raise Unfit(f"the {kind} file cannot be read: {error}", what_to_do=_AGAIN) from error
+        raise Unfit(
+            f"the {kind} file is packed in a way that cannot be read here",
+            what_to_do="pack it as .gz, or as .zip with the method Deflate, and drop it again",
+        ) from error
+
+
+def _damaged(kind: str, error: Exception) -> Unfit:
+    text = str(error)
+    if isinstance(error, EOFError) or "not a zip file" in text:
+        words = "it ends too early"
+    elif "CRC" in text:
+        words = "its checksum is not that of what is in it"
+    else:
+        words = "its bytes are not such as the format has"
+    return Unfit(f"the {kind} file is damaged or not whole: {words}", what_to_do=_AGAIN)

@@ -258,8 +258,11 @@ def record_fault() -> Iterator[None]:
     try:
         yield
     except csv.Error as error:
+        larger = "field larger" in str(error)
         raise Unfit(
-            f"the records cannot be told apart: {error}",
+            "a field is longer than upload.max_record"
+            if larger
+            else "the records cannot be told apart: a quote or a line end stands where none may",
             what_to_do="look for quotes that are not closed, and drop the file again",
         ) from error
 

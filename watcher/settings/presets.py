@@ -110,7 +110,8 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _contents(route, str(route.get("content_type") or (preset.content_type if preset else "")))
     if preset is None:
         if endpoint is not None and "path" not in route:
-            yield "endpoint", f"must be one of {', '.join(PRESETS)}; or give path and content_type"
+            words = f"must be one of {', '.join(PRESETS)}, not {shown(str(endpoint))}"
+            yield "endpoint", f"{words}; or give path and content_type"
         for key in ("path", "content_type"):
             if route.get(key) is None and (endpoint is None or "path" in route):
                 yield (

@@ -93,7 +93,17 @@ class Settle(Model):
         "*.filepart",
         "*.crdownload",
         "*.error.txt",
+        "*~",
+        "#*#",
+        "*.bak",
+        "*.swp",
+        "*:Zone.Identifier",
+        "*.download",
+        "*.opdownload",
+        "*.!sync",
+        "*.aria2",
         "Thumbs.db",
+        "ehthumbs.db",
         "desktop.ini",
     )
 
