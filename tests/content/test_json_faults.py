@@ -57,6 +57,7 @@ def refused(data: bytes, name: str = "a.json", **changes: Any) -> Unfit:
         (b'[1,\n"a\\xb"]', 2, "a backslash"),
         (b"[1]\n[2", 2, "something follows"),
         (b"[1,\n", 2, ""),
+        (b"[1]\n\xef\xbb\xbf[2]", 2, "a byte order mark (U+FEFF) in the middle"),
     ],
 )
 def test_a_fault_is_told_with_its_line_in_words_of_people(

@@ -140,6 +140,7 @@ def test_an_excel_workbook_stays_one_when_it_is_renamed() -> None:
         (b"7z\xbc\xaf\x27\x1c\0\4", "a.csv.zip", "a 7z archive", "unpack it"),
         (b"<html></html>", "a.csv.gz", "a web page", "export the data as CSV or JSON"),
     ],
+    ids=["text, gz", "text, zip", "zip, gz", "gz, zip", "7z, zip", "html, gz"],  # the bytes hold the time
 )
 def test_a_file_whose_ending_is_another_is_told_what_it_is(
     data: bytes, name: str, words: str, advice: str

@@ -99,7 +99,7 @@ def test_records_are_counted_as_a_reader_counts_them(part: int) -> None:
 def test_blank_lines_are_no_records_in_any_pass(
     header: str, columns: tuple[Column, ...], delimiter: str
 ) -> None:
-    data = b'\nagent,n\n\n  \na,"1\n\n"\r\n\r\n \t\r\nb,2\n\n'.replace(b",", delimiter.encode())
+    data = b'\nagent,n\n\n  \na,"1\n\n"\r\n\r\n \t\r\n\x0c\nb,2\n\n'.replace(b",", delimiter.encode())
 
     content = prepared(data, header=header, columns=columns, delimiter=delimiter)
 

@@ -44,13 +44,20 @@ class NoNumber(ValueError):
     """NaN or Infinity, which are not JSON (RFC 8259, section 6)."""
 
 
+def found_at(text: str, at: int, words: str) -> Fault:
+    """Return the fault of what stands at a place in `text` where something else must be."""
+    if text[at : at + 1] == "\ufeff":
+        words = "there is a byte order mark (U+FEFF) in the middle of the file, as `copy a+b` leaves it"
+    return Fault(at, words)
+
+
 def fault_of(error: Exception, text: str, begin: int = 0) -> Fault:
     """Return what is wrong with the document that begins at `begin` in `text`, which raised `error`."""
     if isinstance(error, json.JSONDecodeError):
         if error.msg == "Expecting value" and not text[:begin].strip(_BLANKS):
-            return Fault(error.pos, _at_the_beginning(text, error.pos))
+            return found_at(text, error.pos, _at_the_beginning(text, error.pos))
         words = next((words for begins, words in _WORDS if error.msg.startswith(begins)), "it cannot be read")
-        return Fault(error.pos, words)
+        return found_at(text, error.pos, words)
     if isinstance(error, NoNumber):
         found = next((match for match in _CONSTANT.finditer(text, begin) if match[1]), None)
         word = str(error)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from watcher.content.content import Content, Scratch, blocks, digest
 from watcher.content.encoding import TextCheck
-from watcher.content.json_faults import Fault, NoNumber, fault_of, not_json
+from watcher.content.json_faults import Fault, NoNumber, fault_of, found_at, not_json
 from watcher.content.json_schema import Problems
 from watcher.content.split import BOM, Opening, opening
 from watcher.core.errors import Unfit
@@ -139,12 +139,12 @@ def elements(file: BinaryIO, max_record: int, *, keep: bool = True) -> Iterator[
             yield line, text, value
             token = scan.next_token()
             if token not in (",", "]") or not token:
-                scan.refuse(Fault(scan.at, "there is no comma and no end where one must be"))
+                scan.expected("there is no comma and no end where one must be")
             scan.at += 1
             if token == "]":
                 break
     if scan.next_token():
-        scan.refuse(Fault(scan.at, "something follows the end of the document"))
+        scan.expected("something follows the end of the document")
 
 
 def _json_lines_fault(file: BinaryIO) -> Unfit | None:
@@ -231,6 +231,10 @@ class _Scan:
                 raise _too_long(self.line, self._max_record)
             self._more(step)
             step *= 2  # so that a large element is not parsed over and over
+
+    def expected(self, words: str) -> NoReturn:
+        """Raise `Unfit` for what stands at the current place, where something else must be."""
+        self.refuse(found_at(self._text, self.at, words))
 
     def refuse(self, fault: Fault) -> NoReturn:
         """Raise `Unfit` for a fault at the current place, or behind it."""

@@ -10,7 +10,7 @@ from watcher.content.records import NEWLINE, QUOTE, newlines_outside
 from watcher.content.spans import Spans
 
 _READ_BYTES = 1 << 16
-_BLANKS = b" \t"
+_BLANKS = b" \t\v\f"  # reports have page breaks
 _RECORD = b"x"  # stands for the beginning of a line that is a record
 
 

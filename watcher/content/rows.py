@@ -23,6 +23,7 @@ from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
 GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache
+_BLANKS = " \t\v\f"  # a line of nothing else is no record
 LISTED_RECORDS = 10  # bad ones, whose lines a report lists
 
 
@@ -143,7 +144,7 @@ class _Pass:
     def _tidied(self, rows: list[Row]) -> list[Row]:
         """Return the rows with nothing for a line of blanks, and without the field that a trailing delimiter
         seems to begin."""
-        rows = [[] if len(row) == 1 and row[0].isspace() and "\n" not in row[0] else row for row in rows]
+        rows = [[] if len(row) == 1 and row[0] and not row[0].strip(_BLANKS) else row for row in rows]
         if self._route.trailing_delimiter:
             rows = [row[:-1] if len(row) > 1 and not row[-1] else row for row in rows]
         return rows
