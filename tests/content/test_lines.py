@@ -126,6 +126,17 @@ def test_no_chunk_is_nothing_but_blank_lines(limit: int, keys: dict[str, Any]) -
     assert content.line_in_source(3) == 63_003
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n\r\n", b" \n\n"])
+@pytest.mark.parametrize("records", range(1, 30))
+def test_blank_lines_at_the_end_go_with_a_record_before_them(end: bytes, records: int) -> None:
+    data = b"a,1\n" * records + end
+
+    found = bodies(prepared(data, chunk_bytes=20), 20)
+
+    assert b"".join(found) == data
+    assert all(body.strip() and len(body) <= 20 for body in found)
+
+
 def test_a_few_blank_lines_go_out_as_they_are() -> None:
     data = b"a,1\n" * 2_000 + b"\n\n" + b"b,2\n" * 2_000 + b"\r\n\r\n"
     content = prepared(data)

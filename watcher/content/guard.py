@@ -38,7 +38,7 @@ def refuse_misread(head: bytes, how: Dialect, route: Route, written: Quoting | N
     quoting, first = written or Quoting(), 2 if how.skip else 1
     rows = _rows(text, how.delimiter, quoting, first)
     if rows:
-        if len(route.columns) != 1:
+        if len(route.columns) != 1 and any(len(row) == 1 for _, row in rows):
             others = {other: _rows(text, other, quoting, first) for other in DELIMITERS}
             _refuse_delimiter(rows, others, how, whole=len(head) < HEAD_BYTES)
         _refuse_header(rows, route)
