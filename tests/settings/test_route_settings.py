@@ -104,3 +104,10 @@ def test_an_unknown_endpoint_is_told_with_the_value_found(tmp_path: Path) -> Non
 def test_what_programs_leave_beside_a_file_is_ignored(name: str) -> None:
     assert any(compiled_glob(pattern).fullmatch(name) for pattern in Settle().ignore)
     assert not any(compiled_glob(pattern).fullmatch("agent_events.csv") for pattern in Settle().ignore)
+
+
+def test_a_schema_that_is_no_json_is_told_with_its_line_in_words_of_people(tmp_path: Path) -> None:
+    (tmp_path / "types.schema.json").write_text('{"items":\n{a: 1}}')
+    lines = ["content_type: application/json", "path: /types", "schema: types.schema.json"]
+
+    assert "is no JSON Schema: line 2: there is no name in double quotes" in problem(tmp_path, *lines)

@@ -43,8 +43,9 @@ def csv_content(
         dropped = text = beginning(text, seen.ends_at, scratch)
         seen = _sound(text, route)
     if seen.lone_cr:
-        text, seen = _with_lf(text, seen, route, scratch)
-        dropped = text
+        changed, seen = _with_lf(text, seen, route, scratch)
+        if changed is not text:
+            dropped = text = changed
     how = _dialect(text, route)
     content = Content(
         text,

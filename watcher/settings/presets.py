@@ -6,12 +6,14 @@ Adherence Data Using API" and its neighbour on historical data; all of them can 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from watcher.content.json_faults import fault_of
 from watcher.content.json_schema import about_the_whole, validator
 from watcher.core.model import Column, Route
 from watcher.core.names import shown
@@ -164,10 +166,17 @@ def schema_problems(config: Config) -> list[tuple[Location, str]]:
             except RecursionError:
                 problems.append((at, f"{shown(str(route.schema_file))} is nested too deeply to be read"))
             except ValueError as error:  # no JSON, no UTF-8, or no schema
-                problems.append(
-                    (at, f"{shown(str(route.schema_file))} is no JSON Schema: {shown(str(error))}")
-                )
+                words = f"{shown(str(route.schema_file))} is no JSON Schema: {_no_schema(error)}"
+                problems.append((at, words))
     return problems
+
+
+def _no_schema(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}: {fault_of(error, error.doc).words}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8; save it so"
+    return shown(str(error))
 
 
 def circle(routes: Sequence[Route]) -> list[tuple[Location, str]]:
