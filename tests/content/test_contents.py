@@ -298,7 +298,7 @@ def test_the_quick_way_for_files_without_quotes_writes_what_the_csv_module_write
     written = io.StringIO(newline="")
     csv.writer(written, lineterminator="\n").writerows(rows)
 
-    assert sent(prepared(text.encode(), delimiter=";")).decode() == written.getvalue()
+    assert sent(prepared(text.encode(), delimiter=";", empty_rows="send")).decode() == written.getvalue()
 
 
 # -- compressed -------------------------------------------------------------------------------------

@@ -116,7 +116,9 @@ class RecordCheck:
 
     def _of(self, row: Row) -> list[str]:
         if len(row) != len(self._columns):
-            return [f"{len(row)} fields where the route has {len(self._columns)} columns"]
+            behind = len(row) == len(self._columns) + 1 and not row[-1]
+            hint = "; the line ends with a delimiter: `trailing_delimiter: true`" if behind else ""
+            return [f"{len(row)} fields where the route has {len(self._columns)} columns{hint}"]
         found = []
         for rule in self._rules:
             if (words := rule.problem(row[rule.index])) is not None:
@@ -136,6 +138,12 @@ def check_header(names: Row, route: Route, line: int) -> list[int] | None:
     wanted = [_plain(column.name) for column in route.columns]
     if found == wanted:
         return None
+    if found[-1] == "" and found[:-1] == wanted:
+        raise Unfit(
+            f"line {line}: there is a delimiter behind the last column, {names[-2]}",
+            what_to_do="set `trailing_delimiter: true` for the route if each line ends so; else remove it",
+            line=line,
+        )
     missing = list((Counter(wanted) - Counter(found)).elements())
     unexpected = list((Counter(found) - Counter(wanted)).elements())
     if not missing and not unexpected and route.reorder:

@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO, cast
 
+from watcher.content.kind import KIND_BYTES, other_than, package_kind
 from watcher.core.errors import Unfit
 from watcher.core.names import inner_name, is_zip
 
@@ -24,13 +25,18 @@ BLOCK_BYTES = 1 << 20
 RATIO_FROM_BYTES = 10_000_000
 _AGAIN = "make it again, and drop it again"
 _ONE_EACH = "put each file into a zip of its own"
-_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+_LITTER = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 _MOST_ENTRIES = 1_000
 # What the libraries say of bytes that no program wrote: an empty name, an offset beyond every file, ...
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
     EOFError, ValueError, LookupError, OverflowError,
 )  # fmt: skip
+# Methods of 4.4.5 of the ZIP specification that Python does not know.
+_UNREADABLE = {
+    1: "Shrink", 6: "Implode", 9: "Deflate64 (as Windows packs what is over 2 GB)", 93: "Zstandard", 95: "XZ",
+    97: "WavPack", 98: "PPMd", 99: "AES encryption",
+}  # fmt: skip
 _END_RECORD_BYTES = 22 + 65_535  # with the longest comment
 
 
@@ -74,6 +80,7 @@ def expanded(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> 
 @contextmanager
 def _opened(file: BinaryIO, kind: str) -> Iterator[IO[bytes]]:
     if kind == "gz":
+        _refuse_other("gz", file)
         with gzip.GzipFile(fileobj=file, mode="rb") as stream:
             yield cast(IO[bytes], stream)
     else:
@@ -85,6 +92,11 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [
         member for member in archive.infolist() if not (member.is_dir() or _is_litter(member.filename))
     ]
+    if kind := package_kind([member.filename for member in members]):
+        raise Unfit(
+            f"it is {kind.words}, whatever its name says",
+            what_to_do=kind.what_to_do.replace("{format}", "CSV or JSON"),
+        )
     if len(members) != 1:
         raise Unfit(
             f"the zip holds {len(members)} files where there must be exactly one",
@@ -92,19 +104,52 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         )
     if members[0].flag_bits & 1:
         raise Unfit("the zip is encrypted", what_to_do="make it without a password, and drop it again")
+    if method := _UNREADABLE.get(members[0].compress_type):
+        raise Unfit(
+            f"the zip is packed by {method}, which cannot be read here",
+            what_to_do="pack it with the method Deflate (7-Zip offers it), or as .gz, and drop it again",
+        )
     return members[0]
 
 
 def _archive(file: BinaryIO) -> zipfile.ZipFile:
     """Open a zip, but none with thousands of files: its directory would be read whole."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - _END_RECORD_BYTES))
-    end = file.read()
-    at = end.rfind(b"PK\x05\x06")
-    # The end of central directory record, 4.3.16 of the ZIP specification: at 10, the number of entries.
-    if at >= 0 and len(end) >= at + 12 and int.from_bytes(end[at + 10 : at + 12], "little") > _MOST_ENTRIES:
+    _refuse_other("zip", file)
+    if _entries(file) > _MOST_ENTRIES:
         raise Unfit("the zip holds very many files where there must be one", what_to_do=_ONE_EACH)
     return zipfile.ZipFile(file)
+
+
+def _entries(file: BinaryIO) -> int:
+    """Return how many files a zip says that it holds; 0 where it does not say so."""
+    size = file.seek(0, io.SEEK_END)
+    begin = max(0, size - _END_RECORD_BYTES)
+    file.seek(begin)
+    end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    if at < 0 or len(end) < at + 12:
+        return 0
+    # The end of central directory record, 4.3.16 of the ZIP specification: at 10, the number of entries.
+    entries = int.from_bytes(end[at + 10 : at + 12], "little")
+    locator = end[max(0, at - 20) : at]
+    if entries != 0xFFFF or not locator.startswith(b"PK\x06\x07"):
+        return entries
+    # ZIP64, 4.3.14 and 4.3.15: the number stands in a record of its own, at 32, and that at 8 of its locator.
+    place = int.from_bytes(locator[8:16], "little")
+    if place > size:
+        return 0
+    file.seek(place)
+    record = file.read(40)
+    return int.from_bytes(record[32:40], "little") if record.startswith(b"PK\x06\x06") else 0
+
+
+def _refuse_other(ending: str, file: BinaryIO) -> None:
+    """Raise `Unfit` if a file is not what its ending says, where its first bytes tell what it is."""
+    file.seek(0)
+    fault = other_than(ending, file.read(KIND_BYTES))
+    file.seek(0)
+    if fault is not None:
+        raise fault
 
 
 def _is_litter(name: str) -> bool:
@@ -119,11 +164,25 @@ def _faults(kind: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+        raise _damaged(kind, error) from error
     except OSError as error:
         # A damaged directory makes the library seek to nowhere (EINVAL); bad data has no number at all.
         if error.errno not in (None, errno.EINVAL):
             raise
-        raise Unfit(f"the {kind} file is damaged or not whole: {error}", what_to_do=_AGAIN) from error
+        raise _damaged(kind, error) from error
     except (NotImplementedError, RuntimeError) as error:  # a method of compression that Python has not
-        raise Unfit(f"the {kind} file cannot be read: {error}", what_to_do=_AGAIN) from error
+        raise Unfit(
+            f"the {kind} file is packed in a way that cannot be read here",
+            what_to_do="pack it as .gz, or as .zip with the method Deflate, and drop it again",
+        ) from error
+
+
+def _damaged(kind: str, error: Exception) -> Unfit:
+    text = str(error)
+    if isinstance(error, EOFError) or "not a zip file" in text:
+        words = "it ends too early"
+    elif "CRC" in text:
+        words = "its checksum is not that of what is in it"
+    else:
+        words = "its bytes are not such as the format has"
+    return Unfit(f"the {kind} file is damaged or not whole: {words}", what_to_do=_AGAIN)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
+from watcher.content.spans import Spans
 from watcher.content.split import Opening
 
 SHOWN_PROBLEMS = 10  # of a file, in its report; all are counted
@@ -31,22 +32,40 @@ class Content:
     dialect: str = ""  # for people
     bad: int = 0  # records set aside
     problems: tuple[str, ...] = ()  # the first of them
-    bad_lines: Sequence[int] = ()  # of the dropped file: first and last line of each bad record
+    bad_lines: Spans | tuple[()] = ()  # of the dropped file: those of each bad record
     aside: BinaryIO | None = None  # the bad records as they were, below the header
     lines_before: int = 0  # of the dropped file, that `file` has not
+    left_out: Spans | tuple[()] = ()  # of the dropped file: lines that are not in `file`, behind those before
+    blank_out: Spans | tuple[()] = ()  # of `file` with them: blank lines that were taken out in the end
 
     def line_in_source(self, line: int) -> int:
         """Return the line of the dropped file that line `line` of what is sent stands on."""
-        line += self.lines_before
-        for first, last in zip(self.bad_lines[::2], self.bad_lines[1::2], strict=True):
-            line += last - first + 1 if first <= line else 0
-        return line
+        return _behind(_behind(line, self.blank_out) + self.lines_before, self.left_out)
+
+
+def _behind(line: int, gaps: Spans | tuple[()]) -> int:
+    """Return which line a line is with the lines that were taken out before it."""
+    for first, last in gaps:
+        if first > line:
+            break
+        line += last - first + 1
+    return line
 
 
 def blocks(file: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Yield the whole file, in blocks of `size` bytes."""
     file.seek(0)
     return iter(lambda: file.read(size), b"")
+
+
+def beginning(file: BinaryIO, size: int, scratch: Scratch) -> BinaryIO:
+    """Return a scratch file with the first `size` bytes of `file`."""
+    out, left = scratch(), size
+    file.seek(0)
+    while left and (block := file.read(min(BLOCK_BYTES, left))):
+        out.write(block)
+        left -= len(block)
+    return out
 
 
 def is_blank(parts: Iterable[bytes]) -> bool:

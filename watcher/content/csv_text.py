@@ -4,43 +4,27 @@ has columns; it is written anew only where it cannot go out as it is."""
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
-from watcher.content.content import Content, Scratch, blocks, digest, is_blank
+from watcher.content.content import Content, Scratch, beginning, blocks, digest, is_blank
+from watcher.content.csv_scan import Inspection, inspected
 from watcher.content.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
-from watcher.content.encoding import Encoding, TextCheck
-from watcher.content.records import (
-    NEWLINE,
-    QUOTE,
-    RecordCounter,
-    first_boundary,
-    last_boundary,
-    line_at,
-    opening_line_of_bad_quote,
-)
+from watcher.content.encoding import Encoding
+from watcher.content.guard import refuse_misread
+from watcher.content.lines import first_bare_line, without_blank_lines
+from watcher.content.quotes import first_misplaced, misplaced_quote
+from watcher.content.quoting import as_rfc4180
 from watcher.content.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
-from watcher.content.split import BOM, mark_bytes, opening
+from watcher.content.split import mark_bytes, opening
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
-
-@dataclass(frozen=True, slots=True)
-class _Inspection:
-    """What one pass over the bytes found."""
-
-    sha256: str
-    size: int
-    blank: bool
-    records: int  # header included
-    lone_cr: bool  # somewhere, in quotes or not
+_SMALLEST_CHUNK = 1 << 14  # that a server's limit ever makes of them
 
 
 def csv_content(
@@ -51,9 +35,17 @@ def csv_content(
     Raises `Unfit`.
     """
     csv.field_size_limit(max(csv.field_size_limit(), route.max_record))  # Python's own is 128 KiB
-    seen = _inspected(text, route)
+    dropped = text
+    if route.quotes == "none" or route.escape is not None:
+        dropped, text = as_rfc4180(text, route, scratch)
+    seen = _sound(text, route)
+    if seen.ends_at is not None:
+        dropped = text = beginning(text, seen.ends_at, scratch)
+        seen = _sound(text, route)
     if seen.lone_cr:
-        text, seen = _with_lf(text, seen, route, scratch)
+        changed, seen = _with_lf(text, seen, route, scratch)
+        if changed is not text:
+            dropped = text = changed
     how = _dialect(text, route)
     content = Content(
         text,
@@ -64,100 +56,109 @@ def csv_content(
         records=max(0, seen.records - bool(how.skip) - (route.header != "none")),
         dialect=how.words,
     )
-    _check_header_record(content, how, route)
-    if not seen.blank and (route.columns or how.delimiter != ","):
-        return _checked(content, route, how, encoding, scratch=scratch, now=now)
+    if seen.bare and route.empty_rows == "fail":
+        raise _bare_row(text, how)
+    if seen.bare and route.empty_rows == "send":
+        content = replace(content, records=content.records + seen.bare)
+    dropping = seen.bare and route.empty_rows == "drop"
+    if not seen.blank and (route.columns or how.delimiter != "," or dropping or route.trailing_delimiter):
+        content = _checked(content, route, how, encoding, seen, dropped=dropped, scratch=scratch, now=now)
+    else:
+        content = replace(content, empty=_is_empty(content, route))
+    if seen.longest_blank >= min(route.chunk_bytes, _SMALLEST_CHUNK) // 2 and not content.empty:
+        content = _without_blank_lines(content, route, how if content.file is text else None, scratch)
+    return content
+
+
+def _is_empty(content: Content, route: Route) -> bool:
     # A header alone is no data, whether or not the header itself is sent.
-    begin = content.opening
+    begin, text = content.opening, content.file
     data = begin.start + (len(begin.header) if route.header == "first" else 0)
     text.seek(data)
-    return replace(content, empty=is_blank(iter(lambda: text.read(BLOCK_BYTES), b"")))
+    return is_blank(iter(lambda: text.read(BLOCK_BYTES), b""))
 
 
-def _with_lf(
-    text: BinaryIO, seen: _Inspection, route: Route, scratch: Scratch
-) -> tuple[BinaryIO, _Inspection]:
+def _bare_row(text: BinaryIO, how: Dialect) -> Unfit:
+    start = mark_bytes(text) + how.skip
+    line = first_bare_line(text, start, 2 if how.skip else 1, how.delimiter.encode())
+    return Unfit(
+        f"line {line}: there is nothing but delimiters, as spreadsheets leave rows that were cleared",
+        what_to_do="delete such rows, or set `empty_rows: drop` for the route, which leaves them out",
+        line=line,
+    )
+
+
+def _without_blank_lines(content: Content, route: Route, how: Dialect | None, scratch: Scratch) -> Content:
+    """Return the content without its blank lines, so that no chunk is nothing but such; `how`: of the text as
+    it came, where that is what is sent."""
+    out = scratch()
+    gaps = without_blank_lines(content.file, out)
+    sha256, size = digest(out)
+    begin = opening(out, route, skip=how.skip if how else 0)
+    return replace(content, file=out, opening=begin, size=size, sha256=sha256, blank_out=gaps)
+
+
+def _sound(text: BinaryIO, route: Route) -> Inspection:
+    """Inspect every byte. Raises `Unfit`, also where a quote stands where none may."""
+    how, doubt = Dialect(","), None
+    try:
+        how = _dialect(text, route)
+    except Unfit as error:  # the lesser fault: that it is no text, or a quote is not closed, comes first
+        doubt = error
+    seen = inspected(text, route, None if doubt else how.delimiter.encode())
+    if seen.ends_at is not None:
+        return seen
+    if doubt is None:
+        refuse_misread(_head(text), how, route)
+    if not seen.sound:
+        raise _misplaced(text, mark_bytes(text), how, header=route.header != "none")
+    if doubt is not None:
+        raise doubt
+    return seen
+
+
+def _misplaced(text: BinaryIO, start: int, how: Dialect, *, header: bool) -> Unfit:
+    text.seek(start)
+    found = first_misplaced(text, how.delimiter.encode())
+    if found is None:
+        raise AssertionError("the quick look at the quotes and the exact one do not agree")
+    return misplaced_quote(text, found, start=start + how.skip, header=header)
+
+
+def _with_lf(text: BinaryIO, seen: Inspection, route: Route, scratch: Scratch) -> tuple[BinaryIO, Inspection]:
     """Return the text with LF for each CR that ends a line by itself; itself where there is none."""
     changed = scratch()
     for block in cr_to_lf(blocks(text)):
         changed.write(block)
     if digest(changed)[0] == seen.sha256:
         return text, seen
-    return changed, _inspected(changed, route)
+    return changed, _sound(changed, route)
 
 
-def _check_header_record(content: Content, how: Dialect, route: Route) -> None:
-    """Refuse a header that readers of CSV see in different places, for then they see other records, too."""
-    header = content.opening.header
-    if header and QUOTE in header:
-        rows = csv.reader(io.StringIO(header.decode("utf-8", "replace"), newline=""), delimiter=how.delimiter)
-        if len(list(islice(rows, 2))) != 1:
-            behind = 0 if route.header == "first" else len(header)
-            line = line_at(content.file, content.opening.start - behind)
-            raise Unfit(
-                f"line {line}: there is a quote within a field of the header that is not doubled",
-                what_to_do="put the field in quotes, and double those in it",
-                line=line,
-            )
-
-
-def _inspected(text: BinaryIO, route: Route) -> _Inspection:
-    sha256, counter = hashlib.sha256(), RecordCounter()
-    check = TextCheck(partial(line_at, text))
-    size, inside, blank = 0, False, True
-    returns = 0  # CRs less those of CR LF
-    ends_with_cr = False
-    begun = 0  # byte offset of the record that has begun and not ended
-    for block in blocks(text, min(BLOCK_BYTES, route.max_record)):
-        sha256.update(block)
-        check.feed(block)
-        blank = blank and is_blank([block.removeprefix(BOM if size == 0 else b"")])
-        if size - begun + (first_boundary(block, inside=inside) or len(block)) > route.max_record:
-            line = line_at(text, begun)
-            raise Unfit(
-                f"the record that begins on line {line} is longer than {route.max_record:,} bytes",
-                what_to_do="look for a quote that is never closed, or raise upload.max_record",
-                line=line,
-            )
-        if end := last_boundary(block, inside=inside):
-            begun = size + end
-        quotes = block.count(QUOTE) if QUOTE in block else 0  # to see that there is none is far quicker
-        counter.feed(block, inside=inside, quotes=quotes)
-        if b"\r" in block:
-            returns += block.count(b"\r") - block.count(b"\r\n")
-        returns -= ends_with_cr and block.startswith(NEWLINE)
-        ends_with_cr = block.endswith(b"\r")
-        inside ^= bool(quotes & 1)
-        size += len(block)
-    check.feed(b"", final=True)
-    if inside:
-        raise _never_closed(text, route)
-    return _Inspection(sha256.hexdigest(), size, blank, counter.finish(), bool(returns))
-
-
-def _never_closed(text: BinaryIO, route: Route) -> Unfit:
-    try:
-        delimiter = _dialect(text, route).delimiter
-    except Unfit:  # it cannot be judged, and this is the lesser fault
-        delimiter = ","
-    text.seek(0)
-    line = opening_line_of_bad_quote(text, delimiter.encode())
-    return Unfit(
-        f"line {line}: the quote that opens here is never closed",
-        what_to_do="close the quote (a quote inside a field is written twice) and drop the file again",
-        line=line,
-    )
+def _head(text: BinaryIO) -> bytes:
+    text.seek(mark_bytes(text))
+    return text.read(HEAD_BYTES)
 
 
 def _dialect(text: BinaryIO, route: Route) -> Dialect:
-    text.seek(mark_bytes(text))
-    return dialect(text.read(HEAD_BYTES), route.delimiter, columns=len(route.columns))
+    return dialect(_head(text), route)
 
 
 def _checked(
-    content: Content, route: Route, how: Dialect, encoding: Encoding, *, scratch: Scratch, now: datetime
+    content: Content,
+    route: Route,
+    how: Dialect,
+    encoding: Encoding,
+    seen: Inspection,
+    *,
+    dropped: BinaryIO,
+    scratch: Scratch,
+    now: datetime,
 ) -> Content:
-    """Check every record, and write those anew that cannot go out as they are."""
+    """Check every record, and write those anew that cannot go out as they are.
+
+    `dropped` has the same records on the same lines, quoted as they came: so are the bad ones put aside.
+    """
     text, first_line = content.file, 2 if how.skip else 1
     start = mark_bytes(text) + how.skip
     rows = check_rows(
@@ -166,6 +167,8 @@ def _checked(
         start=start,
         first_line=first_line,
         delimiter=how.delimiter,
+        empty_lines=bool(seen.none),
+        bare_rows=bool(seen.bare),
         now=now,
         scratch=scratch,
     )
@@ -182,12 +185,16 @@ def _checked(
             raise _bad_records(rows, route)
         aside = scratch()
         aside.write(encoding.mark + _sep_line(text, how).encode(encoding.codec))
-        good = scratch() if written is None else None
-        for is_bad, is_head, line in marked_lines(text, first_line=first_line, start=start, rows=rows):
+        begin = mark_bytes(dropped) + how.skip
+        for is_bad, is_head, line in marked_lines(dropped, first_line=first_line, start=begin, rows=rows):
             if is_bad or is_head:
                 aside.write(line.encode(encoding.codec))
-            if good is not None and not is_bad:
-                good.write(line.encode())
+        good = None
+        if written is None:
+            good = scratch()
+            for is_bad, _, line in marked_lines(text, first_line=first_line, start=start, rows=rows):
+                if not is_bad:
+                    good.write(line.encode())
         written = written or good
         content = replace(
             content, bad=rows.bad, problems=tuple(rows.problems), bad_lines=rows.lines, aside=aside
@@ -202,6 +209,7 @@ def _checked(
         size=size,
         sha256=sha256,
         lines_before=first_line - 1,
+        left_out=rows.left_out,
     )
 
 
@@ -222,8 +230,8 @@ def _bad_records(rows: Findings, route: Route) -> Unfit:
     )
 
 
-def line_list(lines: Sequence[int]) -> str:
+def line_list(lines: Iterable[tuple[int, int]]) -> str:
     """Return `7, 9-10, …` for the first and last lines of records."""
-    spans = zip(lines[: 2 * LISTED_RECORDS : 2], lines[1 : 2 * LISTED_RECORDS : 2], strict=True)
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
-    return ", ".join([*words, *(["…"] if len(lines) > 2 * LISTED_RECORDS else [])])
+    spans = list(islice(lines, LISTED_RECORDS + 1))
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans[:LISTED_RECORDS]]
+    return ", ".join([*words, *(["…"] if len(spans) > LISTED_RECORDS else [])])

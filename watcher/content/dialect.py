@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any, Literal
 
 from watcher.content.records import QUOTE, last_boundary
 from watcher.core.errors import Unfit
+from watcher.core.model import Route
 
 HEAD_BYTES = 1 << 16
 JUDGED_RECORDS = 100
@@ -22,6 +24,19 @@ DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 _LONE_CR = re.compile(rb"\r(?!\n)")
 # Excel writes and reads it: the first line names the delimiter.
 _SEP_LINE = re.compile(rb'"?sep=([^\r\n"])"?(\r\n|\n|\r|\Z)', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting:
+    """How fields are quoted: by default as RFC 4180 has it."""
+
+    quotes: bool = True  # fields may be in quotes; else a quote is text like any other
+    escape: str | None = None  # the character that takes the meaning from the one behind it
+
+    def reader(self, lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Any:
+        """Return a reader of the records in `lines`; `strict`: it raises `csv.Error` for misplaced quotes."""
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
+        return csv.reader(lines, delimiter=delimiter, quoting=quoting, escapechar=self.escape, strict=strict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +53,17 @@ class Dialect:
         return f"fields separated by {named}" + (", as its sep= line says" if self.skip else "")
 
 
-def dialect(head: bytes, delimiter: str, *, columns: int) -> Dialect:
+def dialect(head: bytes, route: Route, *, written: Quoting | None = None) -> Dialect:
     """Return the dialect of a file that begins with `head` (UTF-8, no byte order mark, up to `HEAD_BYTES`).
 
-    `delimiter` is the route's, or `auto`; `columns` the number that the route has, 0 for any. Raises `Unfit`
-    where it has to be judged and several would do, or none.
+    `written` says how its fields are quoted, where that is not as RFC 4180 has it. Raises `Unfit` where the
+    delimiter has to be judged and several would do, or none.
     """
     if found := _SEP_LINE.match(head):
         return Dialect(found[1].decode("utf-8", "replace"), found.end())
-    return Dialect(_judged(head, columns) if delimiter == "auto" else delimiter)
+    if route.delimiter != "auto":
+        return Dialect(route.delimiter)
+    return Dialect(_judged(head, len(route.columns), written or Quoting()))
 
 
 def is_old_mac(head: str) -> bool:
@@ -55,14 +72,18 @@ def is_old_mac(head: str) -> bool:
     return "\n" not in outside and "\r" in outside[:-1]
 
 
-def cr_to_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the blocks with every CR outside quotes that no LF follows turned into LF."""
+def cr_to_lf(blocks: Iterable[bytes], *, quoted: bool = True) -> Iterator[bytes]:
+    """Yield the blocks with every CR outside quotes that no LF follows turned into LF.
+
+    Not `quoted`: quotes are text like any other.
+    """
     inside, held = False, b""
     for block in chain(blocks, [b""]):
         # A CR at the end of a block is held back: the next block says what it is.
         data = held + block
         held = b"\r" if block and data.endswith(b"\r") else b""
-        parts = data[: len(data) - len(held)].split(QUOTE)
+        text = data[: len(data) - len(held)]
+        parts = text.split(QUOTE) if quoted else [text]
         for index in range(inside, len(parts), 2):
             if b"\r" in parts[index]:
                 parts[index] = _LONE_CR.sub(b"\n", parts[index])
@@ -70,12 +91,12 @@ def cr_to_lf(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield QUOTE.join(parts)
 
 
-def _judged(head: bytes, columns: int) -> str:
+def _judged(head: bytes, columns: int, written: Quoting) -> str:
     """Return the one delimiter that gives every record at the beginning the same number of fields."""
     # The last record may be cut off, unless it is all there is.
     whole = head if len(head) < HEAD_BYTES else head[: last_boundary(head) or len(head)]
     text = whole.decode("utf-8", "replace")
-    fitting = [each for each in DELIMITERS if _fits(text, each, columns)]
+    fitting = [each for each in DELIMITERS if _fits(text, each, columns, written)]
     if len(fitting) == 1:
         return fitting[0]
     if not text.strip() or columns == 1:
@@ -90,7 +111,7 @@ def _judged(head: bytes, columns: int) -> str:
     )
 
 
-def _fits(text: str, delimiter: str, columns: int) -> bool:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _fits(text: str, delimiter: str, columns: int, written: Quoting) -> bool:
+    rows = written.reader(io.StringIO(text, newline=""), delimiter)
     counts = {len(row) for row in islice(rows, JUDGED_RECORDS) if row}
     return len(counts) == 1 and counts.pop() in ({columns} if columns else range(2, 1000))

@@ -1,16 +1,21 @@
 """Pure: bytes of any encoding to checked UTF-8, and a hint where the encoding was not declared.
 
-A byte order mark decides; else what the route declares; else it is UTF-8, and what is not is refused with
-the line and the byte. Nothing is ever recoded by guess: a guess is only told to the person who can know.
+A byte order mark decides. Without one, text with a byte above 0x7F that is UTF-8 throughout is UTF-8, for in
+no other encoding do people write what happens to be that; else it is what the route declares. Where nothing
+is declared, what is not UTF-8 is refused with the line and the byte. Nothing is ever recoded by guess: that
+is told to the person who can know, and no more.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from watcher.content.records import NEWLINE
+from watcher.content.likely import hint
+from watcher.content.records import line_at
 from watcher.core.errors import Unfit
 
 # The longer marks first: the one of UTF-32 begins with that of UTF-16.
@@ -21,12 +26,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# What exports are written in. Short text fits nearly every code page, the odd ones first.
-_LIKELY = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp850",
-    "mac_roman", "koi8_r", "utf_16_le", "utf_16_be", "shift_jis", "gb18030", "big5", "euc_kr",
-]  # fmt: skip
-HINT_BYTES = 4_000  # around the bad byte, for the hint: enough to tell, little enough to be quick
+
+
+DOS_END = b"\x1a"  # what programs of DOS end a text with, and fill the rest of a sector with
+_LANGUAGES = {None: "Japanese", b"C": "Korean", b"A": "Chinese", b"G": "Chinese"}
+# The escape sequences that choose a character set in ISO 2022: all of it is ASCII, and reads as nothing.
+_ISO_2022 = re.compile(rb"\x1b(?:\$\(?[@-D]|\([BIJ]|\$\)([ACG]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Encoding:
     codec: str  # Python's name
     mark: bytes = b""  # its byte order mark, if it has one
     declared: bool = False  # by the route
+    overrules: str = ""  # the codec that the route declares, which it is not
 
     @property
     def is_utf8(self) -> bool:
@@ -43,9 +49,15 @@ class Encoding:
         return self.codec == "utf-8"
 
     @property
+    def is_wide(self) -> bool:
+        """Whether every character has two bytes or more."""
+        return self.codec.startswith(("utf-16", "utf-32"))
+
+    @property
     def words(self) -> str:
         """For people."""
         why = " by its byte order mark" if self.mark else " as the route says" if self.declared else ""
+        why = f", not {self.overrules} as the route says" if self.overrules else why
         return self.codec.upper() + why
 
 
@@ -59,25 +71,40 @@ def detect(head: bytes, declared: str | None) -> Encoding:
     return Encoding(codecs.lookup(declared).name.removesuffix("-sig"), declared=True)
 
 
+def is_rather_utf8(blocks: Iterable[bytes], declared: Encoding) -> bool:
+    """Say whether a file without a byte order mark is UTF-8, though it is declared to be something else."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    # Every ASCII character has a zero byte there, line ends and delimiters too: text without is no UTF-16.
+    wide = declared.is_wide
+    other, empty = False, True
+    try:
+        for block in blocks:
+            if wide and b"\0" in block:
+                return False
+            empty, other = False, other or not block.isascii()
+            decoder.decode(block)
+        decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        return False
+    return other or (wide and not empty)
+
+
 class TextCheck:
     """Checks that a file is UTF-8 text without NUL bytes, block by block from its beginning."""
 
-    def __init__(self, line_at: Callable[[int], int]) -> None:
-        """`line_at` returns the line of a byte offset; it is asked only for a file that fails."""
-        self._line_at = line_at
+    def __init__(self, file: BinaryIO) -> None:
+        """`file` is what is checked; it is read again where it fails, to tell the line and the reason."""
+        self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._size = 0  # bytes checked
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         """Check the next block; `final`: nothing follows it. Raises `Unfit` with the line."""
-        if self._size == 0 and block.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-            raise Unfit(
-                "it is compressed, and its name does not say so",
-                what_to_do="give it the ending .gz or .zip, and drop it again",
-            )
         nul = block.find(b"\0")
         if nul >= 0:
             raise self._not_text(self._size + nul)
+        if b"\x1b" in block and (found := _ISO_2022.search(block)):
+            raise self._escapes(self._size + found.start(), found[1])
         left_over = self._decoder.getstate()[0]
         # Something is left over only inside a character: the quick way for text in ASCII.
         if final or left_over or not block.isascii():
@@ -87,8 +114,18 @@ class TextCheck:
                 raise self._not_utf8(error, self._size - len(left_over)) from error
         self._size += len(block)
 
+    def _escapes(self, at: int, charset: bytes | None) -> Unfit:
+        line = line_at(self._file, at)
+        codec = {None: "iso2022_jp", b"C": "iso2022_kr"}.get(charset)
+        setting = f"set `encoding: {codec}` for the route, or " if codec else ""
+        return Unfit(
+            f"line {line}: there are escape sequences of ISO 2022, as in mails in {_LANGUAGES[charset]}",
+            what_to_do=setting + "save it as UTF-8 and drop it again",
+            line=line,
+        )
+
     def _not_text(self, at: int) -> Unfit:
-        line = self._line_at(at)
+        line = line_at(self._file, at)
         utf16 = "utf-16-le" if at % 2 else "utf-16-be"  # where ASCII letters have their zero byte
         return Unfit(
             f"line {line}: there is a NUL byte; the file is not text, or was not written to its end",
@@ -98,13 +135,15 @@ class TextCheck:
         )
 
     def _not_utf8(self, error: UnicodeDecodeError, begin: int) -> Unfit:
-        line = self._line_at(begin + error.start)
-        likely = likely_encoding(error.object, error.start)
-        hint = f"; it looks like {likely}" if likely else ""
-        setting = f"set `encoding: {likely or 'cp1252'}` for the route if that is right, or "
+        at = begin + error.start
+        self._file.seek(0)
+        marked = self._file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        words, setting = hint(self._file, at, marked=marked)
+        line = line_at(self._file, at)
+        save = ", or save it as UTF-8 (in Excel: 'CSV UTF-8') and drop it again"
         return Unfit(
-            f"line {line}: byte 0x{error.object[error.start]:02X} is not UTF-8{hint}",
-            what_to_do=setting + "save it as UTF-8 (in Excel: 'CSV UTF-8') and drop it again",
+            f"line {line}: byte 0x{error.object[error.start]:02X} is not UTF-8{words}",
+            what_to_do=setting + save,
             line=line,
         )
 
@@ -143,22 +182,3 @@ def _undecodable(error: UnicodeError, encoding: Encoding, newlines: int) -> Unfi
         what_to_do=f"{how}export the file again as UTF-8",
         line=line,
     )
-
-
-def likely_encoding(data: bytes, at: int) -> str | None:
-    """Return the codec that the text around byte `at` is probably in, for a hint to a person; or None."""
-    # Imported here: only a file that fails needs it.
-    from charset_normalizer import from_bytes
-
-    begin = data.rfind(NEWLINE, 0, max(0, at - HINT_BYTES // 2)) + 1
-    sample = data[begin : at + HINT_BYTES // 2]
-    best = from_bytes(sample, cp_isolation=_LIKELY).best()
-    guess = best.encoding if best is not None else None
-    # Text of a few umlauts fits many code pages. Where Windows' own western one reads the same, it is that.
-    try:
-        if guess is not None and sample.decode(guess) != sample.decode("cp1252"):
-            return guess.replace("_", "-") if guess.startswith("utf") else guess
-        sample.decode("cp1252")
-    except UnicodeError:
-        return guess
-    return "cp1252"

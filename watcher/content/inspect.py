@@ -7,36 +7,43 @@ delimiter, compressed, columns put right, bad records set aside). It knows no fo
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 from typing import BinaryIO
 
 from watcher.content.compressed import expanded, name_within
-from watcher.content.content import Content, Scratch, blocks, digest
+from watcher.content.content import Content, Scratch, beginning, blocks, digest
 from watcher.content.csv_text import csv_content
 from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
-from watcher.content.encoding import Encoding, detect, to_utf8
+from watcher.content.encoding import Encoding, detect, is_rather_utf8, to_utf8
 from watcher.content.json_text import array_content, document_content
+from watcher.content.kind import refuse_packed, refuse_text, refuse_wide
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 from watcher.core.names import is_compressed
 
+_END_BYTES = 1 << 12  # in which the end mark of DOS is looked for: more than the rest of a sector
+_END_MARK = re.compile(rb"\x1a[\x1a\s]*\Z")
 JSON_LINES = (".jsonl", ".ndjson")
 
 
 def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: datetime) -> Content:
     """Read `file`, called `name`, to its end, check it for `route`, and make what is sent.
 
-    `now` is the time of the claim: the same file, route and time give the same content. Raises `Unfit`: text
-    that cannot be decoded, a NUL byte, quotes that do not balance, JSON that does not parse, records or
-    columns that are not the configured ones, anything that is too large.
+    `now` is the time of the claim: the same file, route and time give the same content. Raises `Unfit`: what
+    is no CSV or JSON at all, text that cannot be decoded, a NUL byte, misplaced quotes, JSON that does not
+    parse, records or columns that are not the configured ones, anything that is too large.
     """
     text, encoding = _as_utf8(file, name, route, scratch)
+    head = _head(text)
+    refuse_text(head, route.format, whole=len(head) < HEAD_BYTES)
     if route.format == "csv":
         content = csv_content(text, route, encoding, scratch=scratch, now=now)
     else:
+        text = _without_end_mark(text, scratch)
         lines = name_within(file, name).casefold().endswith(JSON_LINES)
         if lines or route.split is not None:
             content = array_content(text, route, scratch=scratch, lines=lines)
@@ -54,19 +61,39 @@ def refuse_empty(content: Content, route: Route) -> None:
 
 def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple[BinaryIO, Encoding]:
     """Return the text of the file: itself, or a scratch file that has it as UTF-8, with no lone CR."""
-    packed = is_compressed(name)
-    found = blocks(file)
-    if packed:
-        found = expanded(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio)
-    first = next(found, b"")
-    encoding = detect(first, route.encoding)
-    old_mac = route.format == "csv" and is_old_mac(first[:HEAD_BYTES].decode(encoding.codec, "replace"))
-    if not packed and encoding.is_utf8 and not old_mac:
-        return file, encoding
-    text = scratch()
-    for block in _recoded(chain([first], found), encoding, old_mac=old_mac):
-        text.write(block)
-    return text, encoding
+    text = file
+    if is_compressed(name):
+        text = scratch()
+        for block in expanded(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio):
+            text.write(block)
+    head = _head(text)
+    refuse_packed(head, route.format, within=name.rpartition(".")[2] if is_compressed(name) else "")
+    encoding = detect(head, route.encoding)
+    if not encoding.is_wide:
+        refuse_wide(head)
+    if encoding.declared and not encoding.is_utf8 and is_rather_utf8(blocks(text), encoding):
+        encoding = Encoding("utf-8", overrules=encoding.codec)
+    old_mac = route.format == "csv" and is_old_mac(head.decode(encoding.codec, "replace"))
+    if encoding.is_utf8 and not old_mac:
+        return text, encoding
+    changed = scratch()
+    for block in _recoded(blocks(text), encoding, old_mac=old_mac):
+        changed.write(block)
+    return changed, encoding
+
+
+def _without_end_mark(text: BinaryIO, scratch: Scratch) -> BinaryIO:
+    """Return the text without the mark that programs of DOS end a file with: like a byte order mark it is
+    none of the text."""
+    size = text.seek(0, io.SEEK_END)
+    text.seek(max(0, size - _END_BYTES))
+    found = _END_MARK.search(text.read())
+    return text if found is None else beginning(text, size - len(found[0]), scratch)
+
+
+def _head(text: BinaryIO) -> bytes:
+    text.seek(0)
+    return text.read(HEAD_BYTES)
 
 
 def _recoded(found: Iterator[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[bytes]:

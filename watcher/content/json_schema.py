@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from watcher.content.content import SHOWN_PROBLEMS
+from watcher.content.formats import CHECKS
 from watcher.core.errors import Unfit
 from watcher.core.names import shown
 
@@ -19,6 +21,9 @@ class Problems:
 
     def __init__(self, schema: str | None) -> None:
         self._validator = None if schema is None else validator(schema)
+        self.wanted = schema is not None  # there is anything to check
+        # An array may be checked an element at a time, for nothing is said of it as a whole.
+        self.by_element = schema is None or is_about_elements(schema)
         self._found: list[str] = []
         self._count = 0
 
@@ -85,7 +90,44 @@ def validator(schema: str) -> Any:
             resolver.lookup(reference)
         except referencing.exceptions.Unresolvable as error:
             raise ValueError(f"refers to {reference}, which is not in it") from error
-    return kind(found, registry=referencing.Registry())
+    return kind(found, registry=referencing.Registry(), format_checker=_format_checker())
+
+
+@functools.cache
+def is_about_elements(schema: str) -> bool:
+    """Say whether a schema says of an array what its elements are, and no more."""
+    found = json.loads(schema)
+    return isinstance(found, dict) and set(found) <= _OF_ELEMENTS
+
+
+def unchecked_formats(schema: str) -> list[str]:
+    """Return the values of `format` in a schema that nothing is checked for."""
+    return sorted(set(_formats(json.loads(schema))) - set(CHECKS))
+
+
+def _formats(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("format"), str):
+            yield schema["format"]
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _formats(item)
+
+
+@functools.cache
+def _format_checker() -> Any:
+    import jsonschema
+
+    checker = jsonschema.FormatChecker(formats=())
+    for name, check in CHECKS.items():
+        checker.checks(name, raises=(ValueError, re.error))(functools.partial(_is_format, check))
+    return checker
+
+
+def _is_format(check: Callable[[str], object], value: object) -> bool:
+    """Say whether a value is of a format; what is no text always is."""
+    return not isinstance(value, str) or bool(check(value))
 
 
 def about_the_whole(schema: str) -> list[str]:
@@ -94,6 +136,9 @@ def about_the_whole(schema: str) -> list[str]:
     return sorted(_OF_THE_WHOLE & set(found)) if isinstance(found, dict) else []
 
 
+_OF_ELEMENTS = {
+    "$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "examples", "type", "items",
+}  # fmt: skip
 _OF_THE_WHOLE = {"minItems", "maxItems", "uniqueItems", "contains", "prefixItems", "const", "enum"}
 
 

@@ -13,18 +13,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
 from watcher.content.content import Content, Scratch, blocks, digest
 from watcher.content.encoding import TextCheck
+from watcher.content.json_faults import Fault, NoNumber, fault_of, found_at, not_json
 from watcher.content.json_schema import Problems
-from watcher.content.records import line_at
 from watcher.content.split import BOM, Opening, opening
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
-_AGAIN = "export the file again, or mend it there"
 _BLANKS = " \t\r\n"
 _BLANK = re.compile(f"[{_BLANKS}]*")
 _BREAKS = re.compile(r"[\r\n]+")
@@ -32,40 +30,54 @@ READ_BYTES = 1 << 18
 _LONGEST_TOKEN = 16  # characters: more than -Infinity, \\uD83D, or what may follow the 1 of 1e+5
 
 
-def parse(text: str, *, line: int = 1) -> Any:
-    """Parse a document that begins on `line`. Raises `Unfit` with line and column."""
-    with_line = line - 1
+def parse(text: str, *, line: int = 1, keep: bool = True) -> Any:
+    """Parse a document that begins on `line`; not `keep`: only to see that it is one, in little memory.
+
+    Raises `Unfit` with line and column.
+    """
     try:
-        return _decoder().decode(text)
-    except json.JSONDecodeError as error:
-        where = error.lineno + with_line
-        raise Unfit(
-            f"line {where}, column {error.colno}: not JSON: {error.msg}", what_to_do=_AGAIN, line=where
-        ) from error
-    except RecursionError as error:
-        raise _too_deep(line) from error
-    except ValueError as error:
-        raise _too_many_digits(None) from error
+        return _decoder(keep).decode(text)
+    except (ValueError, RecursionError) as error:
+        fault = fault_of(error, text)
+        where = line + text.count("\n", 0, fault.at)
+        raise not_json(fault, where, fault.at - text.rfind("\n", 0, fault.at)) from error
 
 
 def document_content(text: BinaryIO, route: Route) -> Content:
     """Check a JSON document that goes out as a whole, as it is. Raises `Unfit`."""
-    text.seek(0)
-    data = text.read(route.max_json + 1)
-    if len(data) > route.max_json:
-        raise _too_large(route.max_json)
-    check = TextCheck(partial(line_at, text))
-    check.feed(data, final=True)
-    sha256 = hashlib.sha256(data).hexdigest()
-    content = Content(text, opening(text, route), len(data), sha256, cuttable=False)
-    words = data.decode("utf-8-sig")
-    if not words.strip(_BLANKS):
-        return replace(content, empty=True)
-    value = parse(words)
+    sha256, size, check, blank = hashlib.sha256(), 0, TextCheck(text), True
+    for block in blocks(text, READ_BYTES):
+        size += len(block)
+        if size > route.max_json:
+            raise _too_large(route.max_json)
+        check.feed(block)
+        sha256.update(block)
+        blank = blank and not block.removeprefix(BOM).strip(_BLANKS.encode())
+    check.feed(b"", final=True)
+    content = Content(text, opening(text, route), size, sha256.hexdigest(), cuttable=False, empty=blank)
+    if blank:
+        return content
     problems = Problems(route.schema)
-    problems.check(value)
+    try:
+        records = _checked(text, route, problems)
+    except Unfit as error:
+        raise _json_lines_fault(text) or error from error
     problems.refuse()
-    return replace(content, records=len(value) if isinstance(value, list) else 1)
+    return replace(content, records=records)
+
+
+def _checked(text: BinaryIO, route: Route, problems: Problems) -> int:
+    """Check a document against the schema, if there is one, and return the number of its elements, or 1."""
+    if problems.by_element and _Scan(text, route.max_json).next_token() == "[":
+        records = 0
+        for line, _, value in elements(text, route.max_json, keep=problems.wanted):
+            problems.check([value], index=records, line=line)
+            records += 1
+        return records
+    text.seek(0)
+    value = parse(text.read().decode("utf-8-sig"), keep=problems.wanted)
+    problems.check(value)
+    return len(value) if isinstance(value, list) else 1
 
 
 def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool) -> Content:
@@ -73,28 +85,29 @@ def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool
 
     Raises `Unfit`.
     """
-    check, blank = TextCheck(partial(line_at, text)), True
+    check, blank = TextCheck(text), True
     for block in blocks(text):
         check.feed(block)
         blank = blank and not block.removeprefix(BOM).strip(_BLANKS.encode())
     check.feed(b"", final=True)
     out, records, size, problems = scratch(), 0, 1, Problems(route.schema)
-    whole: list[Any] = []  # for the schema, where all goes out in one request
-    found = (json_lines if lines else elements)(text, route.max_record)
+    whole: list[Any] = []  # for a schema about all of it, where all goes out in one request
+    one_by_one = route.split is not None or problems.by_element
+    found = (json_lines if lines else elements)(text, route.max_record, keep=problems.wanted)
     for line, words, value in found if not blank else ():
         element = _BREAKS.sub(" ", words).encode() + b"\n"
         size += len(element)
         if len(element) > route.max_record + 1:
             raise _too_long(line, route.max_record)
-        if route.split is not None:
-            problems.check([value], index=records, line=line)
-        elif size > route.max_json:
+        if route.split is None and size > route.max_json:
             raise _too_large(route.max_json)
+        if one_by_one:
+            problems.check([value], index=records, line=line)
         else:
             whole.append(value)
         out.write(element)
         records += 1
-    if route.split is None and records:
+    if whole:
         problems.check(whole)
     problems.refuse()
     sha256, size = digest(out)
@@ -102,14 +115,15 @@ def array_content(text: BinaryIO, route: Route, *, scratch: Scratch, lines: bool
     return Content(out, begin, size, sha256, cuttable=cuttable, empty=not records, records=records)
 
 
-def elements(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
+def elements(file: BinaryIO, max_record: int, *, keep: bool = True) -> Iterator[tuple[int, str, Any]]:
     """Yield the elements of the array in `file` (UTF-8): the line it begins on, its text, its value.
 
-    Memory is bounded by `max_record` bytes, the most that one element may have. Raises `Unfit`.
+    Not `keep`: the value is nothing. Memory is bounded by `max_record` bytes, the most that one element may
+    have. Raises `Unfit`.
     """
-    scan = _Scan(file, max_record)
+    scan = _Scan(file, max_record, keep=keep)
     if scan.next_token() != "[":
-        raise Unfit(
+        raise _json_lines_fault(file) or Unfit(
             f"line {scan.line}: it holds no array at the top, which `split` needs",
             what_to_do="remove `split` from the route, or export an array",
             line=scan.line,
@@ -125,15 +139,33 @@ def elements(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
             yield line, text, value
             token = scan.next_token()
             if token not in (",", "]") or not token:
-                scan.refuse("Expecting ',' delimiter")
+                scan.expected("there is no comma and no end where one must be")
             scan.at += 1
             if token == "]":
                 break
     if scan.next_token():
-        scan.refuse("Extra data")
+        scan.expected("something follows the end of the document")
 
 
-def json_lines(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]]:
+def _json_lines_fault(file: BinaryIO) -> Unfit | None:
+    """Return what is said of JSON Lines that have another name, if `file` begins as they do."""
+    file.seek(0)
+    head = file.read(READ_BYTES)
+    lines = [line for line in head.removeprefix(BOM).split(b"\n", 3)[:-1] if line.strip()]
+    try:
+        documents = [json.loads(line) for line in lines[:2]]
+    except (ValueError, RecursionError):
+        return None
+    if len(documents) < 2 or not all(isinstance(each, dict | list) for each in documents):
+        return None
+    return Unfit(
+        "line 2: it is JSON Lines, with a document of its own on each line, and its name does not say so",
+        what_to_do="give it the ending .jsonl, under a name that the route matches, and drop it again",
+        line=2,
+    )
+
+
+def json_lines(file: BinaryIO, max_record: int, *, keep: bool = True) -> Iterator[tuple[int, str, Any]]:
     """Yield the values of a JSON Lines file (jsonlines.org), blank lines left out, like `elements`."""
     file.seek(0)
     for number, line in enumerate(iter(lambda: file.readline(max_record + 1), b""), start=1):
@@ -141,14 +173,15 @@ def json_lines(file: BinaryIO, max_record: int) -> Iterator[tuple[int, str, Any]
             raise _too_long(number, max_record)
         text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(_BLANKS)
         if text:
-            yield number, text, parse(text, line=number)
+            yield number, text, parse(text, line=number, keep=keep)
 
 
 class _Scan:
     """The text of a file, of which a window is in memory."""
 
-    def __init__(self, file: BinaryIO, max_record: int) -> None:
+    def __init__(self, file: BinaryIO, max_record: int, *, keep: bool = True) -> None:
         file.seek(0)
+        self._decoder = _decoder(keep)
         self._file = file
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._max_record = max_record
@@ -182,16 +215,14 @@ class _Scan:
         step = READ_BYTES
         while True:
             try:
-                value, end = _decoder().raw_decode(self._text, self.at)
+                value, end = self._decoder.raw_decode(self._text, self.at)
             except json.JSONDecodeError as error:
                 # What is cut off by the window ends near its end, or is a string that goes on behind it.
                 near = error.pos > len(self._text) - _LONGEST_TOKEN or error.msg.startswith("Unterminated")
                 if self._ended or not near:
-                    self.refuse(error.msg, error.pos)
-            except RecursionError as error:
-                raise _too_deep(self.line) from error
-            except ValueError as error:
-                raise _too_many_digits(self.line) from error
+                    self.refuse(fault_of(error, self._text, self.at))
+            except (ValueError, RecursionError) as error:
+                self.refuse(fault_of(error, self._text, self.at))
             else:
                 if end + _LONGEST_TOKEN < len(self._text) or self._ended:  # a number may go on: 1 of 1.5
                     text, self.at = self._text[self.at : end], end
@@ -201,14 +232,15 @@ class _Scan:
             self._more(step)
             step *= 2  # so that a large element is not parsed over and over
 
-    def refuse(self, words: str, at: int | None = None) -> NoReturn:
-        """Raise `Unfit` for the current place, or one behind it."""
-        self.at = self.at if at is None else at
+    def expected(self, words: str) -> NoReturn:
+        """Raise `Unfit` for what stands at the current place, where something else must be."""
+        self.refuse(found_at(self._text, self.at, words))
+
+    def refuse(self, fault: Fault) -> NoReturn:
+        """Raise `Unfit` for a fault at the current place, or behind it."""
+        self.at = fault.at
         begin = self._text.rfind("\n", 0, self.at) + 1
-        column = self.at - begin + 1 + (0 if begin else self._indent)
-        raise Unfit(
-            f"line {self.line}, column {column}: not JSON: {words}", what_to_do=_AGAIN, line=self.line
-        )
+        raise not_json(fault, self.line, self.at - begin + 1 + (0 if begin else self._indent))
 
     def _more(self, count: int) -> None:
         self._breaks = self.line - 1
@@ -221,19 +253,19 @@ class _Scan:
 
 
 @functools.cache
-def _decoder() -> json.JSONDecoder:
-    return json.JSONDecoder(parse_constant=_refuse_constant)
+def _decoder(keep: bool) -> json.JSONDecoder:
+    if keep:
+        return json.JSONDecoder(parse_constant=_refuse_constant)
+    # Objects and numbers are dropped as soon as they are read: they take thirty times their text.
+    return json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_nothing)
+
+
+def _nothing(_: object) -> None:
+    return None
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    # NaN and Infinity are not JSON (RFC 8259, section 6).
-    raise Unfit(f"not JSON: {word} is no JSON number", what_to_do=f"export the file again without {word}")
-
-
-def _too_many_digits(line: int | None) -> Unfit:
-    return Unfit(
-        "not JSON that can be read: a whole number of thousands of digits", what_to_do=_AGAIN, line=line
-    )
+    raise NoNumber(word)
 
 
 def _too_large(max_json: int) -> Unfit:
@@ -241,10 +273,6 @@ def _too_large(max_json: int) -> Unfit:
         f"the document is larger than {max_json:,} bytes",
         what_to_do="export it in smaller parts, or raise upload.max_json; `split` sends an array in parts",
     )
-
-
-def _too_deep(line: int) -> Unfit:
-    return Unfit("the JSON is nested too deeply to be read", what_to_do="export the file again", line=line)
 
 
 def _too_long(line: int, max_record: int) -> Unfit:

@@ -1,8 +1,8 @@
 """Pure: where CSV records end, in bytes (RFC 4180): at a newline that is not inside quotes.
 
 A doubled quote inside a quoted field is two quotes, so the parity of the count alone tells inside from
-outside. A quote inside a field that is not quoted (5" pipe) is not RFC 4180: there parity may see other
-records than a reader that takes such quotes for text.
+outside. A quote inside a field that is not quoted (5" pipe) is not RFC 4180, and parity would see other
+records than a reader that takes such quotes for text: `quotes` refuses them first.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ NEWLINE = b"\n"
 QUOTE = b'"'
 
 
-def last_boundary(data: bytes, limit: int | None = None, *, inside: bool = False) -> int:
+def last_boundary(
+    data: bytes, limit: int | None = None, *, inside: bool = False, quotes: int | None = None
+) -> int:
     """Return the offset behind the last record that ends within `data[:limit]`; 0 where none does.
 
-    `inside` says whether `data` begins inside quotes. Goes backwards, so it looks at few records.
+    `inside` says whether `data` begins inside quotes; `quotes` how many are in it, where that is known. Goes
+    backwards, so it looks at few records.
     """
     end = data.rfind(NEWLINE, 0, len(data) if limit is None else limit) + 1
-    if not inside and QUOTE not in data:  # far quicker than to count
+    if not inside and (quotes == 0 if quotes is not None else QUOTE not in data):  # quicker than to count
         return end
-    odd = inside ^ (data.count(QUOTE, 0, end) & 1)
+    before = data.count(QUOTE, 0, end) if quotes is None else quotes - data.count(QUOTE, end)
+    odd = inside ^ (before & 1)
     while end and odd:
         previous = data.rfind(NEWLINE, 0, end - 1) + 1
         odd ^= data.count(QUOTE, previous, end) & 1
@@ -75,31 +79,6 @@ def opening_line_of_bad_quote(file: BinaryIO, delimiter: bytes = b",") -> int:
     return opened
 
 
-class RecordCounter:
-    """Counts the records of a CSV file that is read block by block; blank lines at its end are none."""
-
-    def __init__(self) -> None:
-        self._newlines = 0  # outside quotes, with something behind them
-        self._tail = 0  # newlines behind the last thing that is no blank
-        self._seen = False  # something that is no blank
-
-    def feed(self, block: bytes, *, inside: bool, quotes: int) -> None:
-        """Count the next block; `inside`: it begins in quotes; `quotes`: how many it holds."""
-        newlines = _newlines_outside(block, inside=inside) if quotes or inside else block.count(NEWLINE)
-        body = len(block.rstrip())
-        ends_inside = inside ^ bool(quotes & 1)
-        tail = 0 if ends_inside else block.count(NEWLINE, body)
-        if body or ends_inside:
-            self._newlines += self._tail + newlines - tail
-            self._tail, self._seen = tail, True
-        else:
-            self._tail += tail
-
-    def finish(self) -> int:
-        """Return the number of records; the last one may have no line end."""
-        return self._newlines + self._seen
-
-
 def line_at(file: BinaryIO, offset: int) -> int:
     """Return the line (from 1) that byte `offset` of `file` is on; it is read again for that."""
     file.seek(0)
@@ -113,9 +92,20 @@ def line_at(file: BinaryIO, offset: int) -> int:
 _ALL_BUT_QUOTES_AND_NEWLINES = bytes(set(range(256)) - {0x22, 0x0A})
 
 
-def _newlines_outside(block: bytes, *, inside: bool) -> int:
-    """Count the newlines outside quotes. Two quotes with no newline between them change nothing, so nearly
-    all are gone before any Python code looks at them."""
-    left = block.translate(None, _ALL_BUT_QUOTES_AND_NEWLINES).replace(QUOTE * 2, b"")
-    parts = left.split(QUOTE)
+def quotes_and_newlines(block: bytes) -> bytes | None:
+    """Return nothing but the quotes and newlines of a block, in their order; None: it has no quote."""
+    return block.translate(None, _ALL_BUT_QUOTES_AND_NEWLINES) if QUOTE in block else None
+
+
+def newlines_outside(block: bytes, left: bytes | None, *, inside: bool) -> int:
+    """Count the newlines of a block outside quotes; `inside`: it begins within; `left`: as above.
+
+    Two quotes with no newline between them change nothing, so nearly all are gone before any Python code
+    looks at them.
+    """
+    if left is None:
+        return 0 if inside else block.count(NEWLINE)
+    if not inside and 2 * left.count(QUOTE * 2) == left.count(QUOTE):
+        return left.count(NEWLINE)
+    parts = left.replace(QUOTE * 2, b"").split(QUOTE)
     return sum(part.count(NEWLINE) for part in parts[inside::2])

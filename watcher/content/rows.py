@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,10 +18,12 @@ from typing import Any, BinaryIO, Literal
 
 from watcher.content.columns import RecordCheck, Row, check_header
 from watcher.content.content import SHOWN_PROBLEMS, Scratch
+from watcher.content.spans import Spans
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
 GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache
+_BLANKS = " \t\v\f"  # a line of nothing else is no record
 LISTED_RECORDS = 10  # bad ones, whose lines a report lists
 
 
@@ -34,7 +35,8 @@ class Findings:
     widest: int = 0  # fields of the record that has most
     problems: list[str] = field(default_factory=list)  # the first ones, each with its line
     bad: int = 0  # records with a problem
-    lines: array[int] = field(default_factory=lambda: array("Q"))  # of bad records: first, last, first, …
+    lines: Spans = field(default_factory=Spans)  # of bad records; where they fail the file, the first ones
+    left_out: Spans = field(default_factory=Spans)  # of records that are not written: bad ones, empty rows
     header_ends: int = 0  # the last line of the header
     out: BinaryIO | None = None  # the records as they go out, where that is not as they are
 
@@ -58,16 +60,21 @@ def check_rows(
     start: int,
     first_line: int,
     delimiter: str,
+    empty_lines: bool,
+    bare_rows: bool,
     now: datetime,
     scratch: Scratch,
 ) -> Findings:
     """Read every record of `file` from byte `start` on, which is on line `first_line`, and check it.
 
-    Where the delimiter is no comma, or the columns are in another order, the good records are written anew:
-    fields separated by commas, lines ended by LF. Raises `Unfit` for a header that is not the route's.
+    `empty_lines` says whether there are lines that are no records, `bare_rows` whether some of them are
+    nothing but delimiters. Where the delimiter is no comma, the columns are in another order, or something is
+    left out, the good records are written anew: fields separated by commas, lines ended by LF. Raises `Unfit`
+    for a header that is not the route's.
     """
-    pass_over = _Pass(route, now, first_line, scratch)
-    if delimiter != ",":
+    dropping = bare_rows and route.empty_rows == "drop"
+    pass_over = _Pass(route, now, first_line, scratch, quick=not empty_lines, dropping=dropping)
+    if delimiter != "," or dropping or route.trailing_delimiter:
         pass_over.found.out = scratch()
     with lines_of(file, start) as groups:
         rest: Iterator[list[str]] = iter(())
@@ -85,7 +92,9 @@ def check_rows(
 class _Pass:
     """The state of one pass; `take` is given every record, in batches."""
 
-    def __init__(self, route: Route, now: datetime, line: int, scratch: Scratch) -> None:
+    def __init__(
+        self, route: Route, now: datetime, line: int, scratch: Scratch, *, quick: bool, dropping: bool
+    ) -> None:
         self.found = Findings()
         self._route = route
         self._now = now
@@ -94,17 +103,19 @@ class _Pass:
         self._check = RecordCheck(route.columns, now)
         self._order: list[int] | None = None
         self._wants_header = route.header != "none"
+        self._quick = quick and not route.trailing_delimiter  # lines without quotes may go as they are
+        self._dropping = dropping  # rows without any value
 
     def take_plain(self, lines: list[str], text: str, delimiter: str) -> None:
         """Check and write records of a file that had no quote so far: each line is one, and quickly so."""
         text = text.replace("\r\n", "\n")
         # What the csv module would write is what stands there, but for the delimiter and the line ends.
-        simple = "\r" not in text and not self._wants_header and self._order is None
+        simple = self._quick and "\r" not in text and not self._wants_header and self._order is None
         plain = simple and (delimiter == "," or "," not in text)
         columns = self._route.columns
         if plain and (not columns or self._check.all_sound(_by_column(text, len(columns), delimiter))):
             self.found.widest = max(self.found.widest, len(columns) or 1 + (delimiter in text))
-            self.found.records += len(lines) - (0 if columns else lines.count("\n") + lines.count("\r\n"))
+            self.found.records += len(lines)
             self._line += len(lines)
             self._put(text.replace(delimiter, ","))
         else:
@@ -113,18 +124,30 @@ class _Pass:
     def take(self, rows: list[Row], height: int) -> None:
         """Check the next records, which stand on `height` lines, and write the good ones."""
         line_behind = self._line + height
+        if not self._quick:
+            rows = self._tidied(rows)
         if self._wants_header:
             rows = self._behind_header(rows)
         self.found.widest = max(self.found.widest, max(map(len, rows), default=0))
         problems = self._check.problems(rows)
-        if problems:
-            self._note(rows, problems)
-            rows = [row for number, row in enumerate(rows) if number not in problems]
-            if self._route.bad_records == "fail":
+        empty = {number for number, row in enumerate(rows) if _is_bare(row)} if self._dropping else set()
+        if problems or empty:
+            problems = {number: problems[number] for number in problems if number not in empty}
+            self._note(rows, problems, empty)
+            rows = [row for number, row in enumerate(rows) if number not in problems and number not in empty]
+            if problems and self._route.bad_records == "fail":
                 self.found.out = None  # nothing of it will be sent
         self._line = line_behind
         self.found.records += len(rows) - rows.count([])
         self._write(rows)
+
+    def _tidied(self, rows: list[Row]) -> list[Row]:
+        """Return the rows with nothing for a line of blanks, and without the field that a trailing delimiter
+        seems to begin."""
+        rows = [[] if len(row) == 1 and row[0] and not row[0].strip(_BLANKS) else row for row in rows]
+        if self._route.trailing_delimiter:
+            rows = [row[:-1] if len(row) > 1 and not row[-1] else row for row in rows]
+        return rows
 
     def _behind_header(self, rows: list[Row]) -> list[Row]:
         """Take the header off, once it is there."""
@@ -146,13 +169,15 @@ class _Pass:
         self._write(rows[: at + 1])
         return rows[at + 1 :]
 
-    def _note(self, rows: list[Row], problems: Mapping[int, list[str]]) -> None:
+    def _note(self, rows: list[Row], problems: Mapping[int, list[str]], empty: Container[int]) -> None:
         for number, row in enumerate(rows):
             height = _height(row)
+            if number in empty or (number in problems and self._route.bad_records == "set_aside"):
+                self.found.left_out.add(self._line, self._line + height - 1)
             if number in problems:
                 self.found.bad += 1
                 if self._route.bad_records == "set_aside" or self.found.bad <= LISTED_RECORDS + 1:
-                    self.found.lines.extend((self._line, self._line + height - 1))
+                    self.found.lines.add(self._line, self._line + height - 1)
                 for words in problems[number][: SHOWN_PROBLEMS - len(self.found.problems)]:
                     joint = "," if words.startswith("column ") else ":"
                     self.found.problems.append(f"line {self._line}{joint} {words}")
@@ -217,7 +242,7 @@ def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[tuple[list
 
 def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
     """Return the records of a reader, all or until it is `enough`."""
-    try:
+    with record_fault():
         if enough is None:
             return list(reader)
         rows = []
@@ -225,12 +250,27 @@ def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
             rows.append(row)
             if enough():
                 break
+    return rows
+
+
+@contextmanager
+def record_fault() -> Iterator[None]:
+    """Turn what the csv module says of records that it cannot read into `Unfit`."""
+    try:
+        yield
     except csv.Error as error:
+        larger = "field larger" in str(error)
         raise Unfit(
-            f"the records cannot be told apart: {error}",
+            "a field is longer than upload.max_record"
+            if larger
+            else "the records cannot be told apart: a quote or a line end stands where none may",
             what_to_do="look for quotes that are not closed, and drop the file again",
         ) from error
-    return rows
+
+
+def _is_bare(row: Row) -> bool:
+    """Say whether a record has fields, and nothing in any of them."""
+    return len(row) > 1 and not "".join(row).strip()
 
 
 def _height(row: Row) -> int:
@@ -242,7 +282,7 @@ def marked_lines(
     file: BinaryIO, *, start: int, first_line: int, rows: Findings
 ) -> Iterator[tuple[bool, bool, str]]:
     """Yield every line of `file` from byte `start` on, as it is: is it of a bad record, of the header?"""
-    spans = zip(rows.lines[::2], rows.lines[1::2], strict=True)
+    spans = iter(rows.lines)
     first, last = next(spans, (0, 0))
     with lines_of(file, start) as groups:
         for number, line in enumerate(chain.from_iterable(groups), start=first_line):

@@ -16,6 +16,7 @@ from watcher.core.model import Chunk, Route
 
 BOM = b"\xef\xbb\xbf"
 READ_BYTES = 1 << 20
+_BLANKS = frozenset({b"\r", NEWLINE, b" ", b"\t"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def cut(
 
     With `count`, at most so many lines. A record larger than `limit` goes alone. The rest of the file is one
     chunk where it fits, and then it is the last one; a `start` at the end of the file gives an empty last
-    chunk, which must not be sent. Raises `Unfit` for a record larger than both `limit` and `max_record`.
+    chunk, which must not be sent. Blank lines at the end go with a record before them. Raises `Unfit` for a
+    record larger than both `limit` and `max_record`.
     """
     limit = opening.room(limit)
     file.seek(start)
@@ -105,8 +107,21 @@ def cut(
         raw = _record(file, start, buffer, max_record, lines=opening.array)
     if not last or count is not None:
         file.seek(start + len(raw))
-        last = not file.read(1)
+        ahead = file.read(1)
+        last = not ahead
+        if ahead in _BLANKS and not opening.array and (end := _before_last_record(file, raw, ahead, limit)):
+            raw = raw[:end]
     return Chunk(start, start + len(raw), raw, opening.dressed(raw), last)
+
+
+def _before_last_record(file: BinaryIO, raw: bytes, ahead: bytes, limit: int) -> int:
+    """Return where the last record of `raw` begins, if only blank lines are behind it, for they would be
+    a chunk of their own; else 0. `ahead` is the byte behind `raw`; `file` is read from behind that."""
+    rest = ahead + file.read(limit)
+    if len(rest) > limit or rest.strip():
+        return 0
+    end = last_boundary(raw, len(raw) - 1)
+    return end if raw[:end].strip() else 0
 
 
 def whole(file: BinaryIO, start: int, limit: int, opening: Opening = PLAIN) -> Chunk:

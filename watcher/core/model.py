@@ -102,11 +102,15 @@ class Route:
     parallel: int = 1
     after: tuple[str, ...] = ()  # names of the routes whose files go first
     header: Literal["none", "drop", "first", "every"] = "none"
+    trailing_delimiter: bool = False  # each line ends with one, behind its last field
+    empty_rows: Literal["fail", "drop", "send"] = "fail"  # of nothing but delimiters
     columns: tuple[Column, ...] = ()
     reorder: bool = False  # columns in another order are put right
     bad_records: Literal["fail", "set_aside"] = "fail"
     encoding: str | None = None  # a codec of Python; None: UTF-8, or by byte order mark
     delimiter: str = ","  # or "auto"; anything else is rewritten to a comma
+    quotes: Literal["double", "none"] = "double"  # none: a quote is text like any other
+    escape: str | None = None  # the character that takes the meaning from the one behind it
     schema: str | None = None  # JSON Schema, as text
     duplicates: Literal["upload", "skip", "fail"] = "upload"  # a content that was delivered before
     split: int | None = None  # elements of a JSON array in one chunk; None: the document goes as a whole

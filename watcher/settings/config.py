@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from watcher.content.json_schema import unchecked_formats
 from watcher.core.errors import ConfigError
 from watcher.core.names import shown
 from watcher.settings.presets import build_routes, circle, route_problems, schema_problems
@@ -143,6 +144,10 @@ def _warnings(config: Config, document: Document, path: Path) -> list[str]:
         )
     if config.notify is None and any(route.expect for route in config.routes):
         found.append("routes have expect, but there is no notify: nobody will be told when no file comes")
+    for index, route in enumerate(config.routes):
+        schema = route.schema_file.read_text(encoding="utf-8-sig") if route.schema_file else "{}"
+        if formats := unchecked_formats(schema):
+            found.append(f"routes[{index}].schema: nothing is checked for format: {', '.join(formats)}")
     for key in ("password", "token"):
         if ("status", key) in document.literal and open_to_others:
             found.append(

@@ -6,12 +6,14 @@ Adherence Data Using API" and its neighbour on historical data; all of them can 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from watcher.content.json_faults import fault_of
 from watcher.content.json_schema import about_the_whole, validator
 from watcher.core.model import Column, Route
 from watcher.core.names import shown
@@ -42,6 +44,21 @@ PRESETS = {
         after=("event-types", "reason-codes"),
     ),
     "historical-data": Preset("/_rest/forecasting/historical-data/historical-data-push", "text/csv"),
+}
+
+
+# The keys that are for one kind of files, with what they are when they are not used.
+_JSON_ALONE: dict[str, object] = {"schema": None, "split": None}
+_CSV_ALONE: dict[str, object] = {
+    "header": "none",
+    "columns": None,
+    "reorder": False,
+    "bad_records": "fail",
+    "delimiter": ",",
+    "quotes": "double",
+    "escape": None,
+    "trailing_delimiter": False,
+    "empty_rows": "fail",
 }
 
 
@@ -95,7 +112,8 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _contents(route, str(route.get("content_type") or (preset.content_type if preset else "")))
     if preset is None:
         if endpoint is not None and "path" not in route:
-            yield "endpoint", f"must be one of {', '.join(PRESETS)}; or give path and content_type"
+            words = f"must be one of {', '.join(PRESETS)}, not {shown(str(endpoint))}"
+            yield "endpoint", f"{words}; or give path and content_type"
         for key in ("path", "content_type"):
             if route.get(key) is None and (endpoint is None or "path" in route):
                 yield (
@@ -111,13 +129,12 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, str]]:
     """Yield the problems of the keys that say what is in the files."""
-    json_alone, csv_alone = ("schema", "split"), ("header", "columns", "reorder", "bad_records", "delimiter")
-    for key in json_alone if "json" not in content_type else csv_alone:
-        if route.get(key) not in (None, False, "none", "fail", ",", [], ""):
-            yield (
-                key,
-                f"is for {'JSON' if key in json_alone else 'CSV'} routes; this one sends {content_type}",
-            )
+    is_json = "json" in content_type
+    for key, default in (_CSV_ALONE if is_json else _JSON_ALONE).items():
+        if route.get(key) not in (None, [], "", default):
+            yield key, f"is for {'CSV' if is_json else 'JSON'} routes; this one sends {content_type}"
+    if route.get("escape") not in (None, "") and route.get("escape") == route.get("delimiter"):
+        yield "escape", "is the delimiter as well; no file can be read so"
     columns = route.get("columns")
     names = [
         str(column.get("name") if isinstance(column, dict) else column).strip().casefold()
@@ -149,10 +166,17 @@ def schema_problems(config: Config) -> list[tuple[Location, str]]:
             except RecursionError:
                 problems.append((at, f"{shown(str(route.schema_file))} is nested too deeply to be read"))
             except ValueError as error:  # no JSON, no UTF-8, or no schema
-                problems.append(
-                    (at, f"{shown(str(route.schema_file))} is no JSON Schema: {shown(str(error))}")
-                )
+                words = f"{shown(str(route.schema_file))} is no JSON Schema: {_no_schema(error)}"
+                problems.append((at, words))
     return problems
+
+
+def _no_schema(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}: {fault_of(error, error.doc).words}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8; save it so"
+    return shown(str(error))
 
 
 def circle(routes: Sequence[Route]) -> list[tuple[Location, str]]:
@@ -203,6 +227,10 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 bad_records=route.bad_records,
                 encoding=route.encoding,
                 delimiter=route.delimiter,
+                quotes=route.quotes,
+                escape=route.escape,
+                trailing_delimiter=route.trailing_delimiter,
+                empty_rows=route.empty_rows,
                 schema=_text(route.schema_file),
                 split=route.split,
                 max_expanded=config.upload.max_expanded,

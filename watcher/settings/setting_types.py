@@ -91,6 +91,12 @@ def _delimiter(value: str) -> str:
     return value
 
 
+def _escape(value: str) -> str:
+    if len(value) != 1 or not value.isascii() or value.isalnum() or value in '"\r\n \t\0,;|':
+        raise ValueError("must be one character: \"\\\\\" (in double quotes) or '\\' (in single ones)")
+    return value
+
+
 def _codec(value: str) -> str:
     try:
         found = codecs.lookup(value)
@@ -147,6 +153,7 @@ UrlPath = Annotated[str, AfterValidator(_plain_path)]
 ContentType = Annotated[str, AfterValidator(_content_type)]
 Marker = Annotated[str, AfterValidator(_marker)]
 Delimiter = Annotated[str, AfterValidator(_delimiter)]
+Escape = Annotated[str, AfterValidator(_escape)]
 Codec = Annotated[str, AfterValidator(_codec)]
 Name = Annotated[str, AfterValidator(_name)]
 Span = Annotated[Duration, AfterValidator(_span)]

@@ -19,6 +19,7 @@ from watcher.settings.setting_types import (
     Count,
     Delimiter,
     Duration,
+    Escape,
     FolderPath,
     HeaderText,
     Marker,
@@ -92,7 +93,17 @@ class Settle(Model):
         "*.filepart",
         "*.crdownload",
         "*.error.txt",
+        "*~",
+        "#*#",
+        "*.bak",
+        "*.swp",
+        "*:Zone.Identifier",
+        "*.download",
+        "*.opdownload",
+        "*.!sync",
+        "*.aria2",
         "Thumbs.db",
+        "ehthumbs.db",
         "desktop.ini",
     )
 
@@ -183,6 +194,10 @@ class RouteSettings(Model):
     header: Literal["none", "drop", "first", "every"] = "none"
     encoding: Codec | None = None
     delimiter: Delimiter = ","
+    quotes: Literal["double", "none"] = "double"
+    escape: Escape | None = None
+    trailing_delimiter: bool = False
+    empty_rows: Literal["fail", "drop", "send"] = "fail"
     columns: tuple[ColumnItem, ...] = ()
     reorder: bool = False
     bad_records: Literal["fail", "set_aside"] = "fail"
