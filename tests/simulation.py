@@ -25,7 +25,6 @@ from typing import Any
 from watcher.agent.build import World
 from watcher.agent.runs import Task
 from watcher.commands.run import run
-from watcher.core.acts import Found
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import LostAnswer, Outside
@@ -246,9 +245,9 @@ class SimulatedWorkers:
         act = Flying(self._now, self.acts, ticket, work)
         if chance is not None:
             act.ends_at += chance.choice((0.0, 0.01, 0.3, 3.0)) * chance.random()
+        self._flying.append(act)
         if chance is None or chance.random() < 0.5:
             act.do()
-        self._flying.append(act)
         self.most_at_once = max(self.most_at_once, len(self._flying))
 
     def wait(self, seconds: float) -> list[tuple[object, object]]:
@@ -273,10 +272,8 @@ class SimulatedWorkers:
     def forget(self) -> None:
         """The process is gone: nobody gets what was done, and its files are closed."""
         for act in self._flying:
-            if act.is_done and isinstance(act.result, Found):
-                act.result.opened.close()
             if isinstance(act.ticket, Task):
-                act.ticket.run.script.close()
+                act.ticket.abandon(act.result)
 
 
 class Simulation:

@@ -16,7 +16,7 @@ from watcher.agent.once import Once
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
-from watcher.agent.runs import Awaited, Call, Part, Run, insist
+from watcher.agent.runs import Awaited, Call, Part, Run, Task, insist
 from watcher.agent.vitals import Vitals
 from watcher.agent.workers import Workers
 from watcher.core.events import (
@@ -233,10 +233,12 @@ class Agent:
     def _shut_down(self) -> None:
         self._engine.stop()
         self._workers.do(self, self._recovery.tidy)
-        until = self._clock() + TIDY_SECONDS
-        while self._clock() < until:
-            if any(ticket is self for ticket, _ in self._workers.wait(until - self._clock())):
-                break
+        until, is_tidy = self._clock() + TIDY_SECONDS, False
+        while not is_tidy and self._clock() < until:
+            for ticket, result in self._workers.wait(until - self._clock()):
+                is_tidy = is_tidy or ticket is self
+                if isinstance(ticket, Task):
+                    ticket.abandon(result)
 
     def _why(self, code: int, *, told_to_stop: bool) -> str:
         if self._engine.faulty:

@@ -135,8 +135,8 @@ class Engine:
                     break
                 self.finished(self._workers.wait(due - self._clock()))
         finally:
-            # What is under way may still be read by its worker, and is left alone.
-            self.runs.close(busy={task.run for task in self._flying})
+            # What a worker may still read is left alone.
+            self.runs.close(busy={task.run for task in self._flying if not isinstance(task.act, Commit)})
             self._waiting, self._in_line = [], []
 
     # -- acts --------------------------------------------------------------------------------------

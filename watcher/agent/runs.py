@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from watcher.agent.holding import NEVER
-from watcher.core.acts import Act, Both, Maybe, Pause
+from watcher.core.acts import Act, Both, Found, Maybe, Pause
 from watcher.core.errors import Outside
 from watcher.core.target import Target
 
@@ -114,6 +114,12 @@ class Task:
         """From now on it waits for what failed, too, whatever its act says that it needs."""
         if fault.target not in self.targets:
             self.targets = (*self.targets, fault.target)
+
+    def abandon(self, result: object) -> None:
+        """Its worker is through, and nobody waits for it any more: let go of the files that are open."""
+        self.run.script.close()
+        if isinstance(result, Found):
+            result.opened.close()
 
 
 class Runs:
