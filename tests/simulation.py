@@ -28,6 +28,7 @@ from watcher.commands.run import run
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import LostAnswer, Outside
+from watcher.core.events import Event, HoldBegan, HoldEnded
 from watcher.core.model import Row
 from watcher.core.target import Target
 from watcher.disk.files import folder_target
@@ -314,6 +315,8 @@ class Simulation:
         self.left = 0.0  # simulated seconds until this life ends
         self.chance: random.Random | None = None  # with it, acts take time and come back in any order
         self.workers: SimulatedWorkers | None = None
+        self.held: set[Target] = set()  # in the life that runs, or the last one
+        self.on_event: Callable[[Event], None] = lambda _event: None
         self.lives = 0
 
     def drop(self, name: str, content: bytes) -> None:
@@ -345,6 +348,8 @@ class Simulation:
             new_token=self._new_token,
             client=lambda _config: self.wire,
         )
+        self.held = set()
+        world.stream.subscribe(self._hear)
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             return run(self.config, (), once=True, patience=200.0, world=world)
@@ -352,6 +357,14 @@ class Simulation:
             self.workers.forget()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _hear(self, event: Event) -> None:
+        self.on_event(event)
+        match event:
+            case HoldBegan(target):
+                self.held.add(target)
+            case HoldEnded(target):
+                self.held.discard(target)
 
     def _new_token(self) -> str:
         """Return a random one, or one that the seed decides."""

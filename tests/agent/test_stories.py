@@ -27,6 +27,17 @@ from loguru import logger
 from tests.simulation import LOGIN_TARGET, Simulation, lost, never_sent
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Outside
+from watcher.core.events import (
+    ChunkSent,
+    Claimed,
+    Event,
+    FileDelivered,
+    FileFailed,
+    FileReturned,
+    FileVanished,
+    Resumed,
+    Started,
+)  # fmt: skip
 from watcher.report import log
 from watcher.sandbox.server import Answer, Operation
 
@@ -57,6 +68,7 @@ class Story:
         self.lost_answer = self.chance.choice(["resend", "new_token"])
         self.first = Simulation(root / "world", lost_answer=self.lost_answer, routes=ROUTES)
         self.agents = [self.first]
+        self.broken: list[str] = []  # promises, as they were seen to be broken
         if self.chance.random() < 0.25:
             self.agents.append(Simulation(root / "world", beside=self.first))
         for agent in self.agents:
@@ -64,12 +76,12 @@ class Story:
             agent.wire.script = self.serve
             agent.effects.fault = self.disk
             agent.on_sleep = self.meanwhile
+            agent.on_event = Order(self.broken).hear
         self.contents: dict[str, bytes] = {}  # by name, of everything that was dropped
         self.trouble = self.chance.choice([0.0, 0.1, 0.4])  # the share of requests that go wrong
         self.disk_trouble = self.chance.choice([0.0, 0.0, 0.02, 0.1])
         self.doubts = 0  # lost answers and crashes: so many chunks may be there twice
         self.acts = self.most_at_once = 0
-        self.order: list[tuple[str, str]] = []  # (endpoint, push token) of first chunks, as they came
 
     # -- the world -----------------------------------------------------------------------------------
 
@@ -147,14 +159,23 @@ class Story:
             elif self.disk_trouble:
                 # What was answered last could not be written down any more.
                 self.doubts += sum(row.state == "sending" for row in agent.rows())
-        self.trouble = self.disk_trouble = 0.0
         for agent in self.agents:
-            agent.on_sleep = lambda: None  # nobody drops anything any more
+            # The world is mended while the agent is at it: whatever is held then must end by itself.
+            mended_at = agent.now + self.chance.choice([0.0, 5.0, 60.0])
+            agent.on_sleep = lambda agent=agent, at=mended_at: self.mend(agent.now >= at)
             lives = 0
             while self.live(agent, seconds=5000.0) not in (0, 1):
                 lives += 1
                 assert lives < 3, f"it does not drain: {agent.told()}"
+                self.mend(True)
+            self.mend(True)
+            assert not agent.held, f"held for ever: {agent.held}"
         self.check()
+
+    def mend(self, now: bool) -> None:
+        """From now on everything works; and nobody drops anything any more."""
+        if now:
+            self.trouble = self.disk_trouble = 0.0
 
     def live(self, agent: Simulation, *, seconds: float, crash_at: int | None = None) -> int | None:
         """One life of one agent's process."""
@@ -166,6 +187,7 @@ class Story:
 
     def check(self) -> None:
         """Every file is in exactly one place, the right one, and the server has what is done, once."""
+        assert not self.broken, self.broken
         operations = [operation for operation in self.first.wire.operations() if operation.completed]
         for name, content in self.contents.items():
             (place,) = self.first.places_of(content)
@@ -199,6 +221,39 @@ class Story:
         assert not left, left
         for report in (self.first.root / "failed").glob("*.error.txt"):
             assert report.with_name(report.name.removesuffix(".error.txt")).is_file(), report
+
+
+class Order:
+    """Watches over the order of routes, and over how many files of a route are uploaded at once."""
+
+    BEFORE = {"reason-codes": {"event-types"}, "agent-events": {"event-types", "reason-codes"}}  # noqa: RUF012
+    PARALLEL = {"stats": 3, "queues": 2}  # noqa: RUF012
+
+    def __init__(self, broken: list[str]) -> None:
+        self._broken = broken
+        self._under_way: dict[str, str | None] = {}  # name and route of one agent's files
+        self._sending: dict[str, str | None] = {}  # those with a chunk acknowledged, and not the last one
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event of one agent."""
+        match event:
+            case Started():
+                self._under_way, self._sending = {}, {}
+            case Claimed(row):
+                if first := self.BEFORE.get(row.route or "", set()) & set(self._under_way.values()):
+                    self._broken.append(f"{row.name} was claimed before the end of a file of {first}")
+                self._under_way[row.name] = row.route
+            case Resumed(row):
+                self._under_way[row.name] = row.route
+            case ChunkSent(row, last=last):
+                self._sending[row.name] = row.route
+                if last:
+                    del self._sending[row.name]
+                elif list(self._sending.values()).count(row.route) > self.PARALLEL.get(row.route or "", 1):
+                    self._broken.append(f"{row.name}: too many of its route at once: {self._sending}")
+            case FileDelivered(row) | FileFailed(row) | FileReturned(row) | FileVanished(row):
+                self._under_way.pop(row.name, None)
+                self._sending.pop(row.name, None)
 
 
 def once(operation: Operation) -> bytes:

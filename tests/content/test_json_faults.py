@@ -136,7 +136,7 @@ MANY = b'{"id": 1, "name": "x", "tags": []}'
         (b"\n".join([MANY] * 90_000), "a.jsonl"),
         (b"[" + b",".join([MANY] * 90_000) + b"]", "a.json"),
         (b'{"all": [' + b",".join([MANY] * 90_000) + b"]}", "a.json"),
-        (b"[" + b",".join([b"[]"] * 1_000_000) + b"]", "a.json"),
+        (b"[" + b",".join([b"[]"] * 300_000) + b"]", "a.json"),
     ],
     ids=["lines", "array", "object", "lists"],
 )
@@ -154,8 +154,8 @@ def test_json_takes_little_more_memory_than_its_text(data: bytes, name: str) -> 
     assert peak < 20_000_000
 
 
-def test_millions_of_bad_records_take_little_memory() -> None:
-    data = b"1\nx\n" * 300_000
+def test_very_many_bad_records_take_little_memory() -> None:
+    data = b"1\nx\n" * 100_000
     route = Route(
         "r", (), "http://x", "text/csv", "csv", columns=(Column("n", "integer"),), bad_records="set_aside"
     )
@@ -166,9 +166,9 @@ def test_millions_of_bad_records_take_little_memory() -> None:
     finally:
         tracemalloc.stop()
 
-    assert content.bad == 300_000
-    assert content.line_in_source(300_000) == 599_999
-    assert peak < 16_000_000
+    assert content.bad == 100_000
+    assert content.line_in_source(100_000) == 199_999
+    assert peak < 9_000_000
 
 
 class Nowhere(io.BytesIO):

@@ -80,7 +80,7 @@ def build_client(config: Config) -> Client:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What an agent does not make itself: its time, its chance, its threads, and its way to the server."""
+    """What an agent does not make itself: its time, its chance, its threads, its way to the server."""
 
     workers: Workers = field(default_factory=Threads)
     clock: Callable[[], float] = time.monotonic  # seconds
@@ -88,6 +88,7 @@ class World:
     jitter: Callable[[], float] = random.random  # 0 to 1
     new_token: Callable[[], str] = lambda: str(uuid.uuid4())
     client: Callable[[Config], WfmClient] = build_client
+    stream: Stream = field(default_factory=Stream)  # what happens
 
 
 def places(config: Config, journal: Journal) -> Places:

@@ -19,7 +19,6 @@ from watcher.core.events import StatusPage, Warned
 from watcher.journal.lock import Lock
 from watcher.journal.protocol import Journal
 from watcher.report import hold_history, log
-from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 
 
@@ -106,7 +105,7 @@ def set_up_log(config: Config, *, style: str | None, verbose: bool) -> None:
 
 
 def _process(config: Config, world: World) -> Process:
-    stream, supervisor = Stream(), Supervisor()
+    stream, supervisor = world.stream, Supervisor()
     seconds = supervisor.watchdog_seconds
     if seconds is not None and seconds < 2 * LONGEST_WAIT_SECONDS:
         words = "is too short: the agent tells that it lives every"

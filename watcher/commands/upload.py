@@ -27,7 +27,6 @@ from watcher.core.units import utc_text
 from watcher.disk.claim import open_still
 from watcher.disk.files import folder_target
 from watcher.journal.protocol import Journal
-from watcher.report.stream import Stream
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client
@@ -121,7 +120,7 @@ class _Sending:
     ) -> None:
         self._journal, self._terminal, self._bar, self._patience = journal, terminal, bar, patience
         self._world = World()
-        self._stream = Stream()
+        self._stream = self._world.stream
         self._stream.subscribe(self._hear)
         where = places(config, journal)
         self._policy = build_policy(config, self._world, where, client)
