@@ -316,6 +316,7 @@ class Simulation:
         self.chance: random.Random | None = None  # with it, acts take time and come back in any order
         self.workers: SimulatedWorkers | None = None
         self.held: set[Target] = set()  # in the life that runs, or the last one
+        self.ended_twice: list[Target] = []  # holds that were told to be over, and had not begun
         self.on_event: Callable[[Event], None] = lambda _event: None
         self.lives = 0
 
@@ -363,6 +364,8 @@ class Simulation:
         match event:
             case HoldBegan(target):
                 self.held.add(target)
+            case HoldEnded(target) if target not in self.held:
+                self.ended_twice.append(target)
             case HoldEnded(target):
                 self.held.discard(target)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World, answer, lose_answer, lose_request, rows, works
+from watcher.sandbox.server import Answer
 
 
 def test_a_dropped_file_reaches_the_server_whole_and_is_moved_to_done(world: World) -> None:
@@ -448,6 +449,25 @@ def test_a_file_that_changes_while_it_is_sent_is_never_completed_and_goes_back(w
     assert not first.completed
     assert second.completed
     assert second.body == rows(12).encode() + b"late,1\n"
+    assert [row["state"] for row in world.history()] == ["done", "returned"]
+
+
+def test_a_file_that_is_rewritten_while_its_last_chunk_waits_is_never_completed(world: World) -> None:
+    """What must be true of the file when the last chunk goes out is looked at after all waiting."""
+
+    def rewrite(_request: object, _take: object) -> Answer:
+        (path,) = world.work_files()
+        path.write_bytes(path.read_bytes().replace(b"agent", b"AGENT"))
+        return Answer(503)
+
+    world.server.script.extend([works, works, rewrite])  # type: ignore[list-item]
+    world.drop("agent_events.csv", rows(12))
+
+    assert world.run_once() == 0
+
+    first, second = world.server.operations()
+    assert (len(first.chunks), first.completed) == (2, False)
+    assert second.body == rows(12).encode().replace(b"agent", b"AGENT")
     assert [row["state"] for row in world.history()] == ["done", "returned"]
 
 

@@ -109,6 +109,26 @@ def test_an_upload_under_way_ends_under_its_old_settings_and_nothing_is_sent_twi
     assert kinds == ["genesis"] * 3 + ["avaya"]
 
 
+def test_files_are_claimed_under_the_new_settings_while_an_upload_is_still_under_way(world: World) -> None:
+    gate = Gate()
+    world.server.script.append(gate)
+    world.settings["unmatched"] = "ignore"
+    world.drop("agent_events.csv", rows(2))
+    with agent(world) as process:
+        assert gate.reached.wait(20)
+        world.settings["routes"].append(
+            {"name": "stats", "match": "queue*.csv", "endpoint": "historical-data"}
+        )
+        reload(process, world)
+        world.drop("queue_stats.csv", rows(3))
+        until(lambda: set(world.files("done")) == {"queue_stats.csv"})
+        gate.open.set()
+        until(lambda: len(world.files("done")) == 2)
+        end(process)
+
+    assert len(world.server.operations()) == 2
+
+
 def test_a_held_upload_goes_on_under_the_new_settings(world: World, server: Server) -> None:
     """The new settings may be the cure: they do not wait for the end of a hold."""
     server.always = answer(404)

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import SECRET, Server, answer
 from tests.sockets import LONG, Serve, answers, free_port, raw, read_request, reset
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import ConfigError, LostAnswer, Outside
+from watcher.core.errors import ConfigError, LostAnswer, NotWhole, Outside
 from watcher.core.target import Target
 from watcher.wfm.bounds import ANSWER_BYTES
 from watcher.wfm.client import Client
@@ -176,6 +176,38 @@ def test_an_answer_whose_body_drips_ends_with_the_timeout_too() -> None:
 
     assert type(error) is LostAnswer
     assert took < 1.5
+
+
+def test_an_answer_whose_head_drips_ends_with_the_deadline_of_the_request() -> None:
+    """Each byte comes in time: only all of them together take too long."""
+    serve, enough = dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    with raw(serve) as server, client(server.url, timeout=0.3) as opened:
+        error = fault(opened)
+        was_still_dripping = not enough.is_set()
+        enough.set()
+
+    assert type(error) is LostAnswer
+    assert was_still_dripping
+
+
+def test_a_guard_is_asked_when_the_body_goes_out_and_what_it_raises_ends_the_request() -> None:
+    bodies: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        connection.settimeout(5)
+        while data := connection.recv(65_536):
+            bodies.append(data)
+
+    def guard() -> None:
+        asked.append(len(bodies))
+        raise NotWhole
+
+    asked: list[int] = []
+    with raw(serve) as server, client(server.url, timeout=5) as opened, pytest.raises(NotWhole):
+        opened.push(Request(f"{server.url}/import", (("pushToken", "t"),), "text/csv", b"a,1\n"), guard)
+
+    assert len(asked) == 1
+    assert b"a,1" not in b"".join(bodies)
 
 
 # What answers may do to us.

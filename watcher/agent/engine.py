@@ -76,7 +76,7 @@ class Engine:
     def turn(self) -> float:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
-        late = self._late(now)
+        self._hold_the_late(now)
         while ready := self._next_in_line() or [task for task in self._waiting if self._due_at(task) <= now]:
             for task in ready:
                 # Not dropped by what came before, and no second probe of what that probes.
@@ -87,7 +87,8 @@ class Engine:
             self._renew(run)
         busy = bool(self._flying) and not self.stopping
         self._write(now, busy=busy)
-        return min([late, self._commits.due_at(busy=busy), *map(self._due_at, self._waiting)])
+        due = [*map(self._due_at, self._waiting), *(task.late_at for task in self._flying)]
+        return min([self._commits.due_at(busy=busy), *due])
 
     def finished(self, done: Iterable[Done]) -> None:
         """Take back what workers did."""
@@ -183,8 +184,8 @@ class Engine:
         else:
             self._collect(task, value)
 
-    def _late(self, now: float) -> float:
-        """Hold what an act waits for longer than is plausible; return when the next one will be late.
+    def _hold_the_late(self, now: float) -> None:
+        """Hold what an act waits for longer than is plausible.
 
         It is not begun anew: it is the probe, and ends the hold when it comes back after all.
         """
@@ -192,7 +193,6 @@ class Engine:
             fault = task.lateness()
             self._holding.failed(fault, task.run.number)
             self.holds.take(task.run.number, (fault.target,))
-        return min((task.late_at for task in self._flying), default=NEVER)
 
     def _write(self, now: float, *, busy: bool) -> None:
         """Write all steps that wait in one transaction, one at a time."""

@@ -1,0 +1,389 @@
+"""The engine by hand: which acts begin, what is one transaction, what a fault holds, what a stop waits for.
+
+The workers are the test's own: an act is done when the test says so, and brings back what the test says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from tests.made import made_row
+from watcher.agent.engine import Engine
+from watcher.agent.holding import Holding
+from watcher.agent.runs import Awaited, Call, Part, Run, Script
+from watcher.core.acts import Both, Clear, Commit, Maybe, Release, Turn
+from watcher.core.errors import IllegalStep, Outside
+from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded
+from watcher.core.holds import Holds
+from watcher.core.model import FileState, Row
+from watcher.core.steps import Ready, Step
+from watcher.core.target import Target
+from watcher.report.stream import Stream
+
+STATE, SHARE, SERVER = Target("folder", "/state"), Target("folder", "/share"), Target("server", "http://x")
+
+
+class Bench:
+    """An engine whose workers and clock are the test's."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.asked: list[tuple[object, Callable[[], object]]] = []  # not done yet, oldest first
+        self.done: list[tuple[object, object]] = []
+        self.written: list[list[int]] = []  # the rows of each transaction
+        self.refused: set[int] = set()  # rows whose steps are illegal
+        self.store: Outside | None = None  # why the journal takes nothing
+        self.events: list[Event] = []
+        self.ended: dict[str, Any] = {}
+        self.lost: list[str] = []
+        stream = Stream()
+        stream.subscribe(self.events.append)
+        holding = Holding(
+            Holds(cap_seconds=300, jitter=lambda: 0.0),
+            stream,
+            clock=lambda: self.now,
+            now=lambda: datetime.now(UTC),
+        )
+        self.engine = Engine(self, holding, stream, apply=self.apply, clock=lambda: self.now)
+
+    # -- the workers ---------------------------------------------------------------------------------
+
+    def do(self, ticket: object, work: Callable[[], object]) -> None:
+        self.asked.append((ticket, work))
+
+    def wait(self, seconds: float) -> list[tuple[object, object]]:
+        assert self.done, f"nothing comes back, for {seconds} s"
+        done, self.done = self.done, []
+        return done
+
+    def wake(self) -> None:
+        """Nothing waits."""
+
+    # -- what a test does ----------------------------------------------------------------------------
+
+    def apply(self, steps: Sequence[Step]) -> list[Row]:
+        if self.store is not None:
+            raise self.store
+        if any(step.row.id in self.refused for step in steps):
+            raise IllegalStep("no such step")
+        self.written.append([step.row.id for step in steps])
+        return [step.row for step in steps]
+
+    def begin(
+        self, number: int, script: Script, again: Callable[[], Script] | None = None, **more: Any
+    ) -> None:
+        """Begin the script of a file called by its number."""
+        part = Part(again or partial(forever, Target("file", str(number))), lambda act: act.work())  # type: ignore[attr-defined]
+        ended = lambda result, _seconds: self.ended.__setitem__(str(number), result)  # noqa: E731
+        run = Run(number, str(number), part, ended, self.now, script, more.pop("route", None))
+        self.engine.begin(run, **more)
+
+    def turn(self) -> float:
+        return self.engine.turn()
+
+    def finish(self, *numbers: int) -> None:
+        """Do the acts at these places of `asked`, by default all, and hand back what they bring."""
+        chosen = [self.asked[number] for number in numbers] if numbers else list(self.asked)
+        for ticket, work in chosen:
+            self.asked.remove((ticket, work))
+            try:
+                result = work()
+            except Exception as error:
+                result = error
+            self.engine.finished([(ticket, result)])
+
+
+def done(act: Any) -> object:
+    """Do an act of these scripts: it brings its own work with it."""
+    return act.work()
+
+
+async def forever(target: Target) -> None:
+    """Begin again, and wait for the end of the hold on oneself."""
+    await Clear(targets=(target,))
+
+
+def ready(number: int) -> Commit:
+    return Commit(Ready(made_row(FileState.SEEN, id=number)), targets=(STATE,))
+
+
+def fault(target: Target = SHARE) -> Outside:
+    return Outside(target, "it is not there")
+
+
+async def call(work: Callable[[], object], *targets: Target, **more: Any) -> object:
+    return await Call(work, targets=targets, **more)
+
+
+@pytest.fixture
+def bench(lines: list[str]) -> Bench:
+    del lines  # the log must not go to the terminal
+    return Bench()
+
+
+async def two_commits(number: int) -> None:
+    await ready(number)
+    await ready(number)
+
+
+def test_the_steps_of_one_turn_are_one_transaction_and_the_next_waits_for_it(bench: Bench) -> None:
+    for number in (1, 2, 3):
+        bench.begin(number, two_commits(number))
+    bench.turn()
+    bench.begin(4, two_commits(4))
+    bench.turn()
+    assert len(bench.asked) == 1
+
+    bench.finish()
+    bench.turn()
+    bench.finish()
+    bench.turn()
+    bench.finish()
+
+    assert bench.written == [[1, 2, 3], [4, 1, 2, 3], [4]]
+    assert set(bench.ended) == {"1", "2", "3", "4"}
+
+
+def test_one_illegal_step_holds_its_own_file_and_the_others_are_written(bench: Bench) -> None:
+    bench.refused = {2}
+    for number in (1, 2, 3):
+        bench.begin(number, two_commits(number))
+    for _ in range(5):
+        bench.turn()
+        bench.finish()
+
+    assert sorted(chain(*bench.written)) == [1, 1, 3, 3]
+    assert set(bench.ended) == {"1", "3"}
+    assert [hold.target for hold in bench.engine.holds.active] == [Target("file", "2")]
+    assert [event.where for event in bench.events if isinstance(event, Crashed)] == ["the upload of 2"]
+    assert bench.engine.faulty == {2}
+
+
+def test_a_journal_that_takes_nothing_is_one_hold_and_every_step_is_written_afterwards(bench: Bench) -> None:
+    bench.store = fault(STATE)
+    for number in (1, 2, 3):
+        bench.begin(number, two_commits(number))
+    assert bench.turn() == bench.now + 60  # when that would be late
+    bench.finish()
+    assert bench.turn() == bench.now + 1  # the first step of the backoff
+    assert bench.asked == []
+
+    bench.store = None
+    bench.now += 1
+    for _ in range(6):
+        bench.turn()
+        bench.finish()
+
+    assert sorted(chain(*bench.written)) == [1, 1, 2, 2, 3, 3]
+    assert [type(event) for event in bench.events] == [HoldBegan, HoldEnded]
+
+
+def test_while_one_file_probes_the_others_wait_and_all_go_on_when_it_came_through(bench: Bench) -> None:
+    broken = [True]
+
+    def work() -> str:
+        if broken[0]:
+            raise fault()
+        return "done"
+
+    async def insisting() -> object:
+        while True:
+            try:
+                return await Call(work, targets=(SHARE,))
+            except Outside:
+                continue
+
+    for number in (1, 2, 3):
+        bench.begin(number, insisting())
+    bench.turn()
+    assert len(bench.asked) == 3
+    bench.finish()
+    bench.now += 1
+    bench.turn()
+    assert len(bench.asked) == 1
+    broken[0] = False
+    bench.finish()
+    bench.turn()
+    bench.finish()
+
+    assert set(bench.ended.values()) == {"done"}
+    assert sum(isinstance(event, HoldBegan) for event in bench.events) == 1
+
+
+def test_an_act_that_does_not_answer_is_a_hold_and_costs_nobody_else_anything(bench: Bench) -> None:
+    bench.begin(1, call(lambda: "late", SHARE, seconds=60.0))
+    assert bench.turn() == bench.now + 60
+    bench.now += 60
+    bench.turn()
+    bench.begin(2, call(lambda: "quick", SERVER))
+    bench.begin(3, call(lambda: "behind", SHARE))
+    bench.turn()
+
+    (hold,) = bench.engine.holds.active
+    assert (hold.target, hold.reason) == (SHARE, "it has not answered for 60 s")
+    assert len(bench.asked) == 2  # nobody else is sent after it
+    bench.finish(1)
+    assert bench.ended == {"2": "quick"}
+    bench.now += 1000
+    bench.finish(0)  # it comes back after all: it was the probe
+    bench.turn()
+    bench.finish()
+    assert bench.ended == {"1": "late", "2": "quick", "3": "behind"}
+    assert bench.engine.holds.active == ()
+
+
+def test_a_fault_of_something_that_the_act_does_not_name_is_waited_for_all_the_same(bench: Bench) -> None:
+    tries = []
+
+    def work() -> Row:
+        tries.append(bench.now)
+        if len(tries) == 1:
+            raise fault(STATE)
+        return made_row(FileState.SEEN)
+
+    class Insisting(Call[Row]):
+        repeats = True
+
+    async def script() -> object:
+        return await Insisting(work, targets=(SHARE,))
+
+    bench.begin(1, script())
+    bench.turn()
+    bench.finish()
+    assert bench.turn() == 1001.0
+    bench.now += 1
+    bench.turn()
+    bench.finish()
+
+    assert tries == [1000.0, 1001.0]
+    assert bench.engine.holds.active == ()
+
+
+def test_a_probe_that_ended_before_it_came_so_far_lets_others_probe(bench: Bench) -> None:
+    """A request meets the login before the server: where the login fails, it says nothing of the server."""
+    faults = [fault(SERVER), fault(), fault()]
+
+    def work() -> object:
+        raise faults.pop(0)
+
+    async def insisting() -> None:
+        while True:
+            with suppress(Outside):
+                await Call(work, targets=(SHARE, SERVER))
+
+    bench.begin(1, insisting())
+    bench.turn()
+    bench.finish()  # the server is held
+    bench.now += 1
+    bench.turn()
+    bench.finish()  # this was its probe, and met the fault of the share
+
+    bench.begin(2, call(lambda: "through", SERVER))
+    bench.turn()
+    bench.finish()
+
+    assert bench.ended == {"2": "through"}
+    assert [hold.target for hold in bench.engine.holds.active] == [SHARE]
+
+
+async def in_turn(order: list[int], number: int) -> None:
+    await Turn("front")
+    await Call(lambda: None)
+    await Turn("upload")
+    await Call(lambda: order.append(number))
+    await Release()
+    await Call(lambda: None)
+
+
+def test_files_of_a_route_are_uploaded_in_the_order_of_their_claims(bench: Bench) -> None:
+    order: list[int] = []
+    for number in (1, 2, 3):
+        bench.begin(number, in_turn(order, number), route="r", parallel=1)
+    bench.turn()
+    assert len(bench.asked) == 2  # the second one is inspected, the third one waits for that
+    bench.finish(1)  # the second one is through first
+    bench.turn()
+    assert order == []
+    for _ in range(8):
+        bench.finish()
+        bench.turn()
+
+    assert order == [1, 2, 3]
+
+
+def test_a_stop_waits_for_what_must_end_and_for_nothing_that_may_be_left(bench: Bench) -> None:
+    async def sending() -> None:
+        sent, ahead = await Both(Awaited(lambda: "answer"), Maybe(Call(lambda: "read ahead")))
+        assert (sent, ahead) == ("answer", None)
+        await ready(1)
+        await Call(lambda: bench.lost.append("begun after the stop"))
+
+    bench.begin(1, sending())
+    bench.begin(2, call(lambda: "a look at a share that hangs", SHARE))
+    bench.turn()
+    tickets = [ticket for ticket, _ in bench.asked]
+    bench.done = [(tickets[0], "answer")]
+    answers = iter([tickets[0]])
+
+    def wait(_seconds: float) -> list[tuple[object, object]]:
+        if (ticket := next(answers, None)) is not None:
+            return [(ticket, "answer")]
+        (batch,) = [(one, work) for one, work in bench.asked if one not in tickets]
+        bench.asked.remove(batch)
+        return [(batch[0], batch[1]())]
+
+    bench.wait = wait  # type: ignore[method-assign] - the answer comes, and then the commit
+    bench.engine.stop()
+
+    assert bench.written == [[1]]
+    assert bench.lost == []
+    assert bench.ended == {}
+
+
+def test_a_fault_of_ours_holds_one_file_which_begins_again_from_the_journal(bench: Bench) -> None:
+    async def broken() -> None:
+        await Call(lambda: 1 // 0)
+
+    async def mended() -> str:
+        await Clear(targets=(Target("file", "1"),))
+        return "mended"
+
+    bench.begin(1, broken(), mended)
+    bench.begin(2, call(lambda: "other"))
+    bench.turn()
+    bench.finish()
+    bench.turn()
+    assert bench.ended == {"2": "other"}
+    assert bench.engine.faulty == {1}
+
+    bench.now += 1
+    bench.turn()
+
+    assert bench.ended["1"] == "mended"
+    assert bench.engine.faulty == set()
+    assert bench.engine.holds.active == ()
+
+
+def test_new_settings_take_over_a_file_as_soon_as_it_would_have_to_wait(bench: Bench) -> None:
+    async def fresh(number: int) -> str:
+        return f"{number} under the new ones"
+
+    bench.begin(1, call(lambda: "under the old ones"))
+    bench.begin(2, in_turn([], 2), route="r")
+    bench.begin(3, in_turn([], 3), route="r")
+    bench.begin(4, in_turn([], 4), route="r")  # waits for its turn
+    bench.turn()
+
+    bench.engine.renew(lambda number, _name: Part(partial(fresh, number), done))
+    bench.turn()
+    assert bench.ended == {"4": "4 under the new ones"}
+    bench.finish(0)
+
+    assert bench.ended["1"] == "under the old ones"
