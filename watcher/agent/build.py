@@ -162,6 +162,22 @@ def build_engine(world: World, holding: Holding, stream: Stream, journal: Journa
     return Engine(world.workers, holding, stream, apply=journal.apply, clock=world.clock)
 
 
+def build_watcher(config: Config, world: World, stream: Stream) -> DropWatcher:
+    """Return what watches the drop folder."""
+    how = watching(config)
+    return DropWatcher(
+        build_drop(config),
+        build_routes(config),
+        quiet=how.quiet,
+        rescan=config.rescan,
+        ignore_unmatched=config.unmatched == "ignore",
+        events=how.events,
+        wake=world.workers.wake,
+        stream=stream,
+        clock=world.clock,
+    )
+
+
 def build_agent(
     config: Config,
     world: World,
@@ -176,28 +192,12 @@ def build_agent(
     on_beat: Callable[[], None] = lambda: None,
     on_end: Callable[[], None] = lambda: None,
 ) -> Agent:
-    """Return the agent. `once_patience`: for `--once`, in seconds; the others are told of its life."""
+    """Return the agent. `once_patience` in seconds, for `--once`; the others are told of its life."""
     where = places(config, journal)
     policy = build_policy(config, world, where, client)
-    how = watching(config)
-    watcher = DropWatcher(
-        build_drop(config),
-        tuple(policy.routes.values()),
-        quiet=how.quiet,
-        rescan=config.rescan,
-        ignore_unmatched=config.unmatched == "ignore",
-        events=how.events,
-        wake=world.workers.wake,
-        stream=stream,
-        clock=world.clock,
-    )
-    dispatcher = Dispatcher(
-        engine,
-        watcher,
-        Claims(journal, where, now=world.now, new_token=world.new_token),
-        policy,
-        clock=world.clock,
-    )
+    watcher = build_watcher(config, world, stream)
+    claims = Claims(journal, where, now=world.now, new_token=world.new_token)
+    dispatcher = Dispatcher(engine, watcher, claims, policy, clock=world.clock)
     return Agent(
         engine,
         holding,

@@ -162,16 +162,9 @@ def _checked(
     text, first_line = content.file, 2 if how.skip else 1
     start = mark_bytes(text) + how.skip
     rows = check_rows(
-        text,
-        route,
-        start=start,
-        first_line=first_line,
-        delimiter=how.delimiter,
-        empty_lines=bool(seen.none),
-        bare_rows=bool(seen.bare),
-        now=now,
-        scratch=scratch,
-    )
+        text, route, start=start, first_line=first_line, delimiter=how.delimiter,
+        empty_lines=bool(seen.none), bare_rows=bool(seen.bare), now=now, scratch=scratch,
+    )  # fmt: skip
     if rows.widest == 1 and how.delimiter != "," and len(route.columns) != 1:
         raise Unfit(
             f"no record has more than one field: there is no {how.delimiter!r} in the file",
@@ -189,28 +182,24 @@ def _checked(
         for is_bad, is_head, line in marked_lines(dropped, first_line=first_line, start=begin, rows=rows):
             if is_bad or is_head:
                 aside.write(line.encode(encoding.codec))
-        good = None
         if written is None:
-            good = scratch()
+            written = scratch()
             for is_bad, _, line in marked_lines(text, first_line=first_line, start=start, rows=rows):
                 if not is_bad:
-                    good.write(line.encode())
-        written = written or good
+                    written.write(line.encode())
         content = replace(
             content, bad=rows.bad, problems=tuple(rows.problems), bad_lines=rows.lines, aside=aside
         )
     if written is None:
         return content
+    content = replace(content, lines_before=first_line - 1, left_out=rows.left_out)
+    return _made_of(written, content, route)
+
+
+def _made_of(written: BinaryIO, content: Content, route: Route) -> Content:
+    """Return the content with what was written anew in the place of the file."""
     sha256, size = digest(written)
-    return replace(
-        content,
-        file=written,
-        opening=opening(written, route),
-        size=size,
-        sha256=sha256,
-        lines_before=first_line - 1,
-        left_out=rows.left_out,
-    )
+    return replace(content, file=written, opening=opening(written, route), size=size, sha256=sha256)
 
 
 def _sep_line(text: BinaryIO, how: Dialect) -> str:

@@ -166,35 +166,37 @@ def is_loopback(url: str) -> bool:
     return bool(re.fullmatch(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", host))
 
 
+# What pydantic calls a fault, and what is said of it.
+_WORDS = {
+    "missing": "is missing; add it",
+    "string_type": "must be text; put it in quotes",
+    "model_type": "must hold `key: value` lines",
+    "dict_type": "must hold `key: value` lines",
+    "tuple_type": "must be a list; begin each item with '- '",
+    "string_too_short": "must not be empty",
+    "path_type": "must be a path; put it in quotes",
+}
+_WORDS |= dict.fromkeys(
+    ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "must be a whole number"
+)
+_WORDS |= dict.fromkeys(("float_parsing", "float_type", "finite_number"), "must be a number such as 200")
+
+
 def _in_words(details: ErrorDetails) -> tuple[Location, str]:
     at: Location = details["loc"]
     match details["type"]:
-        case "missing":
-            return at, "is missing; add it"
+        case known if known in _WORDS:
+            return at, _WORDS[known]
         case "extra_forbidden":
             return at, _unknown_key(at)
-        case "string_type":
-            return at, "must be text; put it in quotes"
         case "literal_error":
             return at, f"must be {details['ctx']['expected']}"
         case "value_error":
             return at, str(details["ctx"]["error"])
-        case "model_type" | "dict_type":
-            return at, "must hold `key: value` lines"
-        case "tuple_type":
-            return at, "must be a list; begin each item with '- '"
-        case "int_type" | "int_parsing" | "int_from_float" | "int_parsing_size":
-            return at, "must be a whole number"
         case "greater_than" | "greater_than_equal":
             return at, f"must be {'more than' if 'gt' in details['ctx'] else 'at least'} {_bound(details)}"
         case "less_than_equal":
             return at, f"must be at most {_bound(details)}"
-        case "float_parsing" | "float_type" | "finite_number":
-            return at, "must be a number such as 200"
-        case "string_too_short":
-            return at, "must not be empty"
-        case "path_type":
-            return at, "must be a path; put it in quotes"
         case _:
             return at, details["msg"][0].lower() + details["msg"][1:]
 
