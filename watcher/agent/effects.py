@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from watcher.agent.duplicates import destination, left_out
+from watcher.agent.hashing import BesideSha256
 from watcher.content import split
 from watcher.content.compressed import member_name
 from watcher.content.content import Content
@@ -112,7 +113,8 @@ class Effects:
                 scratch = partial(self._scratch, stack)
                 # The claim's time and not the clock: after a restart the same records must be good.
                 claimed_at = datetime.fromisoformat(row.file.started_at)
-                content = prepare(file, row.name, route, scratch=scratch, now=claimed_at)
+                hasher = partial(_hasher, stack)
+                content = prepare(file, row.name, route, scratch=scratch, now=claimed_at, hasher=hasher)
                 refuse_empty(content, route)
                 open_file = OpenFile(path, folder, file, status, content, ExitStack())
                 found = self._found(row, route, open_file, keep_aside=act.moves)
@@ -186,6 +188,12 @@ class Effects:
             name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
             aside = filing.plan(self._places.failed, name, self._now(), with_report=True)
         return Placement(str(target), None if aside is None else str(aside))
+
+
+def _hasher(stack: ExitStack) -> BesideSha256:
+    hasher = BesideSha256()
+    stack.callback(hasher.close)
+    return hasher
 
 
 def _receipt(content: Content) -> Receipt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from watcher.content.compressed import BLOCK_BYTES
 from watcher.content.spans import Spans
@@ -13,6 +13,18 @@ from watcher.content.split import Opening
 
 SHOWN_PROBLEMS = 10  # of a file, in its report; all are counted
 
+
+class Hash(Protocol):
+    """A digest that is worked out block by block."""
+
+    def update(self, block: bytes, /) -> None:
+        """Continue it."""
+
+    def hexdigest(self) -> str:
+        """Return it, in hex."""
+
+
+Hasher = Callable[[], Hash]  # gives a SHA-256 of nothing yet, as often as it is called
 Scratch = Callable[[], BinaryIO]  # gives an empty file to write to and read from, as often as it is called
 
 

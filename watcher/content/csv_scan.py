@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
-from watcher.content.content import blocks, is_blank
+from watcher.content.content import Hasher, blocks, is_blank
 from watcher.content.encoding import DOS_END, TextCheck
 from watcher.content.lines import LineCount
 from watcher.content.quotes import QuoteCheck
@@ -43,12 +43,14 @@ class Inspection:
     ends_at: int | None = None  # the byte where the end mark of DOS stands; the pass ended there
 
 
-def inspected(text: BinaryIO, route: Route, delimiter: bytes | None) -> Inspection:
+def inspected(
+    text: BinaryIO, route: Route, delimiter: bytes | None, hasher: Hasher = hashlib.sha256
+) -> Inspection:
     """Read `text` to its end. Quotes are looked at where the delimiter is known.
 
     Raises `Unfit` for what is no text, for files that were joined, and for a record that is too long.
     """
-    sha256, lines = hashlib.sha256(), LineCount(delimiter or b",")
+    sha256, lines = hasher(), LineCount(delimiter or b",")
     check, joints = TextCheck(text), _Joints(text)
     quoting = None if delimiter is None else QuoteCheck(delimiter)
     size, inside, blank = 0, False, True

@@ -4,6 +4,7 @@ has columns; it is written anew only where it cannot go out as it is."""
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
-from watcher.content.content import Content, Scratch, beginning, blocks, digest, is_blank
+from watcher.content.content import Content, Hasher, Scratch, beginning, blocks, digest, is_blank
 from watcher.content.csv_scan import Inspection, inspected
 from watcher.content.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
 from watcher.content.encoding import Encoding
@@ -28,7 +29,13 @@ _SMALLEST_CHUNK = 1 << 14  # that a server's limit ever makes of them
 
 
 def csv_content(
-    text: BinaryIO, route: Route, encoding: Encoding, *, scratch: Scratch, now: datetime
+    text: BinaryIO,
+    route: Route,
+    encoding: Encoding,
+    *,
+    scratch: Scratch,
+    now: datetime,
+    hasher: Hasher = hashlib.sha256,
 ) -> Content:
     """Check `text` (UTF-8) for `route` and return what is sent; `encoding` is that of the dropped file.
 
@@ -38,10 +45,10 @@ def csv_content(
     dropped = text
     if route.quotes == "none" or route.escape is not None:
         dropped, text = as_rfc4180(text, route, scratch)
-    seen = _sound(text, route)
+    seen = _sound(text, route, hasher)
     if seen.ends_at is not None:
         dropped = text = beginning(text, seen.ends_at, scratch)
-        seen = _sound(text, route)
+        seen = _sound(text, route, hasher)
     if seen.lone_cr:
         changed, seen = _with_lf(text, seen, route, scratch)
         if changed is not text:
@@ -98,14 +105,14 @@ def _without_blank_lines(content: Content, route: Route, how: Dialect | None, sc
     return replace(content, file=out, opening=begin, size=size, sha256=sha256, blank_out=gaps)
 
 
-def _sound(text: BinaryIO, route: Route) -> Inspection:
+def _sound(text: BinaryIO, route: Route, hasher: Hasher) -> Inspection:
     """Inspect every byte. Raises `Unfit`, also where a quote stands where none may."""
     how, doubt = Dialect(","), None
     try:
         how = _dialect(text, route)
     except Unfit as error:  # the lesser fault: that it is no text, or a quote is not closed, comes first
         doubt = error
-    seen = inspected(text, route, None if doubt else how.delimiter.encode())
+    seen = inspected(text, route, None if doubt else how.delimiter.encode(), hasher)
     if seen.ends_at is not None:
         return seen
     if doubt is None:
@@ -132,7 +139,7 @@ def _with_lf(text: BinaryIO, seen: Inspection, route: Route, scratch: Scratch) -
         changed.write(block)
     if digest(changed)[0] == seen.sha256:
         return text, seen
-    return changed, _sound(changed, route)
+    return changed, _sound(changed, route, hashlib.sha256)
 
 
 def _head(text: BinaryIO) -> bytes:

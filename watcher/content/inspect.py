@@ -7,6 +7,7 @@ delimiter, compressed, columns put right, bad records set aside). It knows no fo
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from watcher.content.compressed import expanded, name_within
-from watcher.content.content import Content, Scratch, beginning, blocks, digest
+from watcher.content.content import Content, Hasher, Scratch, beginning, blocks, digest
 from watcher.content.csv_text import csv_content
 from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
 from watcher.content.encoding import Encoding, detect, is_rather_utf8, to_utf8
@@ -30,10 +31,19 @@ _END_MARK = re.compile(rb"\x1a[\x1a\s]*\Z")
 JSON_LINES = (".jsonl", ".ndjson")
 
 
-def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: datetime) -> Content:
+def prepare(
+    file: BinaryIO,
+    name: str,
+    route: Route,
+    *,
+    scratch: Scratch,
+    now: datetime,
+    hasher: Hasher = hashlib.sha256,
+) -> Content:
     """Read `file`, called `name`, to its end, check it for `route`, and make what is sent.
 
-    `now` is the time of the claim: the same file, route and time give the same content. Raises `Unfit`: what
+    `now` is the time of the claim: the same file, route and time give the same content. `hasher` may work
+    beside us: most of a large file's time is its digest. Raises `Unfit`: what
     is no CSV or JSON at all, text that cannot be decoded, a NUL byte, misplaced quotes, JSON that does not
     parse, records or columns that are not the configured ones, anything that is too large.
     """
@@ -41,7 +51,7 @@ def prepare(file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: d
     head = _head(text)
     refuse_text(head, route.format, whole=len(head) < HEAD_BYTES)
     if route.format == "csv":
-        content = csv_content(text, route, encoding, scratch=scratch, now=now)
+        content = csv_content(text, route, encoding, scratch=scratch, now=now, hasher=hasher)
     else:
         text = _without_end_mark(text, scratch)
         lines = name_within(file, name).casefold().endswith(JSON_LINES)
