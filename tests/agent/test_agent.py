@@ -174,6 +174,15 @@ def test_status_and_history_tell_from_outside_what_the_agent_does(world: World) 
     assert json.loads(watcher(world, "status", "--json").stdout)["running"] is False
 
 
+def test_status_tells_of_a_file_that_waits_as_soon_as_a_look_found_it(world: World) -> None:
+    world.settings["settle"]["quiet"] = "1h"
+    with agent(world):
+        until(lambda: "watches" in log_of(world))
+        world.drop("agent_events.csv", rows(3))
+        until(lambda: [row["why"] for row in json.loads(watcher(world, "status", "--json").stdout)["waiting"]]
+              == ["still being written"])  # fmt: skip
+
+
 def test_a_server_that_stops_and_returns_is_a_hold_with_one_line_at_each_end(world: World) -> None:
     world.settings["upload"]["retry_cap"] = "100ms"
     port = int(world.server.url.rpartition(":")[2])

@@ -180,6 +180,8 @@ class Agent:
             self._chore("retention", Call(self._housekeeper.step))
         if self._history.has_news:
             self._chore("history", Call(self._history.write))
+        if self._dispatcher.has_news:
+            self._publisher.has_news, self._dispatcher.has_news = True, False
         if self._publisher.due_at <= now and "status" not in self._busy:
             self._publisher.gather(self._dispatcher, self._engine.holds.active)
             self._chore("status", Call(self._publisher.tell, targets=(), blames=self._policy.state))

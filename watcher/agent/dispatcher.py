@@ -47,6 +47,7 @@ class Dispatcher:
         self.waiting: dict[str, Waiting] = {}  # by name, as of the last look
         self.odd: Sequence[tuple[str, str]] = ()  # (name, why) of what lies there and is none of ours
         self.is_stale = True  # a file ended since the last look began
+        self.has_news = False  # others wait now, or for other reasons, than whoever tells of it knows
         self._engine, self._watcher, self._claims, self._policy = engine, watcher, claims, policy
         self._clock = clock
         self._taken: list[Row] = []  # claimed since the last turn
@@ -175,6 +176,7 @@ class Dispatcher:
 
     def _looked(self, look: Look, _seconds: float) -> None:
         self._is_looking = False
+        self.has_news = True
         # What was claimed during the look may still have been seen.
         waiting = [file for file in look.waiting if self._in_hand.get(file.name) != file.look]
         if not self._is_claiming:
@@ -230,6 +232,7 @@ class Dispatcher:
 
     def _put_back(self, file: Waiting) -> None:
         self.waiting[file.name] = file
+        self.has_news = True
         self._in_hand.pop(file.name)
         self._present[route_name(file)] += 1
         self._claiming[route_name(file)] -= 1

@@ -9,7 +9,7 @@ import hashlib
 import queue
 import threading
 
-AHEAD_BLOCKS = 2  # that wait to be hashed: memory stays bounded
+AHEAD_BLOCKS = 1  # that wait to be hashed: memory stays bounded
 
 
 class BesideSha256:

@@ -21,7 +21,7 @@ class Publisher:
     """Gathers what there is to tell in the control thread, and writes it down in a worker's."""
 
     def __init__(self, state: Path, *, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
-        self.has_news = True
+        self.has_news = False  # the first look brings the first
         self._state = state
         self._clock, self._now = clock, now
         self._started_at = utc_text(now())
