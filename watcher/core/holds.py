@@ -41,9 +41,6 @@ class Holds:
         self._jitter = jitter
         self._table: dict[Target, Hold] = {}
 
-    def __contains__(self, target: Target) -> bool:
-        return target in self._table
-
     def held(self, targets: Iterable[Target]) -> list[Hold]:
         """Return the holds on `targets`."""
         return [self._table[target] for target in targets if target in self._table]
