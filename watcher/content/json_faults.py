@@ -57,7 +57,11 @@ def fault_of(error: Exception, text: str, begin: int = 0) -> Fault:
         if error.msg == "Expecting value" and not text[:begin].strip(_BLANKS):
             return found_at(text, error.pos, _at_the_beginning(text, error.pos))
         words = next((words for begins, words in _WORDS if error.msg.startswith(begins)), "it cannot be read")
-        return found_at(text, error.pos, words)
+        at = error.pos
+        if error.msg.startswith("Illegal trailing comma"):  # Python 3.13 names the comma, others what follows
+            rest = text[at + 1 :]
+            at = len(text) - len(rest.lstrip(_BLANKS))
+        return found_at(text, at, words)
     if isinstance(error, NoNumber):
         found = next((match for match in _CONSTANT.finditer(text, begin) if match[1]), None)
         word = str(error)
