@@ -9,12 +9,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agent.test_agent import Gate, agent, log_of, until
 from tests.conftest import Server, World, answer, rows, works
+from tests.simulation import SimulatedWorkers, Simulation
+from watcher.agent import build
+from watcher.agent.agent import RELIEVED
+from watcher.agent.opening import create_folders, open_state
+from watcher.report.hold_history import HoldHistory
+from watcher.report.stream import Stream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 TOLD = "the settings were read again"
@@ -127,6 +135,33 @@ def test_files_are_claimed_under_the_new_settings_while_an_upload_is_still_under
         end(process)
 
     assert len(world.server.operations()) == 2
+
+
+def test_a_file_whose_claim_comes_back_when_the_agent_is_relieved_is_not_left_behind(tmp_path: Path) -> None:
+    """The next agent takes over what is under way, and looks for nothing more where something is."""
+    here = Simulation(tmp_path / "world")
+    here.drop("agent_events.csv", rows(2).encode())
+    lock, journal = open_state(here.config.folders.state, lock="agent.lock", holder="another")
+    with lock, closing(journal):
+        create_folders(here.config, Stream())
+        world = build.World(
+            workers=SimulatedWorkers(here.effects, here._sleep), clock=lambda: here.now,
+            now=lambda: here.wall, client=lambda _config: here.wire,
+        )  # fmt: skip
+        here.left = 100.0
+        holding = build.build_holding(world, world.stream, retry_cap=30)
+        engine = build.build_engine(world, holding, world.stream, journal)
+        made = build.build_agent(
+            here.config, world, engine, holding, world.stream, journal, here.wire,
+            history=HoldHistory(journal.timeline), once_patience=None,
+        )  # fmt: skip
+        dropped = here.root / "drop" / "agent_events.csv"
+
+        code = made.run(told_to_stop=lambda: False, relieved=lambda: not dropped.exists())
+
+        assert code == RELIEVED
+        assert [run.name for run in engine.runs.files] == ["agent_events.csv"]
+        engine.stop()
 
 
 def test_a_held_upload_goes_on_under_the_new_settings(world: World, server: Server) -> None:

@@ -100,6 +100,9 @@ class Agent:
             self._begin()
             while not told_to_stop():
                 self.vitals.beat()
+                for row in self._dispatcher.taken():
+                    self._stream.emit(Claimed(row))
+                    self._set_off(row)
                 if relieved():
                     if self._engine.drop_chores():
                         code = RELIEVED
@@ -172,9 +175,7 @@ class Agent:
     def _turn(self) -> float:
         """Begin what is due; return when something more may be, by the clock."""
         if self._is_resumed:
-            for row in self._dispatcher.turn():
-                self._stream.emit(Claimed(row))
-                self._set_off(row)
+            self._dispatcher.turn()
         now = self._clock()
         if self._housekeeper.due_at <= now:
             self._chore("retention", Call(self._housekeeper.step))

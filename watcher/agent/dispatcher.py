@@ -50,13 +50,12 @@ class Dispatcher:
         self.has_news = False  # others wait now, or for other reasons, than whoever tells of it knows
         self._engine, self._watcher, self._claims, self._policy = engine, watcher, claims, policy
         self._clock = clock
-        self._taken: list[Row] = []  # claimed since the last turn
+        self._taken: list[Row] = []  # claimed, and not handed over yet
         self._present: Counter[str | None] = Counter()  # how many wait, by route: kept, not counted anew
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
         self._claiming: Counter[str | None] = Counter()  # how many are being claimed, by route
-        self._unseen: set[str | None] = (
-            set()
-        )  # routes that others wait for, with an outcome since the last look
+        # Routes that others wait for, with an outcome since the last look.
+        self._unseen: set[str | None] = set()
         self._in_hand: dict[str, Fingerprint] = {}  # claimed since then, or about to be
         self._awaited = {name for route in policy.routes.values() for name in route.after}
         self._paces: dict[str | None, Pace] = {}
@@ -68,8 +67,8 @@ class Dispatcher:
 
     # -- in every turn -----------------------------------------------------------------------------
 
-    def turn(self) -> list[Row]:
-        """Begin a look and a claim, where they are due; return what was claimed since the last turn."""
+    def turn(self) -> None:
+        """Begin a look and a claim, where they are due."""
         if not self._is_looking:
             self._watcher.soon()
         if not self._is_looking and self._clock() >= self._watcher.due_at:
@@ -78,8 +77,11 @@ class Dispatcher:
         if not self._is_claiming and (batch := self._batch()):
             self._is_claiming = True
             self._engine.chore("claim", self._claim(batch), self._claimed)
+
+    def taken(self) -> list[Row]:
+        """Hand over the files that were claimed since the last call: from now on they are under way."""
         taken, self._taken = self._taken, []
-        for row in taken:  # from now on they are under way
+        for row in taken:
             self._claiming[row.route] -= 1
         return taken
 
