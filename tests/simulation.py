@@ -15,7 +15,7 @@ import os
 import random
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -442,6 +442,51 @@ class Simulation:
 
 
 LOGIN_TARGET, SERVER_TARGET = Wire.way
+
+
+DISK_FAULTS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.ENOENT)
+TROUBLES = ("hold", "hold", "lost", "taken", "never", "token", "gateway", "500", "413")
+
+
+def disk_fault(
+    chance: random.Random, share: float, effect: str, path: str, numbers: Sequence[int] = DISK_FAULTS
+) -> OSError | None:
+    """Fail this share of effects."""
+    if chance.random() >= share:
+        return None
+    number = chance.choice(numbers)
+    if number == errno.ENOENT and effect in ("unlink", "rmdir"):
+        return None  # no system says of a file that is there that it is not
+    return OSError(number, os.strerror(number), path)
+
+
+def trouble(
+    chance: random.Random,
+    take: Callable[[], Answer],
+    *,
+    complete: bool,
+    doubt: Callable[[], None],
+    holds: Sequence[int],
+    waits: Sequence[float | None],
+) -> Reply | Outside:
+    """One of the ways in which a request goes wrong. `complete`: the server has the whole file, and cannot
+    refuse it now; `doubt` is told where the chunk may be there twice afterwards; `waits`: Retry-After."""
+    match chance.choice(TROUBLES):
+        case "lost" | "taken" as kind:
+            doubt()
+            return lost(kind == "taken", take)
+        case "never":
+            return never_sent()
+        case "token":
+            return Outside(LOGIN_TARGET, "refuses the client")
+        case "gateway":
+            doubt()
+            take()
+            return Reply(504, "gateway")
+        case "500" | "413" as status if not complete:
+            return Reply(int(status), "no")
+        case _:
+            return Reply(chance.choice(holds), "no", chance.choice(waits))
 
 
 def lost(taken: bool, take: Callable[[], Answer]) -> Outside:

@@ -10,7 +10,6 @@ names its seed: `python -m tests.agent.test_stories SEED` tells it alone, with t
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import shutil
@@ -24,7 +23,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from tests.simulation import LOGIN_TARGET, Simulation, lost, never_sent
+from tests.simulation import Simulation, disk_fault, trouble
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Outside
 from watcher.core.events import (
@@ -55,9 +54,7 @@ KINDS = {
     "queue": ("csv", "historical-data"),
 }
 POISON = b"poison"  # the server refuses what has this in it
-TROUBLES = ["hold", "hold", "lost", "taken", "never", "token", "gateway", "500", "413"]
 HOLDS = [408, 425, 429, 503, 401, 403, 404]
-DISK_FAULTS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.ENOENT]
 
 
 class Story:
@@ -108,12 +105,7 @@ class Story:
 
     def disk(self, effect: str, path: str) -> OSError | None:
         """Fail some effects."""
-        if self.chance.random() >= self.disk_trouble:
-            return None
-        number = self.chance.choice(DISK_FAULTS)
-        if number == errno.ENOENT and effect in ("unlink", "rmdir"):
-            return None  # no system says of a file that is there that it is not
-        return OSError(number, os.strerror(number), path)
+        return disk_fault(self.chance, self.disk_trouble, effect, path)
 
     def serve(self, push: Request, take: Callable[[], Answer]) -> Reply | Outside:
         """Answer one request, or not."""
@@ -123,27 +115,11 @@ class Story:
             return Reply(422, "poison")
         if self.chance.random() >= self.trouble:
             return wire.reply(take())
-        match self.chance.choice(
-            ["hold", "hold", "lost", "taken", "never", "token", "gateway", "500", "413"]
-        ):
-            case "lost":
-                self.doubts[dict(push.params)["pushToken"]] += 1
-                return lost(False, take)
-            case "taken":
-                self.doubts[dict(push.params)["pushToken"]] += 1
-                return lost(True, take)
-            case "never":
-                return never_sent()
-            case "token":
-                return Outside(LOGIN_TARGET, "refuses the client")
-            case "gateway":
-                self.doubts[dict(push.params)["pushToken"]] += 1
-                take()
-                return Reply(504, "gateway")
-            case "500" | "413" as status if not complete:
-                return Reply(int(status), "no")
-            case _:
-                return Reply(self.chance.choice(HOLDS), "no", self.chance.choice([None, 0.0, 3.0]))
+        token = dict(push.params)["pushToken"]
+        return trouble(
+            self.chance, take, complete=complete, doubt=lambda: self.doubts.update([token]), holds=HOLDS,
+            waits=[None, 0.0, 3.0],
+        )  # fmt: skip
 
     # -- the telling ---------------------------------------------------------------------------------
 

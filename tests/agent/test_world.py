@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from loguru import logger
 
-from tests.simulation import LOGIN_TARGET, Simulation, lost, never_sent
+from tests.simulation import Simulation, disk_fault, trouble
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Outside
 from watcher.report import log
@@ -70,37 +70,17 @@ class World(RuleBasedStateMachine):
             return Reply(422, "poison")
         if self.chance.random() >= self.trouble:
             return self.world.wire.reply(take())
-        kind = self.chance.choice(
-            ["hold", "hold", "lost", "taken", "never", "token", "gateway", "500", "413"]
+        return trouble(
+            self.chance, take, complete=complete, doubt=self.doubt, holds=HOLDS, waits=[None, 0.0, 3.0, 1e9]
         )
-        match kind:
-            case "lost":
-                self.resends += 1
-                return lost(False, take)
-            case "taken":
-                self.resends += 1
-                return lost(True, take)
-            case "never":
-                return never_sent()
-            case "token":
-                return Outside(LOGIN_TARGET, "refuses the client")
-            case "gateway":
-                self.resends += 1
-                take()
-                return Reply(504, "gateway")
-            case "500" | "413" if not complete:
-                return Reply(int(kind), "no")
-            case _:
-                return Reply(self.chance.choice(HOLDS), "no", self.chance.choice([None, 0.0, 3.0, 1e9]))
+
+    def doubt(self) -> None:
+        """A chunk may be there twice."""
+        self.resends += 1
 
     def disk(self, effect: str, path: str) -> OSError | None:
         """Fail some effects."""
-        if self.chance.random() >= self.disk_trouble:
-            return None
-        number = self.chance.choice(DISK_FAULTS)
-        if number == errno.ENOENT and effect in ("unlink", "rmdir"):
-            return None  # no system says of a file that is there that it is not
-        return OSError(number, os.strerror(number), path)
+        return disk_fault(self.chance, self.disk_trouble, effect, path, DISK_FAULTS)
 
     def meanwhile(self) -> None:
         """While the agent waits, people go on."""

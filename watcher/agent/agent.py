@@ -165,7 +165,10 @@ class Agent:
         self._engine.begin(run, parallel=route.parallel if route else 1)
 
     def _part(self, number: int, name: str) -> Part:
-        return Part(partial(from_the_journal, number, name, self._policy), self._effects.do)
+        return Part(
+            partial(from_the_journal, number, name, self._policy, partial(life, policy=self._policy)),
+            self._effects.do,
+        )
 
     def _ended(self, row: Row, seconds: float) -> None:
         self._stream.emit(ended(row, seconds))

@@ -15,7 +15,7 @@ from watcher.agent.drop_watcher import DropWatcher, Look
 from watcher.agent.engine import Engine
 from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
-from watcher.agent.runs import Awaited, Call
+from watcher.agent.runs import Awaited, Call, insist
 from watcher.core.errors import Outside
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, queues, route_name
@@ -169,12 +169,8 @@ class Dispatcher:
         self._unseen, self.is_stale = set(), False
         # That it can be read says nothing of a hold that a claim began: where files wait, a claim ends it.
         targets = () if any(self._queues.values()) else (self._policy.drop,)
-        while True:
-            try:
-                look = partial(self._watcher.look, again)
-                return await Call(look, targets=targets, blames=self._policy.drop)
-            except Outside:
-                targets = (self._policy.drop,)
+        look = partial(self._watcher.look, again)
+        return await insist(Call(look, targets=targets, blames=self._policy.drop))
 
     def _looked(self, look: Look, _seconds: float) -> None:
         self._is_looking = False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from watcher.agent.agent import ended
@@ -19,7 +20,7 @@ from watcher.commands.terminal import Bar, Terminal
 from watcher.core.errors import ConfigError, NotWhole, Unfit
 from watcher.core.events import ChunkSent, Event
 from watcher.core.holds import listed
-from watcher.core.life import by_hand_from_the_journal, life_by_hand
+from watcher.core.life import from_the_journal, life_by_hand
 from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
 from watcher.core.steps import Finish, Reject, Step
@@ -159,7 +160,8 @@ class _Sending:
         [row] = self._journal.claim([claim])
         self._bar.begin(shown(path.name), look.size)
         policy = replace(self._policy, work=folder_target(path.parent))
-        part = Part(lambda: by_hand_from_the_journal(row.id, path.name, found, policy), self._effects.do)
+        go_on = partial(life_by_hand, route=found, policy=policy)
+        part = Part(partial(from_the_journal, row.id, path.name, policy, go_on), self._effects.do)
         self._last = None
         script = life_by_hand(row, found, policy)
         self._engine.begin(Run(row.id, path.name, part, self._ended, self._world.clock(), script))

@@ -6,10 +6,11 @@ row says where to go on: whatever a step announces may have happened, and may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from typing import Any
 
-from watcher.core.acts import Choose, Clear, Inspect, Load, Move, Release, Turn
+from watcher.core.acts import Act, Choose, Clear, Inspect, Load, Move, Release, Turn
 from watcher.core.delivery import Delivery
 from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import FINAL, UNDECIDED, FileState, Placement, Receipt, Route, Row
@@ -27,16 +28,12 @@ async def life(row: Row, policy: Policy) -> Row:
     return row
 
 
-async def from_the_journal(number: int, name: str, policy: Policy) -> Row:
+async def from_the_journal(
+    number: int, name: str, policy: Policy, go_on: Callable[[Row], Coroutine[Act[Any], Any, Row]]
+) -> Row:
     """Go on with a file that something came in between: the journal says where."""
     await Clear(targets=(Target("file", name),))
-    return await life(await Load(number, targets=(policy.state,)), policy)
-
-
-async def by_hand_from_the_journal(number: int, name: str, route: Route, policy: Policy) -> Row:
-    """The same for a file that a person sends."""
-    await Clear(targets=(Target("file", name),))
-    return await life_by_hand(await Load(number, targets=(policy.state,)), route, policy)
+    return await go_on(await Load(number, targets=(policy.state,)))
 
 
 async def life_by_hand(row: Row, route: Route, policy: Policy) -> Row:
