@@ -232,8 +232,10 @@ class Agent:
                 dispatcher.look_now()  # one more: a file may have come meanwhile
         more = 0.0
         if not self._engine.holds.active:
-            # What is read, tried again after a server error, or settles for longer than that, goes on.
-            more = dispatcher.settling_seconds if idle else NEVER
+            # What is read, tried again after a server error, or settles for longer than that, goes on; and on
+            # a slow disk a look takes as long as it takes.
+            at_rest = self._is_resumed and idle and not dispatcher.is_at_it
+            more = dispatcher.settling_seconds if at_rest else NEVER
         return STILL_HELD if self._clock() > once.gives_up_at(more) else None
 
     def _shut_down(self) -> None:

@@ -93,7 +93,12 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits, as far as the last look tells, and nothing is about to be claimed."""
-        return not (self.waiting or self._is_claiming or self._is_looking)
+        return not (self.waiting or self.is_at_it)
+
+    @property
+    def is_at_it(self) -> bool:
+        """Whether a look or a claim is under way."""
+        return self._is_claiming or self._is_looking
 
     def close(self) -> None:
         """End watchdog's threads."""
