@@ -223,6 +223,6 @@ def test_once_waits_out_the_tries_of_a_server_error_however_short_its_patience(w
     world.server.always = answer(500)
     world.drop("agent_events.csv", rows(2))
 
-    assert world.run_once(patience=0.1) == 1
+    assert world.run_once(patience=0.1) == 4  # it was tried as often as it may be, and is a suspect
 
-    assert len(world.server.pushes()) == 4
+    assert len(world.server.pushes()) >= 4

@@ -14,6 +14,7 @@ from watcher.core.conversation import (
     Reply,
     Request,
     Smaller,
+    Suspected,
     Verdict,
 )
 from watcher.core.errors import LostAnswer, Outside
@@ -37,7 +38,12 @@ def conversation(
     unknown: bool = False,
 ) -> Conversation:
     return Conversation(
-        route, "token-1", server=SERVER, attempts=attempts, lost_answer=lost_answer, unknown=unknown
+        route,
+        "token-1",
+        server=Target("server", SERVER),
+        attempts=attempts,
+        lost_answer=lost_answer,
+        unknown=unknown,
     )
 
 
@@ -90,20 +96,20 @@ def test_every_chunk_of_a_good_upload_is_accepted() -> None:
 def test_a_chunk_that_never_left_is_sent_again_under_either_setting() -> None:
     for setting in ("resend", "new_token"):
         talk = conversation(lost_answer=setting)  # type: ignore[arg-type]
-        assert talk.no_answer(UNSENT) == Hold(UNSENT, start_over=False)
+        assert talk.no_answer(FIRST, UNSENT) == Hold(UNSENT, start_over=False)
         assert not talk.unknown
 
 
 def test_a_chunk_whose_answer_was_lost_is_sent_again_under_the_same_token() -> None:
     talk = conversation()
 
-    assert talk.no_answer(LOST) == Hold(LOST, start_over=False)
+    assert talk.no_answer(FIRST, LOST) == Hold(LOST, start_over=False)
     assert talk.unknown
     assert dict(talk.request(FIRST).params)["pushToken"] == "token-1"
 
 
 def test_a_chunk_whose_answer_was_lost_starts_the_file_over_with_new_token() -> None:
-    assert conversation(lost_answer="new_token").no_answer(LOST) == Hold(LOST, start_over=True)
+    assert conversation(lost_answer="new_token").no_answer(FIRST, LOST) == Hold(LOST, start_over=True)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_a_gateway_without_an_answer_counts_as_a_lost_one(status: int, lost: boo
 
 def test_a_409_to_the_resend_of_an_unanswered_last_chunk_means_that_it_had_landed() -> None:
     talk = conversation()
-    talk.no_answer(LOST)
+    talk.no_answer(LAST, LOST)
 
     [verdict] = answers(talk, LAST, 409)
 
@@ -136,8 +142,8 @@ def test_a_409_after_a_crash_means_the_same() -> None:
 
 def test_a_409_still_means_that_when_other_trouble_came_in_between() -> None:
     talk = conversation(attempts=5)
-    talk.no_answer(LOST)
-    talk.no_answer(UNSENT)
+    talk.no_answer(LAST, LOST)
+    talk.no_answer(LAST, UNSENT)
 
     assert isinstance(answers(talk, LAST, 503, 500, 409)[-1], Accepted)
 
@@ -148,34 +154,36 @@ def test_a_409_still_means_that_when_other_trouble_came_in_between() -> None:
 def test_any_other_409_fails_the_file(unknown: bool, chunk: Chunk) -> None:
     [verdict] = answers(conversation(unknown=unknown), chunk, 409)
 
-    assert isinstance(verdict, Refused)
-    assert (verdict.status, verdict.said) == (409, "words")
+    refused = refusal(verdict)
+    assert (refused.status, refused.said) == (409, "words")
 
 
 def test_a_lost_answer_is_forgotten_once_the_chunk_is_accepted() -> None:
     talk = conversation()
-    talk.no_answer(LOST)
+    talk.no_answer(FIRST, LOST)
 
     assert answers(talk, FIRST, 200) == [Accepted()]
     assert not talk.unknown
-    assert isinstance(answers(talk, LAST, 409)[0], Refused)
+    assert refusal(answers(talk, LAST, 409)[0])
 
 
-def test_a_500_is_tried_so_many_times_and_then_fails_the_file_with_the_servers_words() -> None:
+def test_a_500_is_tried_so_many_times_and_then_makes_the_file_a_suspect() -> None:
     first, second, third = answers(conversation(attempts=3), FIRST, 500, 500, 500)
 
     assert isinstance(first, Again)
     assert isinstance(second, Again)
     assert (first.attempt, second.attempt) == (1, 2)
-    assert isinstance(third, Refused)
-    assert (third.status, third.said) == (500, "words")
-    assert "3 times" in third.reason
+    refused = refusal(third)
+    assert (refused.status, refused.said) == (500, "words")
+    assert "3 times" in refused.reason
+    assert isinstance(third, Suspected)
+    assert not third.suspicion.at_once
 
 
 def test_a_hold_in_between_neither_counts_nor_forgives_a_500() -> None:
     verdicts = answers(conversation(attempts=2), FIRST, 500, 503, 503, 503, 500)
 
-    assert [type(verdict) for verdict in verdicts] == [Again, Hold, Hold, Hold, Refused]
+    assert [type(verdict) for verdict in verdicts] == [Again, Hold, Hold, Hold, Suspected]
 
 
 def test_each_chunk_has_its_own_attempts() -> None:
@@ -195,8 +203,7 @@ def test_a_chunk_that_is_too_large_is_halved_down_to_16_kib_and_then_fails_the_f
 
     assert sizes == [50_000, 25_000, SMALLEST_CHUNK_BYTES]
     assert SMALLEST_CHUNK_BYTES == 16 * 1024
-    assert isinstance(verdict, Refused)
-    assert "16,384 bytes" in verdict.reason
+    assert "16,384 bytes" in refusal(verdict).reason
 
 
 def test_what_is_halved_is_the_size_that_was_sent_not_the_one_that_was_allowed() -> None:
@@ -213,10 +220,66 @@ def test_a_json_document_that_is_too_large_fails_at_once_for_it_cannot_be_cut() 
 
 
 @pytest.mark.parametrize("status", [400, 415, 422, 418])
-def test_a_refusal_fails_the_file_with_the_servers_words(status: int) -> None:
+def test_the_first_refusal_fails_the_file_with_the_servers_words(status: int) -> None:
     [verdict] = answers(conversation(), FIRST, status)
 
+    refused = refusal(verdict)
+    assert refused.reason.startswith(f"HTTP {status}: ")
+    assert (refused.status, refused.said) == (status, "words")
+    assert refused.what_to_do
+    assert isinstance(verdict, Suspected)
+    assert verdict.suspicion.at_once
+
+
+@pytest.mark.parametrize("status", [400, 422, 413])
+def test_a_refusal_of_the_repeat_of_an_unanswered_last_chunk_says_that_it_may_be_complete(
+    status: int,
+) -> None:
+    large = Chunk(4, 100_000, b"", b"x" * 99_996, last=True)
+    for fault in (LOST, 500):
+        talk = conversation()
+        if isinstance(fault, int):
+            answers(talk, large, fault)
+        else:
+            talk.no_answer(large, fault)
+
+        refused = refusal(answers(talk, large, status)[0])
+
+        assert "may have completed it" in refused.reason
+        assert refused.what_to_do.startswith("look into the import history of the WFM first")
+
+
+def test_a_409_behind_a_500_to_the_last_chunk_means_that_it_had_landed() -> None:
+    assert isinstance(answers(conversation(), LAST, 500, 409)[-1], Accepted)
+
+
+def test_a_commit_without_an_answer_is_never_begun_anew() -> None:
+    """Under a new token the file would be there twice."""
+    talk = conversation(lost_answer="new_token", attempts=2)
+
+    first, second = talk.no_answer(LAST, LOST), talk.no_answer(LAST, LOST)
+
+    assert first == Hold(LOST, start_over=False)
+    assert isinstance(second, Suspected)
+    assert not second.start_over
+
+
+def test_a_chunk_that_is_lost_under_each_new_token_is_suspect_in_the_end() -> None:
+    talk = conversation(lost_answer="new_token", attempts=3)
+    second = Chunk(4, 8, b"c,d\n", b"c,d\n", last=False)
+    verdicts = []
+    for number in range(3):
+        assert answers(talk, FIRST, 200) == [Accepted()]
+        verdicts.append(talk.no_answer(second, LOST))
+        talk.renew(f"token-{number + 2}")
+
+    assert [type(verdict) for verdict in verdicts] == [Hold, Hold, Suspected]
+
+
+def refusal(verdict: Verdict) -> Refused:
+    """What the file fails with, if it is to blame."""
+    if isinstance(verdict, Suspected):
+        assert verdict.refused is not None
+        return verdict.refused
     assert isinstance(verdict, Refused)
-    assert verdict.reason.startswith(f"HTTP {status}: ")
-    assert (verdict.status, verdict.said) == (status, "words")
-    assert verdict.what_to_do
+    return verdict

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from watcher.core.conversation import Conversation, Hold, Reply
-from watcher.core.errors import LostAnswer, Outside
+from watcher.core.conversation import Conversation, Hold, Reply, Suspected
+from watcher.core.errors import CutOff, LostAnswer, Outside
 from watcher.core.faults import Follow, Scope, rule
 from watcher.core.model import Chunk, Route
 from watcher.core.target import Target
@@ -25,15 +25,15 @@ CHUNK = Chunk(0, 4, b"a,b\n", b"a,b\n", last=False)
     ("statuses", "follow"),
     [
         ((200, 201, 202, 204, 207, 299), Follow.ACCEPT),
-        ((408, 425, 429, 502, 503, 504), Follow.HOLD),
+        ((407, 408, 421, 423, 425, 429, 431, 502, 503, 504, 507, 511, *range(520, 531)), Follow.HOLD),
         ((401, 403), Follow.HOLD),
-        ((404, 405), Follow.HOLD),
+        ((402, 404, 405, 410, 411, 414, 417, 426, 451), Follow.HOLD),
         ((300, 301, 302, 303, 304, 307, 308, 399), Follow.HOLD),
         ((413,), Follow.HALVE),
-        ((500, 501, 505, 507, 511, 520, 599), Follow.AGAIN),
-        ((400, 409, 415, 422), Follow.FAIL),
-        ((402, 406, 410, 411, 414, 416, 418, 423, 428, 431, 451, 499), Follow.FAIL),
-        ((100, 101, 103), Follow.HOLD),
+        ((500, 501, 505, 510, 519, 531, 599), Follow.AGAIN),
+        ((400, 409, 415, 422), Follow.REFUSE),
+        ((406, 416, 418, 428, 499), Follow.REFUSE),
+        ((100, 101, 103, 600, 666, 999), Follow.HOLD),
     ],
     ids=lambda value: value.name if isinstance(value, Follow) else "-".join(map(str, value)),
 )
@@ -53,9 +53,8 @@ def test_every_status_has_words_and_every_one_that_stops_a_file_says_what_to_che
 @pytest.mark.parametrize(
     ("status", "target"),
     [
-        (503, SERVER),
-        (429, SERVER),
-        (401, SERVER),
+        *((status, SERVER) for status in (503, 429, 401, 421, 423, 431, 507, 511, 522, 530, 666)),
+        *((status, ROUTE.url) for status in (402, 410, 411, 414, 417, 426, 451)),
         (403, ROUTE.url),
         (404, ROUTE.url),
         (405, ROUTE.url),
@@ -72,6 +71,22 @@ def test_a_wrong_url_or_role_holds_one_endpoint_and_trouble_of_the_server_holds_
     assert (rule(status).scope is Scope.ENDPOINT) == (target == ROUTE.url)
 
 
+@pytest.mark.parametrize("status", [200, 204, 400, 409, 415, 422, 418])
+def test_a_web_page_where_the_api_should_answer_holds_the_endpoint(status: int) -> None:
+    """A login page, a block page, or nginx: "plain HTTP request was sent to HTTPS port"."""
+    verdict = conversation().answered(CHUNK, Reply(status, "<html>", html=True))
+
+    assert isinstance(verdict, Hold)
+    assert verdict.fault.target == Target("endpoint", ROUTE.url)
+    assert "web page" in verdict.fault.reason
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 413, 429, 500, 502, 503])
+def test_what_has_a_rule_of_its_own_keeps_it_as_a_web_page(status: int) -> None:
+    """A gateway says 413 and 503 with a page of its own."""
+    assert rule(status, html=True) == rule(status)
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504, 401, 403, 404])
 def test_retry_after_is_handed_on_with_the_hold(status: int) -> None:
     verdict = conversation().answered(CHUNK, Reply(status, retry_after=7.0))
@@ -86,18 +101,25 @@ def test_holds_have_no_end() -> None:
     assert all(isinstance(talk.answered(CHUNK, Reply(503)), Hold) for _ in range(1000))
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Outside(Target("server", SERVER), "refuses the connection"),
-        LostAnswer(Target("server", SERVER), "did not answer in time"),
-    ],
-    ids=["never sent", "no answer"],
-)
-def test_a_broken_connection_holds_the_target_and_never_fails_the_file(fault: Outside) -> None:
-    talk = conversation(attempts=2)
+def test_a_connection_that_is_refused_holds_the_server_without_end() -> None:
+    talk, fault = conversation(attempts=2), Outside(Target("server", SERVER), "refuses the connection")
 
-    assert [talk.no_answer(fault) for _ in range(100)] == [Hold(fault)] * 100
+    assert [talk.no_answer(CHUNK, fault) for _ in range(100)] == [Hold(fault)] * 100
+
+
+@pytest.mark.parametrize("kind", [LostAnswer, CutOff])
+def test_a_chunk_that_never_has_an_answer_holds_the_server_and_is_suspect_after_its_attempts(
+    kind: type[Outside],
+) -> None:
+    talk, fault = conversation(attempts=3), kind(Target("server", SERVER), "did not answer in time")
+
+    verdicts = [talk.no_answer(CHUNK, fault) for _ in range(5)]
+
+    assert [type(verdict) for verdict in verdicts] == [Hold, Hold, Suspected, Suspected, Suspected]
+    assert all(isinstance(verdict, Hold | Suspected) and verdict.fault is fault for verdict in verdicts)
+    assert isinstance(verdicts[2], Suspected)
+    assert verdicts[2].refused is None
+    assert talk.unknown == (kind is LostAnswer)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 302, 500, 503])
@@ -144,7 +166,9 @@ def test_a_fault_of_a_folder_is_outside_with_the_folder_as_its_target(number: in
 
 
 def conversation(attempts: int = 8) -> Conversation:
-    return Conversation(ROUTE, "token-1", server=SERVER, attempts=attempts, lost_answer="resend")
+    return Conversation(
+        ROUTE, "token-1", server=Target("server", SERVER), attempts=attempts, lost_answer="resend"
+    )
 
 
 def auth() -> ClientCredentials:

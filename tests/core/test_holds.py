@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from watcher.core.errors import Outside
-from watcher.core.holds import Holds, listed
+from watcher.core.errors import Outside, Proof
+from watcher.core.holds import FILE_CAPS, Holds, listed
 from watcher.core.target import Target
 
 SERVER, LOGIN = Target("server", "http://127.0.0.1:1"), Target("login", "http://127.0.0.1:2/token")
@@ -69,8 +69,9 @@ def test_a_success_lets_all_of_them_go(table: Table) -> None:
     table.now += 1
     table.holds.take(7, [SERVER])
 
-    (ended,) = table.holds.worked([SERVER], asked_at=table.now)
+    [ended], begun = table.holds.worked([SERVER], asked_at=table.now)
 
+    assert begun == []
     assert (ended.target, ended.tries) == (SERVER, 1)
     assert table.holds.active == ()
     assert all(table.may(file) for file in range(20))
@@ -115,8 +116,10 @@ def test_a_fault_of_a_request_that_was_under_way_lets_no_second_probe_in(table: 
     assert [file for file in range(20) if table.may(file)] == [7]
 
 
-@pytest.mark.parametrize(("asked", "wait"), [(7.0, 7), (86_400.0, CAP), (0.0, 1), (None, 1), (0.25, 0.25)])
-def test_the_servers_own_wait_is_honoured_up_to_the_cap(
+@pytest.mark.parametrize(
+    ("asked", "wait"), [(7.0, 7), (CAP + 1, CAP + 1), (86_400.0, 6 * 3600), (0.0, 1), (None, 1), (0.25, 0.25)]
+)
+def test_the_servers_own_wait_is_honoured_up_to_six_hours(
     table: Table, asked: float | None, wait: float
 ) -> None:
     table.fail(retry_after=asked)
@@ -144,9 +147,9 @@ def test_an_answer_to_a_request_from_before_the_fault_ends_no_hold(table: Table)
     table.now += 1
     table.fail(retry_after=60.0)
 
-    assert table.holds.worked([SERVER], asked_at=asked_at) == []
+    assert table.holds.worked([SERVER], asked_at=asked_at) == ([], [])
     assert [hold.target for hold in table.holds.active] == [SERVER]
-    assert len(table.holds.worked([SERVER], asked_at=table.now)) == 1
+    assert len(table.holds.worked([SERVER], asked_at=table.now)[0]) == 1
 
 
 def test_a_hold_keeps_its_beginning_and_has_the_last_reason(table: Table) -> None:
@@ -170,3 +173,54 @@ def test_new_settings_make_every_next_step_due(table: Table) -> None:
 
     assert table.may(1)
     assert table.holds.next_probe(table.now) is None
+
+
+ONE, OTHER = Target("endpoint", "http://127.0.0.1:1/a"), Target("endpoint", "http://127.0.0.1:1/b")
+
+
+def test_a_fault_that_one_endpoint_met_holds_that_alone_once_another_works(table: Table) -> None:
+    """503 of one import is no reason to hold the others."""
+    table.fail(narrow=ONE)
+    table.now += 1
+    assert table.holds.has_met([SERVER, ONE])
+    assert not table.holds.has_met([SERVER, OTHER])
+
+    [ended], [begun] = table.holds.worked([SERVER, OTHER], asked_at=table.now)
+
+    assert (ended.target, begun.target, begun.since) == (SERVER, ONE, SINCE)
+    assert [hold.target for hold in table.holds.active] == [ONE]
+    assert not table.fail(narrow=ONE)  # a further try: it is the endpoint's, not the server's
+    assert [hold.target for hold in table.holds.active] == [ONE]
+
+
+def test_a_server_is_back_for_all_that_met_its_fault_when_one_of_them_works(table: Table) -> None:
+    table.fail(narrow=ONE)
+    table.fail(narrow=OTHER)
+    table.now += 1
+
+    [ended], begun = table.holds.worked([SERVER, OTHER], asked_at=table.now)
+
+    assert (ended.target, begun) == (SERVER, [])
+
+
+def test_what_is_held_until_a_delivery_does_not_end_with_an_answer(table: Table) -> None:
+    table.fail(target=ONE, until=Proof.DELIVERY)
+    table.now += 1
+
+    assert table.holds.worked([ONE], asked_at=table.now, proof=Proof.ANSWER) == ([], [])
+    assert table.holds.worked([ONE], asked_at=table.now, proof=Proof.CHUNK) == ([], [])
+    assert len(table.holds.worked([ONE], asked_at=table.now, proof=Proof.DELIVERY)[0]) == 1
+
+
+def test_a_file_that_is_held_alone_is_tried_more_rarely_in_the_end_and_at_once_when_asked(
+    table: Table,
+) -> None:
+    file = Target("file", "a.csv")
+    for _ in range(20):
+        table.fail(target=file)
+        table.now += table.next_in(file)
+    table.fail(target=file)
+
+    assert table.next_in(file) == FILE_CAPS * CAP
+    table.holds.hurry(table.now, [file])
+    assert table.next_in(file) == 0

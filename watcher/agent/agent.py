@@ -211,10 +211,10 @@ class Agent:
             case FileDelivered(row) | FileFailed(row) | FileReturned(row) | FileVanished(row):
                 self._dispatcher.ended(row)
                 self._publisher.has_news = True
-            case HoldBegan():
+            case HoldBegan(target) if target.kind != "file":
                 self._dispatcher.held()
                 self._publisher.has_news = True
-            case HoldEnded() | Claimed():
+            case HoldBegan() | HoldEnded() | Claimed():
                 self._publisher.has_news = True
 
     # -- the end -----------------------------------------------------------------------------------

@@ -16,12 +16,20 @@ from watcher.agent.engine import Engine
 from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
 from watcher.agent.runs import Awaited, Call, insist
-from watcher.core.errors import Outside
+from watcher.core.errors import Outside, Proof
+from watcher.core.holds import Hold
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, queues, route_name
 from watcher.core.policy import Policy
 from watcher.core.settle import Wait
 from watcher.core.target import Target
+
+# So many files of a route are taken out of the drop folder to compare them, where all meet the same.
+MOST_COMPARED = 8
+# So many of a route may let others go first; with more it is hardly one file's fault.
+MOST_ASIDE = 100
+# What one endpoint met is compared with another after so many tries: most troubles are over by then.
+TRIES_BEFORE_OTHERS = 2
 
 
 class Claiming(Awaited[Claimed]):
@@ -87,8 +95,10 @@ class Dispatcher:
 
     @property
     def due_at(self) -> float:
-        """When the next look is due, by the clock."""
-        return NEVER if self._is_looking else self._watcher.due_at
+        """When the next look or the next probe is due, by the clock."""
+        look = NEVER if self._is_looking else self._watcher.due_at
+        probe = self._engine.holds.next_probe(self._clock()) if any(self._queues.values()) else None
+        return look if probe is None else min(look, probe)
 
     @property
     def is_idle(self) -> bool:
@@ -151,10 +161,10 @@ class Dispatcher:
         """Say why no file of this route may be claimed now, or None."""
         under_way = self._engine.runs.under_way + self._claiming
         if route is None:
-            why = "behind another file" if under_way[None] else None
+            why = "behind another file" if under_way[None] > self._aside(None) else None
             targets: tuple[Target, ...] = self._folders
         else:
-            ahead = self._pace(route.name).ahead
+            ahead = self._pace(route.name).ahead + self._aside(route.name)
             present = self._present + Counter(self._unseen)  # what came meanwhile goes first, too
             why = blocked(route, present=present, under_way=under_way, ahead=ahead)
             targets = (*self._folders, *self._policy.way, Target("endpoint", route.url))
@@ -162,9 +172,22 @@ class Dispatcher:
             return why
         for hold in self._engine.holds.held(targets):
             # A hold that nobody probes any more (its file changed, say) is probed by the next file.
-            if hold.next_at > self._clock() or self._engine.attended(hold.target):
+            waits = hold.next_at > self._clock() or self._engine.attended(hold.target)
+            if waits and not self._compares(hold, route, under_way):
                 return f"held: {hold.target}: {hold.reason}"
         return None
+
+    def _compares(self, hold: Hold, route: Route | None, under_way: Counter[str | None]) -> bool:
+        """Say whether a file of this route is wanted, to show whose fault it is what others met."""
+        if route is None or under_way[route.name] > self._aside(route.name):
+            return False
+        if hold.until is not Proof.ANSWER:
+            return self._aside(route.name) < MOST_COMPARED
+        endpoint = Target("endpoint", route.url)
+        return bool(hold.met) and endpoint not in hold.met and hold.tries >= TRIES_BEFORE_OTHERS
+
+    def _aside(self, route: str | None) -> int:
+        return min(MOST_ASIDE, self._engine.runs.aside[route])
 
     # -- chores ------------------------------------------------------------------------------------
 
@@ -199,7 +222,8 @@ class Dispatcher:
         for route, ready in self._queues.items():
             if ready and self._reason(ready[-1].route) is None:
                 parallel = ready[-1].route.parallel if ready[-1].route else 1
-                room = parallel + self._pace(route).most_ahead - self._engine.runs.under_way[route]
+                room = parallel + self._pace(route).most_ahead + self._aside(route)
+                room -= self._engine.runs.under_way[route]
                 batch += [ready.pop() for _ in range(min(len(ready), room))]
         for file in batch:
             del self.waiting[file.name]

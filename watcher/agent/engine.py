@@ -15,7 +15,7 @@ from watcher.agent.holding import NEVER, Holding
 from watcher.agent.lines import Lines
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.workers import Done, Workers
-from watcher.core.acts import Act, Clear, Commit, Free, Pause, Release, Tell, Turn
+from watcher.core.acts import Accuse, Act, Aside, Blame, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
 from watcher.core.errors import WatcherError
 from watcher.core.events import Crashed
 from watcher.core.model import Row
@@ -78,7 +78,8 @@ class Engine:
         now = self._clock()
         self._hold_the_late(now)
         while ready := self._next_in_line() or [task for task in self._waiting if self._due_at(task) <= now]:
-            for task in ready:
+            # Of those that wait for a server, one that did not meet its fault makes the better probe.
+            for task in sorted(ready, key=lambda task: self.holds.has_met(task.targets)):
                 # Not dropped by what came before, and no second probe of what that probes.
                 if task in self._waiting and self._due_at(task) <= now:
                     self._waiting.remove(task)
@@ -146,7 +147,8 @@ class Engine:
         act = task.act
         if self.stopping and act.at_stop != "begins":
             return NEVER
-        return max(task.not_before, self.holds.due_at(task.run.number, task.targets))
+        pace = self._holding.tempo.due_at if isinstance(act, Push) else 0.0
+        return max(task.not_before, pace, self.holds.due_at(task.run.number, task.targets))
 
     def _hand_out(self, task: Task, now: float) -> None:
         act, number = task.act, task.run.number
@@ -161,6 +163,8 @@ class Engine:
             self._commits.waiting.append(task)
         else:
             task.asked_at = now
+            if isinstance(act, Push):
+                self._holding.tempo.sent(now)
             self._flying.append(task)
             self._workers.do(task, partial(task.run.part.do, act))
 
@@ -171,18 +175,35 @@ class Engine:
             self._collect(task, result)  # a fault of ours, wherever it was: the script ends with it
             return
         value, fault = act.digested(result)
-        touched = task.targets if act.repeats or not isinstance(value, Exception) else ()
+        proof = act.proof(value)
+        touched = task.targets if proof is not None else ()
         if fault is not None:
             self._holding.failed(fault, number)
             # It meets its targets in their order: the fault of one says that those before it are there.
             touched = touched[: touched.index(fault.target)] if fault.target in touched else ()
-        self._holding.worked(touched, asked_at=task.asked_at)
+            if fault.target == task.run.target:
+                self._step_aside(task.run)
+        if proof is not None:
+            self._holding.worked(touched, asked_at=task.asked_at, proof=proof)
+            if isinstance(act, Push) and isinstance(value, tuple):
+                run = task.run
+                self._holding.heard(number, run.target, act, value[0], asked_at=task.asked_at)
+            self._passed(task.run)
         self.holds.leave(number, task.targets)
         if fault is not None and act.repeats and not task.maybe:
             task.met(fault)
             self._waiting.append(task)
         else:
             self._collect(task, value)
+
+    def _passed(self, run: Run) -> None:
+        if run.is_aside and not self.holds.held([run.target]):
+            self.runs.set_aside(run, False)
+
+    def _step_aside(self, run: Run) -> None:
+        """Others of its route go first."""
+        self.runs.set_aside(run, True)
+        run.rejoins = self.lines.leave(run.number) or run.rejoins
 
     def _hold_the_late(self, now: float) -> None:
         """Hold what an act waits for longer than is plausible.
@@ -223,6 +244,13 @@ class Engine:
                     self._stream.emit(event)
                 case Free():
                     value = not self.stopping and not self.holds.held(act.targets)
+                case Accuse(suspicion):
+                    alone = self.lines.is_alone(run.number)
+                    fault = self._holding.accuse(run.number, run.target, suspicion, alone=alone)
+                    value = Blame(fault)
+                case Aside(fault):
+                    self._holding.failed(fault, run.number)
+                    self._step_aside(run)
                 case Turn() if self._has_turn(run, act):
                     pass
                 case Release():
@@ -238,6 +266,9 @@ class Engine:
 
     def _has_turn(self, run: Run, act: Act[Any]) -> bool:
         assert isinstance(act, Turn)
+        if run.rejoins:
+            run.rejoins = False
+            self.lines.again(run.number, run.route)
         return not self.stopping and self.lines.reached(run.number, ahead=act.place == "front")
 
     def _next_in_line(self) -> list[Task]:
@@ -263,6 +294,7 @@ class Engine:
         self.lines.leave(run.number)
         self.holds.leave(run.number)
         self.faulty.discard(run.number)
+        self._holding.suspects.leave(run.number)
         self._holding.worked((run.target,))
         run.ended(result, self._clock() - run.began)
 
@@ -272,6 +304,7 @@ class Engine:
             raise error
         self._stream.emit(Crashed(f"the upload of {run.name}", error))
         self.faulty.add(run.number)
+        self._step_aside(run)
         self.holds.leave(run.number)
         self._holding.failed(run.fault(error), run.number)
         run.renewed = run.renewed or run.part

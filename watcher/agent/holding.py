@@ -1,37 +1,69 @@
-"""The table of holds, with everybody told when one begins and when it ends."""
+"""What is held, and by what evidence, with everybody told when a hold begins and when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from watcher.core.errors import Outside
+from watcher.core.acts import Push
+from watcher.core.conversation import Accepted, Verdict
+from watcher.core.errors import Outside, Proof
 from watcher.core.events import HoldBegan, HoldEnded
 from watcher.core.holds import Holds
+from watcher.core.suspects import Suspects, Suspicion
 from watcher.core.target import Target
+from watcher.core.tempo import Tempo
 from watcher.report.stream import Stream
 
 NEVER = float("inf")
 
 
 class Holding:
-    """All holds of this process; the control thread's."""
+    """All holds and suspects of this process; the control thread's."""
 
     def __init__(
         self, table: Holds, stream: Stream, *, clock: Callable[[], float], now: Callable[[], datetime]
     ) -> None:
         self.table = table
+        self.suspects = Suspects()
+        self.tempo = Tempo()
         self._stream = stream
         self._clock, self._now = clock, now
 
     def failed(self, fault: Outside, number: int = 0) -> None:
         """The act of this file met a fault: begin the hold, or make its next step longer."""
         now = self._clock()
+        if fault.busy:
+            self.tempo.refused()
         if hold := self.table.failed(number, fault, now=now, at=self._now()):
             self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, hold.next_at - now))
 
-    def worked(self, targets: Iterable[Target], *, asked_at: float = NEVER) -> None:
-        """End the holds on what an act came through that was asked for then."""
-        for hold in self.table.worked(targets, asked_at=asked_at):
-            seconds = self._clock() - hold.began
-            self._stream.emit(HoldEnded(hold.target, hold.reason, hold.since, seconds, hold.tries))
+    def worked(
+        self, targets: Sequence[Target], *, asked_at: float = NEVER, proof: Proof = Proof.DELIVERY
+    ) -> None:
+        """End the holds on what an act came through that was asked for then, where it proves enough."""
+        ended, begun = self.table.worked(targets, asked_at=asked_at, proof=proof)
+        now = self._clock()
+        for hold in ended:
+            self._stream.emit(HoldEnded(hold.target, hold.reason, hold.since, now - hold.began, hold.tries))
+        for hold in begun:
+            self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, max(0.0, hold.next_at - now)))
+
+    def accuse(self, number: int, target: Target, suspicion: Suspicion, *, alone: bool) -> Outside | None:
+        """Ask whose fault it is: returns what is to be held; None: it is the file's own."""
+        fault = self.suspects.accuse(number, suspicion, alone=alone)
+        if fault is not None and fault.target != target:
+            # From now on they wait for the same as this one, and not each for itself.
+            self.worked(self.suspects.alike(number))
+        return fault
+
+    def heard(self, number: int, target: Target, push: Push, verdict: Verdict, *, asked_at: float) -> None:
+        """What the server makes of a chunk of this file is evidence for it, and for others."""
+        talk, last, now = push.talk, push.chunk.last, self._clock()
+        if not isinstance(verdict, Accepted):
+            self.suspects.noticed(number, target, talk.endpoint, talk.server, at=now)
+            return
+        self.tempo.passed()
+        compared = self.suspects.passed(number, talk.endpoint, talk.server, last=last, asked_at=asked_at)
+        self.worked([target], proof=Proof.DELIVERY if last else Proof.CHUNK)
+        self.table.hurry(now, compared)

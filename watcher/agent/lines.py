@@ -20,11 +20,22 @@ class Lines:
         self._route[file] = route
         self._parallel[route] = parallel
 
-    def leave(self, file: int) -> None:
-        """Let the next one have its turn; who is in no line is none the wiser."""
-        if file in self._route:
-            self._lines[self._route.pop(file)].remove(file)
-            self.has_moved = True
+    def leave(self, file: int) -> bool:
+        """Let the next one have its turn; False: it is in no line."""
+        if file not in self._route:
+            return False
+        self._lines[self._route.pop(file)].remove(file)
+        self.has_moved = True
+        return True
+
+    def again(self, file: int, route: str | None) -> None:
+        """Take a place at the end of the line, for one that let others go first."""
+        self._lines[route].append(file)
+        self._route[file] = route
+
+    def is_alone(self, file: int) -> bool:
+        """Say whether no other file of its route is in its line."""
+        return file not in self._route or len(self._lines[self._route[file]]) == 1
 
     def reached(self, file: int, *, ahead: bool) -> bool:
         """Say whether it is a file's turn; with `ahead`, to be inspected. One in no line has its turn."""

@@ -57,6 +57,8 @@ class Run:
     script: Script
     route: str | None = None
     tasks: list[Task] = field(default_factory=list)  # what it waits for
+    is_aside: bool = False  # others of its route go first
+    rejoins: bool = False  # it left its place in line for that
     renewed: Part | None = None  # to go on with, as soon as it would have to wait
 
     @property
@@ -127,6 +129,7 @@ class Runs:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.under_way: Counter[str | None] = Counter()  # files, by route
+        self.aside: Counter[str | None] = Counter()  # those of them that let others go first
         self._clock = clock
         self._runs: dict[int, Run] = {}
         self._chores = 0
@@ -153,6 +156,13 @@ class Runs:
         del self._runs[run.number]
         if not run.is_chore:
             self.under_way[run.route] -= 1
+            self.set_aside(run, False)
+
+    def set_aside(self, run: Run, aside: bool) -> None:
+        """Others of a file's route go first, or not any more."""
+        if run.is_aside != aside and not run.is_chore:
+            self.aside[run.route] += 1 if aside else -1
+            run.is_aside = aside
 
     def drop_chores(self) -> None:
         """Let go of those of chores; a worker may still be at an act of one."""

@@ -10,11 +10,12 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
-from watcher.core.conversation import Conversation, Hold, Reply, Verdict
-from watcher.core.errors import Outside
+from watcher.core.conversation import Accepted, Conversation, Hold, Reply, Suspected, Verdict
+from watcher.core.errors import Outside, Proof
 from watcher.core.events import Event
 from watcher.core.model import Chunk, Placement, Receipt, Route, Row
 from watcher.core.steps import Step
+from watcher.core.suspects import Suspicion
 from watcher.core.target import Target
 
 T = TypeVar("T")
@@ -45,6 +46,10 @@ class Act(Generic[T]):
     def digested(self, result: object) -> tuple[object, Outside | None]:
         """Return what the coroutine gets (an exception is raised), and the fault that holds a target."""
         return result, result if isinstance(result, Outside) else None
+
+    def proof(self, value: object) -> Proof | None:
+        """Return what this result shows of the act's targets; None: nothing."""
+        return Proof.ANSWER if self.repeats or not isinstance(value, Exception) else None
 
 
 class Opened(Protocol):
@@ -166,10 +171,19 @@ class Push(Act["tuple[Verdict, Placement | None]"]):
             verdict: Verdict = self.talk.answered(self.chunk, result.reply)
             place = result.place
         elif isinstance(result, Outside) and result.target in self.targets:
-            verdict = self.talk.no_answer(result)
+            verdict = self.talk.no_answer(self.chunk, result)
         else:
             return result, result if isinstance(result, Outside) else None
-        return (verdict, place), verdict.fault if isinstance(verdict, Hold) else None
+        return (verdict, place), verdict.fault if isinstance(verdict, Hold | Suspected) else None
+
+    def proof(self, value: object) -> Proof | None:
+        """Return what the verdict shows of server and endpoint."""
+        match value:
+            case (Accepted(), _):
+                return Proof.DELIVERY if self.chunk.last else Proof.CHUNK
+            case (_, _):
+                return Proof.ANSWER
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,27 @@ class Turn(Act[None]):
     """Wait for one's place among the files of a route: in `front` it is inspected, then uploaded."""
 
     place: Literal["front", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Whose fault it is, as far as others show."""
+
+    outside: Outside | None  # what is to be held; None: the file itself is to blame
+
+
+@dataclass(frozen=True, slots=True)
+class Accuse(Act[Blame]):
+    """Ask whose fault it is, by comparison with other files."""
+
+    suspicion: Suspicion
+
+
+@dataclass(frozen=True, slots=True)
+class Aside(Act[None]):
+    """Begin this hold, and let others of the route go first; the next `Turn` is behind them."""
+
+    fault: Outside
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ Using API"). It knows no network, no journal, no clock and no file: the pipeline
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from watcher.core.errors import LostAnswer, Outside
-from watcher.core.faults import Follow, Scope, rule
+from watcher.core.errors import CutOff, LostAnswer, Outside
+from watcher.core.faults import Follow, Rule, Scope, rule
 from watcher.core.model import Chunk, Route
+from watcher.core.names import counted
+from watcher.core.suspects import Suspicion
 from watcher.core.target import Target
 
 # Under this size a chunk is not halved any more: a server that refuses 16 KiB refuses everything.
@@ -35,6 +38,7 @@ class Reply:
     status: int
     said: str = ""  # its body, cut, as text
     retry_after: float | None = None  # seconds
+    html: bool = False  # it is a web page
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,21 @@ class Refused:
     said: str = ""
 
 
-Verdict = Accepted | Hold | Again | Smaller | Refused
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """Perhaps the file's fault: others decide by comparison. Then it is `refused`, or may be tried otherwise;
+    else the same chunk goes out again, with `start_over` from the first one on, under a new push token."""
+
+    suspicion: Suspicion
+    refused: Refused | None = None
+    start_over: bool = False
+    fault: Outside | None = None  # what is held meanwhile
+
+
+Verdict = Accepted | Hold | Again | Smaller | Refused | Suspected
+
+_MAY_BE_COMPLETE = "; an earlier try of its last chunk had no answer, and may have completed it"
+_LOOK_FIRST = "look into the import history of the WFM first: the file may be complete there; if it is not, "
 
 
 class Conversation:
@@ -104,11 +122,16 @@ class Conversation:
         been taken already."""
         self._route = route
         self._push_token = push_token
-        self._server = server
+        self.server, self.endpoint = server, Target("endpoint", route.url)
         self._attempts = attempts
         self._new_token = lost_answer == "new_token"
         self._failures = 0  # answers in a row that may be the file's fault
+        self._cuts: Counter[int] = Counter()  # tries without an answer, by the first byte of the chunk
         self.unknown = unknown  # this chunk went out, and the server may have taken it without our knowing
+
+    def renew(self, push_token: str) -> None:
+        """Begin again under a new token; what was tried in vain is not forgotten."""
+        self._push_token, self.unknown = push_token, False
 
     def request(self, chunk: Chunk) -> Request:
         """Return the request for `chunk`. `lastChunk=true` is the commit: on the last chunk alone."""
@@ -118,46 +141,96 @@ class Conversation:
         params.append(("lastChunk", "true" if chunk.last else "false"))
         return Request(self._route.url, (*params, *self._route.params), self._route.content_type, chunk.body)
 
-    def no_answer(self, fault: Outside) -> Hold:
-        """Digest that no answer came: the chunk never left, or its answer was lost (`LostAnswer`)."""
+    def no_answer(self, chunk: Chunk, fault: Outside) -> Verdict:
+        """Digest that no answer came: the chunk never left, it broke off, or its answer was lost."""
         lost = isinstance(fault, LostAnswer)
         self.unknown = self.unknown or lost
-        return Hold(fault, start_over=lost and self._new_token)
+        if lost or isinstance(fault, CutOff):
+            fault.narrow = self.endpoint
+            return self._cut_off(chunk, fault, fault.reason, fault.check)
+        return Hold(fault)
 
     def answered(self, chunk: Chunk, reply: Reply) -> Verdict:
         """Digest the answer to `chunk`."""
-        means = rule(reply.status)
+        means = rule(reply.status, html=reply.html)
         why = f"HTTP {reply.status}: {means.meaning}"
         match means.follow:
             case Follow.ACCEPT:
-                self._failures, self.unknown = 0, False
-                return Accepted()
+                return self._accepted(chunk)
             case Follow.HOLD:
-                endpoint = Target("endpoint", self._route.url)
-                target = endpoint if means.scope is Scope.ENDPOINT else self._server
-                self.unknown = self.unknown or means.landed
-                fault = Outside(target, why, check=means.check, retry_after=reply.retry_after)
-                return Hold(fault, start_over=means.landed and self._new_token)
+                return self._held(chunk, reply, means, why)
             case Follow.AGAIN:
                 self._failures += 1
+                self.unknown = self.unknown or chunk.last  # it may have failed behind the commit
                 if self._failures < self._attempts:
                     return Again(self._failures, why)
-                reason = f"HTTP {reply.status}: the server failed on this chunk {self._failures} times"
-                return Refused(reason, means.check, reply.status, reply.said)
+                times = counted(self._failures, "time")
+                reason = f"HTTP {reply.status}: the server failed on this chunk {times}"
+                return self._refused(chunk, reply, reason, means.check, at_once=False)
             case Follow.HALVE:
                 return self._halved(chunk, reply)
-            case Follow.FAIL:
+            case Follow.REFUSE:
                 if reply.status == 409 and chunk.last and self.unknown:
-                    return Accepted("the last chunk had landed; only its answer was lost")
-                return Refused(why, means.check, reply.status, reply.said)
+                    return self._accepted(chunk, "the last chunk had landed; only its answer was lost")
+                return self._refused(chunk, reply, why, means.check)
 
-    def _halved(self, chunk: Chunk, reply: Reply) -> Smaller | Refused:
+    def _accepted(self, chunk: Chunk, note: str | None = None) -> Accepted:
+        self._failures, self.unknown = 0, False
+        del self._cuts[chunk.start]
+        return Accepted(note)
+
+    def _held(self, chunk: Chunk, reply: Reply, means: Rule, why: str) -> Verdict:
+        self.unknown = self.unknown or means.landed
+        target, narrow = self.endpoint, None
+        if means.scope is Scope.SERVER:
+            target, narrow = self.server, self.endpoint
+        fault = Outside(
+            target, why, check=means.check, retry_after=reply.retry_after, narrow=narrow, busy=means.busy
+        )
+        return self._cut_off(chunk, fault, why, means.check) if means.landed else Hold(fault)
+
+    def _cut_off(self, chunk: Chunk, fault: Outside, reason: str, check: str) -> Verdict:
+        """No answer of the server behind: its fault, or that of a chunk which it never gets through."""
+        # A commit is settled under its own token: otherwise the file may be there twice.
+        start_over = self.unknown and self._new_token and not chunk.last
+        self._cuts[chunk.start] += 1
+        if self._cuts[chunk.start] < self._attempts:
+            return Hold(fault, start_over)
+        times = counted(self._cuts[chunk.start], "time")
+        suspicion = Suspicion(
+            "no answer", f"this chunk had no answer {times}: {reason}", check, self.endpoint, self.server,
+            last=chunk.last, fails=False,
+        )  # fmt: skip
+        return Suspected(suspicion, start_over=start_over, fault=fault)
+
+    def _refused(
+        self, chunk: Chunk, reply: Reply, reason: str, what_to_do: str, *, at_once: bool = True
+    ) -> Suspected:
+        refused = self._final(chunk, reply, reason, what_to_do)
+        suspicion = Suspicion(
+            f"HTTP {reply.status}", refused.reason,
+            f"what the server said: {reply.said[:200]}" if reply.said else "the server's log",
+            self.endpoint, self.server, last=chunk.last, at_once=at_once,
+        )  # fmt: skip
+        return Suspected(suspicion, refused)
+
+    def _final(self, chunk: Chunk, reply: Reply, reason: str, what_to_do: str) -> Refused:
+        if chunk.last and self.unknown:
+            reason += _MAY_BE_COMPLETE
+            what_to_do = _LOOK_FIRST + what_to_do
+        return Refused(reason, what_to_do, reply.status, reply.said)
+
+    def _halved(self, chunk: Chunk, reply: Reply) -> Smaller | Refused | Suspected:
         size = len(chunk.body)
+        what_to_do = "ask for a higher limit on the server or its proxy, then drop the file again"
+        if size <= SMALLEST_CHUNK_BYTES:
+            # A limit under which nothing fits is hardly meant for this file.
+            reason = f"HTTP 413: the server refuses even a chunk of {size:,} bytes"
+            return self._refused(chunk, reply, reason, what_to_do)
         if self._route.format == "json" and self._route.split is None:
             too_large = f"the document ({size:,} bytes) is larger than the server takes in one request"
-        elif size <= SMALLEST_CHUNK_BYTES:
-            too_large = f"the server refuses even a chunk of {size:,} bytes"
+        elif chunk.last and self.unknown:
+            too_large = f"the last chunk ({size:,} bytes) is larger than the server takes"
         else:
             return Smaller(max(SMALLEST_CHUNK_BYTES, size // 2), start_over=self.unknown)
-        what_to_do = "ask for a higher limit on the server or its proxy, then drop the file again"
-        return Refused(f"HTTP 413: {too_large}", what_to_do, reply.status, reply.said)
+        return self._final(chunk, reply, f"HTTP 413: {too_large}", what_to_do)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from watcher.core.acts import (
+    Accuse,
+    Aside,
     Both,
     Clear,
     Cut,
@@ -23,13 +25,28 @@ from watcher.core.acts import (
     Turn,
 )  # fmt: skip
 from watcher.core.backoff import backoff
-from watcher.core.conversation import Accepted, Again, Conversation, Hold, Refused, Smaller, Verdict
+from watcher.core.conversation import (
+    SMALLEST_CHUNK_BYTES,
+    Accepted,
+    Again,
+    Conversation,
+    Hold,
+    Refused,
+    Smaller,
+    Suspected,
+    Verdict,
+)  # fmt: skip
 from watcher.core.errors import Outside, Unfit
 from watcher.core.events import ChunkSent, SmallerChunks, StartedOver, TryingAgain
 from watcher.core.model import FileState, Placement, Receipt, Row
 from watcher.core.policy import Policy, plausible
 from watcher.core.steps import Retrying, Sending, StartOver
 from watcher.core.target import Target
+
+_OWN_FAULT = (
+    "what is special about this file, and what stands between here and the server (limits on size or time);"
+    " `watcher withdraw` takes it out of the queue"
+)
 
 
 class Delivery:
@@ -39,6 +56,10 @@ class Delivery:
         """`moves`: its place in the done folder is chosen while its last chunk is under way."""
         self._row, self._found, self._policy, self._moves = row, found, policy, moves
         self._way = (*policy.way, Target("endpoint", found.route.url))
+        self._file = policy.file(row)
+        self._own_limit: int | None = (
+            None  # bytes of a chunk of this file, where larger ones never get through
+        )
         self._position = max(row.upload.position, found.start)  # behind the last acknowledged chunk
         self._chunks = row.upload.chunks  # acknowledged
         self._talk = self._conversation(unknown=row.upload.sending_to is not None)
@@ -54,7 +75,8 @@ class Delivery:
     async def _run(self) -> tuple[Row, Receipt, Placement | None]:
         upload, found = self._row.upload, self._found
         elsewhere = upload.destination not in (None, found.destination)
-        if elsewhere or (upload.sending_to is not None and self._policy.lost_answer == "new_token"):
+        unknown = upload.sending_to is not None and upload.sending_to != found.size
+        if elsewhere or (unknown and self._policy.lost_answer == "new_token"):
             # No operation is to have two halves; or a crash came between a chunk and its answer.
             await self._start_over()
         fresh = self._row.upload.sha256 is None
@@ -89,9 +111,10 @@ class Delivery:
                     piece = await self._smaller(piece, limit)
                     if start_over:
                         piece = await self._again_from_the_start()
-                case Refused(reason, what_to_do, status, said):
-                    lines = await Locate(found, chunk, targets=(self._policy.work,))
-                    raise Unfit(reason, what_to_do=what_to_do, lines=lines, status=status, said=said)
+                case Refused():
+                    raise await self._unfit(piece, verdict)
+                case Suspected():
+                    piece = await self._suspected(piece, verdict)
 
     async def _announce(self, piece: Piece) -> None:
         """Write down, in one commit, what is acknowledged and what goes out now; before a wait, the first."""
@@ -115,11 +138,50 @@ class Delivery:
         self._row = await self._policy.commit(StartOver(self._row, self._policy.new_token()))
         await Tell(StartedOver(self._row))
         self._position, self._chunks = self._found.start, 0
-        self._talk = self._conversation(unknown=False)
+        self._talk.renew(self._row.push_token)
 
     async def _again_from_the_start(self) -> Piece:
         await self._start_over()
         return await self._cut()
+
+    async def _suspected(self, piece: Piece, met: Suspected) -> Piece:
+        """Perhaps it is the file: others are asked. Returns what goes out next. Raises `Unfit`."""
+        await self._write_down()
+        fault = (await Accuse(met.suspicion)).outside
+        if fault is None and met.refused is not None:
+            raise await self._unfit(piece, met.refused)
+        if fault is None:
+            # Others get through: perhaps it is the size of this one.
+            smaller = await self._half(piece)
+            if smaller is not None:
+                return await self._again_from_the_start() if self._talk.unknown else smaller
+            reason = f"{met.suspicion.reason}; other files get through"
+            fault = Outside(self._file, reason, check=_OWN_FAULT, until=met.suspicion.proof)
+        await Aside(fault)
+        await Clear(targets=(self._file,))
+        await Turn("upload")
+        return await self._again_from_the_start() if met.start_over else piece
+
+    async def _unfit(self, piece: Piece, refused: Refused) -> Unfit:
+        """Return what the file fails with."""
+        lines = await Locate(self._found, piece.chunk, targets=(self._policy.work, self._file))
+        return Unfit(
+            refused.reason,
+            what_to_do=refused.what_to_do, lines=lines, status=refused.status, said=refused.said,
+        )  # fmt: skip
+
+    async def _half(self, piece: Piece) -> Piece | None:
+        """Cut the chunk smaller, for this file alone; None where that cannot be."""
+        chunk = piece.chunk
+        size = len(chunk.body)
+        if (chunk.last and self._talk.unknown) or size <= SMALLEST_CHUNK_BYTES:
+            return None
+        limit = max(SMALLEST_CHUNK_BYTES, size // 2)
+        smaller = await self._cut(limit=limit)
+        if smaller.chunk.end >= chunk.end:
+            return None
+        self._own_limit = limit
+        return smaller
 
     async def _smaller(self, piece: Piece, limit: int) -> Piece:
         """The server refuses the chunk's size: remember a smaller one for the route, if that can help."""
@@ -127,7 +189,7 @@ class Delivery:
         chunk, route = piece.chunk, self._found.route
         smaller = await self._cut(limit=limit)
         if smaller.chunk.end >= chunk.end:
-            lines = await Locate(self._found, chunk, targets=(self._policy.work,))
+            lines = await Locate(self._found, chunk, targets=(self._policy.work, self._file))
             raise Unfit(
                 f"HTTP 413: one record of {len(chunk.raw):,} bytes is larger than the server takes",
                 what_to_do="ask for a higher limit on the server or its proxy, or shorten the record",
@@ -144,7 +206,7 @@ class Delivery:
         end = upload.sending_to if upload.position == start and limit is None else None
         return Cut(
             self._found, start, limit or self._limit, end, before,
-            targets=(self._policy.work,), seconds=plausible(self._row),
+            targets=(self._policy.work, self._file), seconds=plausible(self._row),
         )  # fmt: skip
 
     async def _exchange(self, piece: Piece) -> tuple[Verdict, Piece | Placement | None]:
@@ -155,7 +217,7 @@ class Delivery:
             delivered = self._delivered() if self._moves else None
             return await Push(self._talk, chunk, found, delivered, targets=self._way, seconds=seconds)
         push = Push(self._talk, chunk, None, targets=self._way, seconds=seconds)
-        cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work,))
+        cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work, self._file))
         (verdict, _), ahead = await Both(push, Maybe(cut))
         return verdict, ahead
 
@@ -167,7 +229,8 @@ class Delivery:
     @property
     def _limit(self) -> int:
         route = self._found.route
-        return self._policy.limits.get(route.name, route.chunk_bytes)
+        learned = self._policy.limits.get(route.name, route.chunk_bytes)
+        return learned if self._own_limit is None else min(learned, self._own_limit)
 
     def _conversation(self, *, unknown: bool) -> Conversation:
         return Conversation(

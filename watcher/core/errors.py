@@ -5,7 +5,8 @@ WatcherError
 │   ├── NoJournal        ... because no agent ever ran here
 │   └── Outdated         ... because the journal is of an older version, and opened for reading alone
 ├── Outside              the fault lies outside the file: its target is held, nothing is lost
-│   └── LostAnswer       ... and whether the server took the request is not known
+│   ├── LostAnswer       ... and whether the server took the request is not known
+│   └── CutOff           ... and the server cannot have the whole request
 ├── NotWhole             the file is not what was looked at any more: look again later
 ├── Gone                 the claimed file is neither in the work folder nor where it was to go
 ├── Unfit                the fault lies in the file: it fails, with this reason
@@ -15,6 +16,7 @@ WatcherError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 from watcher.core.target import Target
 
@@ -42,25 +44,49 @@ class Outdated(ConfigError):
     """The journal is of an older version: whoever may write brings it up to date."""
 
 
-class Outside(WatcherError):
-    """A fault outside the file (network, server, credentials, disk): hold `target`, try again.
+class Proof(IntEnum):
+    """What shows that a fault is over."""
 
-    `target` is what is held, `reason` what happened, `check` what a person
-    should look at, `retry_after` the seconds that the server asked to wait, if it did.
-    """
+    ANSWER = 0  # that the target answers
+    CHUNK = 1  # that the server takes a chunk
+    DELIVERY = 2  # that it takes the last chunk of a file
+
+
+class Outside(WatcherError):
+    """A fault outside the file (network, server, credentials, disk): hold `target`, try again."""
 
     def __init__(
-        self, target: Target, reason: str, *, check: str = "", retry_after: float | None = None
+        self,
+        target: Target,
+        reason: str,
+        *,
+        check: str = "",
+        retry_after: float | None = None,
+        narrow: Target | None = None,
+        until: Proof = Proof.ANSWER,
+        busy: bool = False,
     ) -> None:
+        """`target` is what is held, `reason` what happened, `check` what a person should look at.
+
+        `retry_after`: the seconds that the server asked to wait; `narrow`: what is held instead where the
+        rest of `target` turns out to work; `until`: what ends the hold; `busy`: fewer requests are wanted.
+        """
         super().__init__(f"{target}: {reason}")
         self.target = target
         self.reason = reason
         self.check = check
         self.retry_after = retry_after
+        self.narrow = narrow
+        self.until = until
+        self.busy = busy
 
 
 class LostAnswer(Outside):
     """The request went out and no answer came: the server may have taken it, or not."""
+
+
+class CutOff(Outside):
+    """The connection broke before the whole request was sent: the server cannot have taken it."""
 
 
 class NotWhole(WatcherError):

@@ -12,8 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watcher.core.backoff import backoff
-from watcher.core.errors import Outside
+from watcher.core.errors import Outside, Proof
 from watcher.core.target import Target
+
+# A server is taken at its word for so long (`Retry-After`, RFC 9110 10.2.3), and no longer.
+LONGEST_RETRY_AFTER_SECONDS = 6 * 3600.0
+# A file that is held alone waits for so many of the longest steps: its request may be a burden each time.
+FILE_CAPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Hold:
     tries: int = 0
     next_at: float = 0.0  # no probe before
     prober: int | None = None  # the file whose act tries now
+    met: frozenset[Target] = frozenset()  # the parts of it where the fault was met
+    until: Proof = Proof.ANSWER  # what ends it
 
 
 class Holds:
@@ -64,33 +71,50 @@ class Holds:
 
         Requests that were under way when the hold began fail as well: that is no further step.
         """
-        known = self._table.get(fault.target)
-        hold = known or Hold(fault.target, fault.reason, at, began=now)
+        # Where a part of it is held already, the rest is known to work.
+        target = fault.narrow if fault.narrow in self._table else fault.target
+        known = self._table.get(target)
+        met = frozenset() if fault.narrow in (None, target) else frozenset({fault.narrow})
+        hold = known or Hold(target, fault.reason, at, began=now)
+        hold = replace(hold, reason=fault.reason, met=hold.met | met, until=max(hold.until, fault.until))
         if known and known.prober != file and (known.prober is not None or now < known.next_at):
-            self._put(replace(known, reason=fault.reason))
+            self._put(hold)
             return None
-        wait = backoff(hold.tries + 1, cap=self.cap, jitter=self._jitter())
+        cap = self.cap * FILE_CAPS if target.kind == "file" else self.cap
+        wait = backoff(hold.tries + 1, cap=cap, jitter=self._jitter())
         if fault.retry_after:
-            wait = min(fault.retry_after, self.cap)
+            wait = min(fault.retry_after, LONGEST_RETRY_AFTER_SECONDS)
         hold = replace(
-            hold, reason=fault.reason, check=fault.check, fault_at=now, tries=hold.tries + 1,
-            next_at=now + wait, prober=None,
-        )  # fmt: skip
+            hold, check=fault.check, fault_at=now, tries=hold.tries + 1, next_at=now + wait, prober=None
+        )
         self._put(hold)
         return None if known else hold
 
-    def worked(self, targets: Iterable[Target], *, asked_at: float) -> list[Hold]:
+    def worked(
+        self, targets: Sequence[Target], *, asked_at: float, proof: Proof = Proof.DELIVERY
+    ) -> tuple[list[Hold], list[Hold]]:
         """The one rule: an act that came through ends the holds on what it touched that began before it.
 
-        Others were under way when a server began to ask for patience: their answers say nothing. Returns the
-        holds that ended.
+        Others were under way when a server began to ask for patience: their answers say nothing. Where the
+        fault was met in other parts of the target alone, those stay held. Returns the holds that ended, and
+        those that began in their place.
         """
-        ended = [hold for hold in self.held(targets) if hold.fault_at <= asked_at]
+        ended = [hold for hold in self.held(targets) if hold.fault_at <= asked_at and hold.until <= proof]
+        begun = []
         for hold in ended:
             del self._table[hold.target]
+            if hold.met.isdisjoint(targets):
+                parts = sorted(hold.met - self._table.keys(), key=str)
+                begun += [replace(hold, target=part, met=frozenset(), prober=None) for part in parts]
+        self._table |= {hold.target: hold for hold in begun}
         if ended:
             self._tell()
-        return ended
+        return ended, begun
+
+    def has_met(self, targets: Iterable[Target]) -> bool:
+        """Say whether what is held was met in these parts of it: others make the better probe."""
+        parts = frozenset(targets)
+        return any(not hold.met.isdisjoint(parts) for hold in self.held(parts))
 
     def leave(self, file: int, targets: Iterable[Target] | None = None) -> None:
         """What this file did said nothing about these (by default: any) that it probed: another may try."""
@@ -98,9 +122,9 @@ class Holds:
             if hold.prober == file:
                 self._put(replace(hold, prober=None))
 
-    def hurry(self, now: float) -> None:
-        """Settings changed, and may be the cure: every next step is due."""
-        for hold in self.active:
+    def hurry(self, now: float, targets: Iterable[Target] | None = None) -> None:
+        """Something changed that may be the cure: the next step on these (by default: on all) is due."""
+        for hold in self.active if targets is None else self.held(targets):
             self._put(replace(hold, next_at=min(hold.next_at, now)))
 
     def next_probe(self, now: float) -> float | None:

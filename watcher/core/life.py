@@ -81,11 +81,11 @@ async def _filed(row: Row, policy: Policy) -> Row:
     """Move the file to where its verdict puts it; where that name is taken by now, another is chosen."""
     folder = _FOLDERS[row.state](policy)
     if row.place.target is None:
-        chosen = await Choose(row, targets=(folder,))
+        chosen = await Choose(row, targets=(folder, policy.file(row)))
         assert chosen.target is not None
         row = await policy.commit(Plan(row, chosen.target, chosen.aside))
     try:
-        if await Move(row, targets=(policy.work, folder), seconds=plausible(row)):
+        if await Move(row, targets=(policy.work, folder, policy.file(row)), seconds=plausible(row)):
             return await policy.commit(Finish(row), lazy=True)
     except Gone:
         reason = f"it was {row.state}, and somebody took it before it could be moved"
@@ -113,7 +113,7 @@ async def _sent(
             route,
             policy.limits.get(row.route or ""),
             moves,
-            targets=(policy.work, policy.state),
+            targets=(policy.work, policy.state, policy.file(row)),
             seconds=plausible(row),
         )
         try:

@@ -43,6 +43,10 @@ class Policy:
         """The time, as the journal has it."""
         return utc_text(self.clock())
 
+    def file(self, row: Row) -> Target:
+        """Return what is held where the fault is in the way of this file alone."""
+        return Target("file", row.name)
+
     def commit(self, step: Step, *, lazy: bool = False) -> Commit:
         """Return the act that writes a step down."""
         return Commit(step, lazy, targets=(self.state,))
