@@ -1,0 +1,139 @@
+"""Pure: is it the file, or is it everybody? Decided by comparison, for what one answer cannot tell.
+
+A file whose chunk is refused, failed on or cut off again and again is a suspect: it steps aside, and others
+make the probe. Where one of them is delivered and the suspect then fails once more, the fault is the file's.
+Where another meets the same, it lies outside, and nobody fails. With nobody to compare with, the file alone
+is held. A table: it waits for nothing and knows no clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from watcher.core.errors import Outside, Proof
+from watcher.core.target import Target
+
+# So many files may fail of one refusal, without a delivery between, where their own route has no other.
+MOST_FAILED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a file met that may be its own fault."""
+
+    sign: str  # what all who meet the same have in common: "HTTP 500"
+    reason: str
+    check: str  # what a person should look at, where it is not the file
+    endpoint: Target
+    server: Target
+    last: bool  # it was the last chunk: no other proves anything
+    fails: bool = True  # if it is the file's fault it fails; else it may be tried otherwise
+    at_once: bool = False  # the first of its kind fails without comparison
+
+    @property
+    def proof(self) -> Proof:
+        """What shows that it is over."""
+        return Proof.DELIVERY if self.last else Proof.CHUNK
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """A file whose chunk did not pass."""
+
+    target: Target
+    endpoint: Target
+    server: Target
+    since: float
+    suspicion: Suspicion | None = None  # None: it tries again, and is no suspect yet
+    compared: bool = False  # another file of its endpoint was delivered since
+    elsewhere: bool = False  # another of the server was
+
+
+class Suspects:
+    """All suspects of this process. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Trouble] = {}
+        self._failed: Counter[tuple[Target, str]] = Counter()  # since the endpoint's last delivery
+
+    def noticed(self, file: int, target: Target, endpoint: Target, server: Target, *, at: float) -> None:
+        """A chunk of this file did not pass: what is delivered from now on is compared with it."""
+        known = self._open.get(file)
+        if known is None or known.endpoint != endpoint:
+            self._open[file] = _Trouble(target, endpoint, server, at)
+
+    def accuse(self, file: int, met: Suspicion, *, alone: bool) -> Outside | None:
+        """Say what is to be held, this file alone or more; None: the fault is the file's.
+
+        It was `noticed`. `alone`: no other file of its route is under way.
+        """
+        key = (met.endpoint, met.sign)
+        known = self._open[file]
+        others = [
+            other.endpoint
+            for number, other in self._open.items()
+            if number != file
+            and other.suspicion is not None
+            and other.suspicion.sign == met.sign
+            and other.server == met.server
+        ]
+        first = met.at_once and not self._failed[key] and met.endpoint not in others
+        nobody_else = alone and not others and self._failed[key] < MOST_FAILED
+        if first or known.compared or (known.elsewhere and nobody_else):
+            if met.fails:
+                self._failed[key] += 1
+                del self._open[file]
+            return None
+        self._open[file] = replace(known, suspicion=met)
+        if others or not met.fails:
+            # Without an answer it is the server that is held, as it was before, and others probe it next.
+            everybody = bool(others) and met.fails
+            where = met.endpoint if met.endpoint in others and met.fails else met.server
+            narrow = None if everybody else met.endpoint
+            reason = f"{met.reason}; other files meet the same" if others else met.reason
+            return Outside(where, reason, check=met.check, until=met.proof, narrow=narrow)
+        reason = f"{met.reason}; no other file shows yet whose fault it is"
+        return Outside(known.target, reason, check=met.check, until=met.proof)
+
+    def failed_before(self, endpoint: Target, sign: str) -> None:
+        """A file failed of this before the agent was started, and nothing was delivered since."""
+        self._failed[endpoint, sign] += 1
+
+    def alike(self, file: int) -> list[Target]:
+        """Return the files that met the same as this one, and itself."""
+        met = self._open[file].suspicion
+        return [
+            other.target
+            for other in self._open.values()
+            if met is not None and other.suspicion is not None and other.suspicion.sign == met.sign
+        ]
+
+    def passed(
+        self, file: int, endpoint: Target, server: Target, *, last: bool, asked_at: float
+    ) -> list[Target]:
+        """A chunk was accepted: return the files that are compared with this now, and may try again.
+
+        `last`: it was the last one, and the file is delivered; `asked_at`: when it went out.
+        """
+        known = self._open.get(file)
+        if known and (last or known.suspicion is None or not known.suspicion.last):
+            del self._open[file]
+        if not last:
+            return []
+        for key in [key for key in self._failed if key[0] == endpoint]:
+            del self._failed[key]
+        compared = []
+        for number, other in self._open.items():
+            if number == file or other.server != server or other.since > asked_at:
+                continue
+            same = other.endpoint == endpoint
+            fresh = replace(other, compared=other.compared or same, elsewhere=True)
+            if fresh != other:
+                self._open[number] = fresh
+                compared.append(other.target)
+        return compared
+
+    def leave(self, file: int) -> None:
+        """A file came to its end."""
+        self._open.pop(file, None)
