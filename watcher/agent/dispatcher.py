@@ -16,7 +16,7 @@ from watcher.agent.engine import Engine
 from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
 from watcher.agent.runs import Awaited, Call, insist
-from watcher.core.errors import Outside, Proof
+from watcher.core.errors import Outside
 from watcher.core.holds import Hold
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, queues, route_name
@@ -181,7 +181,7 @@ class Dispatcher:
         """Say whether a file of this route is wanted, to show whose fault it is what others met."""
         if route is None or under_way[route.name] > self._aside(route.name):
             return False
-        if hold.until is not Proof.ANSWER:
+        if self._aside(route.name):
             return self._aside(route.name) < MOST_COMPARED
         endpoint = Target("endpoint", route.url)
         return bool(hold.met) and endpoint not in hold.met and hold.tries >= TRIES_BEFORE_OTHERS

@@ -17,7 +17,7 @@ from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.workers import Done, Workers
 from watcher.core.acts import Accuse, Act, Aside, Blame, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
 from watcher.core.errors import WatcherError
-from watcher.core.events import Crashed
+from watcher.core.events import Crashed, SteppedAside
 from watcher.core.model import Row
 from watcher.core.steps import Step
 from watcher.core.target import Target
@@ -203,7 +203,9 @@ class Engine:
     def _step_aside(self, run: Run) -> None:
         """Others of its route go first."""
         self.runs.set_aside(run, True)
-        run.rejoins = self.lines.leave(run.number) or run.rejoins
+        if self.lines.leave(run.number):
+            run.rejoins = True
+            self._stream.emit(SteppedAside(run.name))
 
     def _hold_the_late(self, now: float) -> None:
         """Hold what an act waits for longer than is plausible.
@@ -294,8 +296,7 @@ class Engine:
         self.lines.leave(run.number)
         self.holds.leave(run.number)
         self.faulty.discard(run.number)
-        self._holding.suspects.leave(run.number)
-        self._holding.worked((run.target,))
+        self._holding.left(run.number, run.target)
         run.ended(result, self._clock() - run.began)
 
     def _crashed(self, run: Run, error: Exception) -> None:

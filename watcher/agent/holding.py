@@ -57,6 +57,11 @@ class Holding:
             self.worked(self.suspects.alike(number))
         return fault
 
+    def left(self, number: int, target: Target) -> None:
+        """A file came to its end: what rests on its word alone is over."""
+        baseless = self.suspects.leave(number)
+        self.worked([target, *(h.target for h in self.table.held(baseless) if h.until is not Proof.ANSWER)])
+
     def heard(self, number: int, target: Target, push: Push, verdict: Verdict, *, asked_at: float) -> None:
         """What the server makes of a chunk of this file is evidence for it, and for others."""
         talk, last, now = push.talk, push.chunk.last, self._clock()

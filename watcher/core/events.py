@@ -154,6 +154,13 @@ class TryingAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class SteppedAside:
+    """What is in the way of this file may not be in the way of others: they go first."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SmallerChunks:
     """The server refuses the size of a chunk."""
 
@@ -216,6 +223,6 @@ class Crashed:
 Event: TypeAlias = (
     Started | StatusPage | Stopped | ReloadAccepted | ReloadRefused | Warned | FolderCreated
     | ObserverRestarted | Resumed | Claimed | ChunkSent | FileDelivered | FileFailed | FileReturned
-    | FileVanished | HoldBegan | HoldEnded | TryingAgain | SmallerChunks | StartedOver | NotifyFails
-    | NotifyWorks | NotifyLost | FileRemoved | HistoryRemoved | Crashed
+    | FileVanished | HoldBegan | HoldEnded | TryingAgain | SmallerChunks | SteppedAside | StartedOver
+    | NotifyFails | NotifyWorks | NotifyLost | FileRemoved | HistoryRemoved | Crashed
 )  # fmt: skip

@@ -33,7 +33,9 @@ class Suspicion:
 
     @property
     def proof(self) -> Proof:
-        """What shows that it is over."""
+        """What shows that it is over; where no answer came, any answer does."""
+        if not self.fails:
+            return Proof.ANSWER
         return Proof.DELIVERY if self.last else Proof.CHUNK
 
 
@@ -134,6 +136,11 @@ class Suspects:
                 compared.append(other.target)
         return compared
 
-    def leave(self, file: int) -> None:
-        """A file came to its end."""
-        self._open.pop(file, None)
+    def leave(self, file: int) -> tuple[Target, ...]:
+        """A file came to its end; returns what no other file is a suspect at any more."""
+        left = self._open.pop(file, None)
+        if left is None or left.suspicion is None:
+            return ()
+        others = [other for other in self._open.values() if other.suspicion is not None]
+        kept = {target for other in others for target in (other.endpoint, other.server)}
+        return tuple(target for target in (left.endpoint, left.server) if target not in kept)

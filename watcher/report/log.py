@@ -40,6 +40,7 @@ from watcher.core.events import (
     Started,
     StartedOver,
     StatusPage,
+    SteppedAside,
     Stopped,
     TryingAgain,
     Warned,
@@ -121,7 +122,7 @@ def _told(event: Event) -> _Told:
             return _of_a_file(event)
         case FileDelivered() | FileFailed() | FileReturned() | FileVanished():
             return _of_its_end(event)
-        case HoldBegan() | HoldEnded() | SmallerChunks():
+        case HoldBegan() | HoldEnded() | SmallerChunks() | SteppedAside():
             return _of_what_is_outside(event)
         case NotifyFails() | NotifyWorks() | NotifyLost():
             return _of_notices(event)
@@ -177,7 +178,7 @@ def _of_its_end(event: FileDelivered | FileFailed | FileReturned | FileVanished)
             return "WARNING", "vanished", "{name}: {reason}", _of(row) | {"reason": outcome.reason}
 
 
-def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks) -> _Told:
+def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks | SteppedAside) -> _Told:
     match event:
         case HoldBegan(target, reason, check, seconds):
             words = "holding {target}: {reason}; next try in {seconds} s, and so on without end{hint}"
@@ -185,9 +186,12 @@ def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks) -> _Told:
             fields["hint"] = f"; check: {check}" if check else ""
             return "WARNING", "hold_began", words, fields
         case HoldEnded(target, _, _, seconds, tries):
-            words = "{target} is back after {seconds} s and {tries} tries"
+            back = "held no longer" if target.kind == "file" else "back"
+            words = "{target} is " + back + " after {seconds} s and {tries} tries"
             fields = {"target": str(target), "seconds": round(seconds, 1), "tries": tries}
             return "INFO", "hold_ended", words, fields
+        case SteppedAside(name):
+            return "DEBUG", "stepped_aside", "{name}: lets others of its route go first", {"name": name}
         case SmallerChunks(route, limit):
             words = "{route}: the server refuses the size: chunks of at most {limit} bytes from now on;"
             fields = {"route": route, "limit": limit}
