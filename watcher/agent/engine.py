@@ -12,12 +12,12 @@ from typing import Any
 
 from watcher.agent.batches import Batches
 from watcher.agent.holding import NEVER, Holding
-from watcher.agent.lines import Lines
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
+from watcher.agent.turns import Turns
 from watcher.agent.workers import Done, Workers
-from watcher.core.acts import Accuse, Act, Aside, Blame, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
+from watcher.core.acts import Accuse, Aside, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
 from watcher.core.errors import WatcherError
-from watcher.core.events import Crashed, SteppedAside
+from watcher.core.events import Crashed
 from watcher.core.model import Row
 from watcher.core.steps import Step
 from watcher.core.target import Target
@@ -38,7 +38,6 @@ class Engine:
     ) -> None:
         """`apply` writes steps down, as `Journal.apply` does; `clock` in monotonic seconds."""
         self.holds = holding.table
-        self.lines = Lines()
         self.runs = Runs(clock)
         self.stopping = False
         self.faulty: set[int] = set()  # files that are held by a fault of ours
@@ -46,7 +45,6 @@ class Engine:
         self._apply, self._clock = apply, clock
         self._holding = holding
         self._waiting: list[Task] = []
-        self._in_line: list[Task] = []  # those that wait for their turn
         self._flying: list[Task] = []
         self._commits = Batches()
 
@@ -55,7 +53,7 @@ class Engine:
     def begin(self, run: Run, *, parallel: int = 1) -> None:
         """Begin the script of a file, behind the others of its route: `parallel` are uploaded at a time."""
         self.runs.add(run)
-        self.lines.join(run.number, run.route, parallel)
+        self._turns.join(run, parallel)
         self._resume(run, None)
 
     def chore(self, name: str, script: Script, ended: Callable[[Any, float], None]) -> None:
@@ -77,8 +75,11 @@ class Engine:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
         self._hold_the_late(now)
-        while ready := self._next_in_line() or [task for task in self._waiting if self._due_at(task) <= now]:
-            # Of those that wait for a server, one that did not meet its fault makes the better probe.
+        while True:
+            self._waiting += [] if self.stopping else self._turns.next()
+            if not (ready := [task for task in self._waiting if self._due_at(task) <= now]):
+                break
+            # One that did not meet a server's fault itself makes the better probe of it.
             for task in sorted(ready, key=lambda task: self.holds.has_met(task.targets)):
                 # Not dropped by what came before, and no second probe of what that probes.
                 if task in self._waiting and self._due_at(task) <= now:
@@ -86,8 +87,7 @@ class Engine:
                     self._hand_out(task, now)
         for run in [run for run in self.runs.files if run.renewed and self._rests(run)]:
             self._renew(run)
-        busy = bool(self._flying) and not self.stopping
-        self._write(now, busy=busy)
+        self._write(now, busy=(busy := bool(self._flying) and not self.stopping))
         due = [*map(self._due_at, self._waiting), *(task.late_at for task in self._flying)]
         return min([self._commits.due_at(busy=busy), *due])
 
@@ -119,7 +119,7 @@ class Engine:
     def _forget(self, which: Callable[[Task], bool]) -> None:
         """Nobody waits for these any more; what a worker is at, it does for nothing."""
         self._waiting = [task for task in self._waiting if not which(task)]
-        self._in_line = [task for task in self._in_line if not which(task)]
+        self._turns.forget(which)
         self._flying = [task for task in self._flying if not which(task)]
 
     def stop(self) -> None:
@@ -139,7 +139,7 @@ class Engine:
         finally:
             # What a worker may still read is left alone.
             self.runs.close(busy={task.run for task in self._flying if not isinstance(task.act, Commit)})
-            self._waiting, self._in_line = [], []
+            self._waiting, self._turns.waiting = [], []
 
     # -- acts --------------------------------------------------------------------------------------
 
@@ -182,30 +182,18 @@ class Engine:
             # It meets its targets in their order: the fault of one says that those before it are there.
             touched = touched[: touched.index(fault.target)] if fault.target in touched else ()
             if fault.target == task.run.target:
-                self._step_aside(task.run)
+                self._turns.step_aside(task.run)
         if proof is not None:
             self._holding.worked(touched, asked_at=task.asked_at, proof=proof)
-            if isinstance(act, Push) and isinstance(value, tuple):
-                run = task.run
-                self._holding.heard(number, run.target, act, value[0], asked_at=task.asked_at)
-            self._passed(task.run)
+            self._holding.heard(number, task.run.target, act, value, asked_at=task.asked_at)
+            if not self.holds.held([task.run.target]):
+                self.runs.set_aside(task.run, False)
         self.holds.leave(number, task.targets)
         if fault is not None and act.repeats and not task.maybe:
             task.met(fault)
             self._waiting.append(task)
         else:
             self._collect(task, value)
-
-    def _passed(self, run: Run) -> None:
-        if run.is_aside and not self.holds.held([run.target]):
-            self.runs.set_aside(run, False)
-
-    def _step_aside(self, run: Run) -> None:
-        """Others of its route go first."""
-        self.runs.set_aside(run, True)
-        if self.lines.leave(run.number):
-            run.rejoins = True
-            self._stream.emit(SteppedAside(run.name))
 
     def _hold_the_late(self, now: float) -> None:
         """Hold what an act waits for longer than is plausible.
@@ -246,17 +234,15 @@ class Engine:
                     self._stream.emit(event)
                 case Free():
                     value = not self.stopping and not self.holds.held(act.targets)
-                case Accuse(suspicion):
-                    alone = self.lines.is_alone(run.number)
-                    fault = self._holding.accuse(run.number, run.target, suspicion, alone=alone)
-                    value = Blame(fault)
+                case Accuse(met):
+                    value = self._holding.accuse(run.number, run.target, met, alone=self._turns.is_alone(run))
                 case Aside(fault):
                     self._holding.failed(fault, run.number)
-                    self._step_aside(run)
-                case Turn() if self._has_turn(run, act):
+                    self._turns.step_aside(run)
+                case Turn() if not self.stopping and self._turns.has(run, act):
                     pass
                 case Release():
-                    self.lines.leave(run.number)
+                    self._turns.leave(run)
                 case _:
                     break
         run.tasks = tasks_of(run, act, self._clock())
@@ -264,24 +250,7 @@ class Engine:
             if task.maybe and self._due_at(task) > self._clock():
                 task.is_done = True  # it would have to wait
             else:
-                (self._in_line if isinstance(task.act, Turn) else self._waiting).append(task)
-
-    def _has_turn(self, run: Run, act: Act[Any]) -> bool:
-        assert isinstance(act, Turn)
-        if run.rejoins:
-            run.rejoins = False
-            self.lines.again(run.number, run.route)
-        return not self.stopping and self.lines.reached(run.number, ahead=act.place == "front")
-
-    def _next_in_line(self) -> list[Task]:
-        """Return those whose turn it is by now: they wait for nothing else."""
-        if not self.lines.has_moved:
-            return []
-        self.lines.has_moved = False
-        found = [task for task in self._in_line if self._has_turn(task.run, task.act)]
-        self._in_line = [task for task in self._in_line if task not in found]
-        self._waiting += found
-        return found
+                (self._turns.waiting if isinstance(task.act, Turn) else self._waiting).append(task)
 
     def _collect(self, task: Task, value: object) -> None:
         task.is_done, task.result = True, None if task.maybe and isinstance(value, Exception) else value
@@ -293,7 +262,7 @@ class Engine:
 
     def _end(self, run: Run, result: object) -> None:
         self.runs.remove(run)
-        self.lines.leave(run.number)
+        self._turns.leave(run)
         self.holds.leave(run.number)
         self.faulty.discard(run.number)
         self._holding.left(run.number, run.target)
@@ -305,7 +274,7 @@ class Engine:
             raise error
         self._stream.emit(Crashed(f"the upload of {run.name}", error))
         self.faulty.add(run.number)
-        self._step_aside(run)
+        self._turns.step_aside(run)
         self.holds.leave(run.number)
         self._holding.failed(run.fault(error), run.number)
         run.renewed = run.renewed or run.part
@@ -315,7 +284,7 @@ class Engine:
         """Whether a script only waits for others, or for the end of a hold."""
         now = self._clock()
         return all(
-            task in self._in_line
+            task in self._turns.waiting
             or (task in self._waiting and task.act.at_stop != "begins" and self._due_at(task) > now)
             for task in run.tasks
             if not (task.is_done or isinstance(task.act, Pause))

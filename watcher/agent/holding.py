@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
-from watcher.core.acts import Push
-from watcher.core.conversation import Accepted, Verdict
+from watcher.core.acts import Act, Blame, Push
+from watcher.core.conversation import Accepted
 from watcher.core.errors import Outside, Proof
 from watcher.core.events import HoldBegan, HoldEnded
 from watcher.core.holds import Holds
@@ -49,23 +50,25 @@ class Holding:
         for hold in begun:
             self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, max(0.0, hold.next_at - now)))
 
-    def accuse(self, number: int, target: Target, suspicion: Suspicion, *, alone: bool) -> Outside | None:
-        """Ask whose fault it is: returns what is to be held; None: it is the file's own."""
+    def accuse(self, number: int, target: Target, suspicion: Suspicion, *, alone: bool) -> Blame:
+        """Ask whose fault it is; `alone`: no other file of its route is in line."""
         fault = self.suspects.accuse(number, suspicion, alone=alone)
         if fault is not None and fault.target != target:
             # From now on they wait for the same as this one, and not each for itself.
             self.worked(self.suspects.alike(number))
-        return fault
+        return Blame(fault)
 
     def left(self, number: int, target: Target) -> None:
         """A file came to its end: what rests on its word alone is over."""
         baseless = self.suspects.leave(number)
         self.worked([target, *(h.target for h in self.table.held(baseless) if h.until is not Proof.ANSWER)])
 
-    def heard(self, number: int, target: Target, push: Push, verdict: Verdict, *, asked_at: float) -> None:
+    def heard(self, number: int, target: Target, act: Act[Any], result: object, *, asked_at: float) -> None:
         """What the server makes of a chunk of this file is evidence for it, and for others."""
-        talk, last, now = push.talk, push.chunk.last, self._clock()
-        if not isinstance(verdict, Accepted):
+        if not isinstance(act, Push) or not isinstance(result, tuple):
+            return
+        talk, last, now = act.talk, act.chunk.last, self._clock()
+        if not isinstance(result[0], Accepted):
             self.suspects.noticed(number, target, talk.endpoint, talk.server, at=now)
             return
         self.tempo.passed()

@@ -101,7 +101,7 @@ class Suspected:
 
 Verdict = Accepted | Hold | Again | Smaller | Refused | Suspected
 
-_MAY_BE_COMPLETE = "; an earlier try of its last chunk had no answer, and may have completed it"
+_MAY_BE_COMPLETE = "; an earlier try of its last chunk may have completed it"
 _LOOK_FIRST = "look into the import history of the WFM first: the file may be complete there; if it is not, "
 
 
@@ -208,7 +208,7 @@ class Conversation:
     ) -> Suspected:
         refused = self._final(chunk, reply, reason, what_to_do)
         suspicion = Suspicion(
-            f"HTTP {reply.status}", refused.reason,
+            f"HTTP {reply.status}", reason,
             f"what the server said: {reply.said[:200]}" if reply.said else "the server's log",
             self.endpoint, self.server, last=chunk.last, at_once=at_once,
         )  # fmt: skip
