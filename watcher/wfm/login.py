@@ -117,7 +117,8 @@ class ClientCredentials(httpx.Auth):
             extensions={"timeout": httpx.Timeout(self._timeout_seconds).as_dict()},
         )
         response = yield request
-        bound(response, self._timeout_seconds)
+        # A refusal is one, even where its words are cut; half a token is none.
+        bound(response, self._timeout_seconds, strict=response.is_success)
         response.read()
         self._token, life = self._read(response)
         self._issued.append(self._token)
