@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from watcher.core.errors import ConfigError, LostAnswer, NotWhole, Outside
 from watcher.core.target import Target
 from watcher.sandbox.wire import Answer
 from watcher.sandbox.wire import Request as Received
-from watcher.wfm.bounds import ANSWER_BYTES
+from watcher.wfm.bounds import ANSWER_BYTES, NO_REUSE_SECONDS, Reuse
 from watcher.wfm.client import Client
 from watcher.wfm.login import ClientCredentials
 
@@ -35,14 +36,15 @@ def token_answer() -> bytes:
 
 @contextmanager
 def client(
-    server: str, token_url: str | None = None, *, timeout: float = LONG, trust_env: bool = False
+    server: str, token_url: str | None = None, *, timeout: float = LONG, **options: Any
 ) -> Iterator[Client]:
     """A client for the API at `server`; without `token_url` a login server that works."""
     with raw(answers(token_answer())) as login:
         auth = ClientCredentials(
             token_url or f"{login.url}/token", "wfm-importer", SECRET, timeout_seconds=timeout
         )
-        opened = Client(auth, server=server, tenant="demo", timeout_seconds=timeout, trust_env=trust_env)
+        options = {"trust_env": False} | options
+        opened = Client(auth, server=server, tenant="demo", timeout_seconds=timeout, **options)
         try:
             yield opened
         finally:
@@ -248,6 +250,58 @@ def test_a_guard_is_asked_when_the_body_goes_out_and_what_it_raises_ends_the_req
 
     assert len(asked) == 1
     assert b"a,1" not in b"".join(bodies)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("how", ["reset", "closed"])
+def test_after_a_connection_is_cut_when_used_again_each_request_has_its_own_for_ten_minutes(
+    server: Server, how: str
+) -> None:
+    """As balancers do that forget what they have passed on; a fault on a fresh connection changes nothing."""
+
+    def balancer(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        if how == "reset":
+            reset(connection)
+        else:
+            read_request(connection)
+
+    clock = Clock()
+    with raw(balancer) as api, client(api.url, server.token_url, reuse=Reuse(clock)) as opened:
+        assert push(opened).status == 200
+        assert type(fault(opened)) is LostAnswer  # the second on this connection
+        assert [push(opened).status for _ in range(5)] == [200] * 5
+        clock.now = NO_REUSE_SECONDS
+        assert push(opened).status == 200
+        assert type(fault(opened)) is LostAnswer
+
+    assert api.connections == 7
+
+
+def test_a_connection_that_is_cut_at_its_first_request_says_nothing_of_others(server: Server) -> None:
+    connections = 0
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal connections
+        connections += 1
+        while connections > 1:
+            read_request(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        reset(connection)
+
+    with raw(serve) as api, client(api.url, server.token_url) as opened:
+        assert type(fault(opened)) is LostAnswer
+        assert [push(opened).status for _ in range(3)] == [200] * 3
+
+    assert connections == 2
 
 
 # What answers may do to us.

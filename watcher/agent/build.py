@@ -62,7 +62,13 @@ class WfmClient(Sender, Protocol):
 def build_client(config: Config) -> Client:
     """Return a client for the settings' server. Raises `ConfigError` for certificates that do not load."""
     wfm = config.wfm
-    auth = ClientCredentials(wfm.token, wfm.client_id, config.secret, timeout_seconds=wfm.timeout)
+    auth = ClientCredentials(
+        wfm.token, wfm.client_id, config.secret,
+        timeout_seconds=wfm.timeout,
+        basic=wfm.login == "basic",
+        scope=wfm.scope,
+        audience=wfm.audience,
+    )  # fmt: skip
     return Client(
         auth,
         server=wfm.api,

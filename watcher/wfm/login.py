@@ -7,6 +7,7 @@ retry: a token endpoint that refuses is `Outside`, and the pipeline holds.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote_plus
 
 import httpx
 
@@ -27,7 +29,7 @@ from watcher.wfm.jwt import claims
 
 # For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).
 UNSAID_LIFE_SECONDS = 60.0
-_CHECK = "wfm.client_id, wfm.client_secret, wfm.token_url, and that the client is enabled"
+_CHECK = "wfm.client_id, wfm.client_secret, wfm.token_url, wfm.login, and that the client is enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,26 @@ class ClientCredentials(httpx.Auth):
         client_secret: str,
         *,
         timeout_seconds: float,
+        basic: bool = False,
+        scope: str | None = None,
+        audience: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`basic`: id and secret go into a header (RFC 6749, section 2.3.1), else into the form, as the
+        vendor has it; `scope` and `audience` are for login servers that want to be told."""
         self.token_url = token_url
         self.target = Target("login", token_url)
-        self._form = {
-            "grant_type": "client_credentials",
-            "client_id": client_id,
-            "client_secret": client_secret,
-        }
+        more = {"scope": scope, "audience": audience}
+        self._form = {"grant_type": "client_credentials"} | {key: text for key, text in more.items() if text}
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        self._secrets = [client_secret, quote_plus(client_secret)]  # and how they look on the way
+        if basic:
+            pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+            encoded = base64.b64encode(pair.encode()).decode()
+            self._headers["Authorization"] = f"Basic {encoded}"
+            self._secrets.append(encoded)
+        else:
+            self._form |= {"client_id": client_id, "client_secret": client_secret}
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -94,7 +107,7 @@ class ClientCredentials(httpx.Auth):
 
     def redacted(self, text: str) -> str:
         """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
-        for secret in (*self._issued, self._form["client_secret"]):
+        for secret in (*self._issued, *self._secrets):
             text = text.replace(secret, "[secret]") if secret else text
         return text
 
@@ -113,7 +126,7 @@ class ClientCredentials(httpx.Auth):
             "POST",
             self.token_url,
             data=self._form,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            headers=self._headers,
             extensions={"timeout": httpx.Timeout(self._timeout_seconds).as_dict()},
         )
         response = yield request
