@@ -8,6 +8,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -464,6 +465,33 @@ def test_a_fault_of_the_token_request_is_the_token_endpoints(
     assert type(error) is Outside
     assert error.target == Target("login", f"{url}/token")
     assert server.pushes() == []
+
+
+def test_those_that_wait_for_a_login_that_fails_fail_with_it_and_do_not_try_one_after_the_other(
+    server: Server,
+) -> None:
+    """Else a login that keeps silent holds a stop up for its timeout times the number of uploads."""
+    pushing = threading.Semaphore(0)
+
+    def hang(connection: socket.socket) -> None:
+        read_request(connection)
+        for _ in range(6):
+            assert pushing.acquire(timeout=LONG)
+        connection.recv(1)  # until the client has had enough
+
+    def push_too(opened: Client) -> Outside:
+        pushing.release()
+        return fault(opened)
+
+    with raw(hang) as login, client(server.url, f"{login.url}/token", timeout=0.5) as opened:
+        with ThreadPoolExecutor(6) as pool:
+            faults = list(pool.map(push_too, [opened] * 6))
+        tries = login.connections
+
+    assert {(error.target, error.reason) for error in faults} == {
+        (Target("login", f"{login.url}/token"), "127.0.0.1 did not answer within 0.5 s")
+    }
+    assert tries < 6
 
 
 @pytest.mark.parametrize("rest", ["LocalHost:{port}/token", "localhost:{port}/realms/acme corp/token"])

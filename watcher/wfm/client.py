@@ -72,6 +72,7 @@ class Client:
         self.token_url = auth.token_url
         self.tenant = tenant
         self._auth = auth
+        auth.explain = self._fault
         self._timeout_seconds = timeout_seconds
         self._token_url = httpx.URL(auth.token_url)  # as httpx writes it, for comparison
         self._server = Target("server", server)

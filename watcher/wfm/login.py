@@ -81,6 +81,10 @@ class ClientCredentials(httpx.Auth):
         self._life = 0.0  # seconds, as the server said
         self._clock_ahead: float | None = None
         self.renewals = 0  # tokens got so far; any thread may read it
+        self._failed = 0  # renewals that failed so far; any thread may read it
+        self._fault: Outside | None = None  # of the last renewal, if it failed; guarded by _lock
+        # Turns httpx's faults into ours: the client, which has the words, puts its own here.
+        self.explain: Callable[[Exception], Outside] = lambda error: Outside(self.target, str(error))
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send `request` with a token; after a 401 once more with a new one."""
@@ -112,12 +116,34 @@ class ClientCredentials(httpx.Auth):
         return text
 
     def _current(self, refused: str | None = None) -> Generator[httpx.Request, httpx.Response, str]:
+        failed_before = self._failed
         with self._lock:
             # Looked at inside the lock: another thread may have renewed it while this one waited.
             if self._token is None or self._token == refused or self._clock() >= self._good_until:
-                yield from self._renew()
+                if self._fault is not None and self._failed != failed_before:
+                    # Or it failed: many that wait, each for its own timeout, would wait for hours.
+                    raise _copy(self._fault)
+                try:
+                    yield from self._renew()
+                except GeneratorExit as closed:
+                    # So httpx ends a flow whose request met a fault; that is being handled meanwhile.
+                    self._note(closed.__context__)
+                    raise
+                except Exception as error:
+                    self._note(error)
+                    raise
             assert self._token is not None
             return self._token
+
+    def _note(self, error: BaseException | None) -> None:
+        """Keep what became of a renewal for those that wait for it; the caller holds the lock."""
+        self._failed += 1
+        if isinstance(error, Outside):
+            self._fault = _copy(error)
+        elif isinstance(error, httpx.HTTPError):
+            self._fault = _copy(self.explain(error))
+        else:
+            self._fault = None
 
     def _renew(self) -> Generator[httpx.Request, httpx.Response, None]:
         self._token = None
@@ -186,3 +212,8 @@ class ClientCredentials(httpx.Auth):
             check="is the login server up?",
             retry_after=wait,
         )
+
+
+def _copy(fault: Outside) -> Outside:
+    """Return the same fault without its traceback, which would keep chunks in memory."""
+    return Outside(fault.target, fault.reason, check=fault.check, retry_after=fault.retry_after)
