@@ -424,6 +424,7 @@ def test_a_2xx_before_the_body_was_sent_to_its_end_is_a_lost_answer(status: int,
     ("fields", "seconds"),
     [
         (b"Retry-After: 120", 120.0),
+        (b"Retry-After: 604800", 604_800.0),
         (b"Date: Mon, 23 Nov 1998 10:00:00 GMT\r\nRetry-After: Mon, 23 Nov 1998 10:00:42 GMT", 42.0),
         (b"Date: Mon, 23 Nov 1998 10:00:00 GMT\r\nRetry-After: Mon, 23 Nov 1998 09:00:00 GMT", 0.0),
         (b"Date: yesterday\r\nRetry-After: Mon, 23 Nov 1998 10:00:42 GMT", 0.0),

@@ -364,6 +364,13 @@ def test_eight_threads_with_a_revoked_token_renew_it_once(server: Server) -> Non
     assert token_requests(server) == 2
 
 
+def test_what_stands_for_a_secret_is_not_taken_for_another() -> None:
+    endpoint = Endpoint("secret")
+    endpoint.request()
+
+    assert endpoint.auth.redacted("secret token-1 [secret]") == "[secret] [secret] [[secret]]"
+
+
 def test_a_token_that_was_replaced_is_not_shown_either() -> None:
     """A server may echo it late, and it may be good for minutes still."""
     endpoint = Endpoint()

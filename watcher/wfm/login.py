@@ -111,9 +111,9 @@ class ClientCredentials(httpx.Auth):
 
     def redacted(self, text: str) -> str:
         """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
-        for secret in (*self._issued, *self._secrets):
-            text = text.replace(secret, "[secret]") if secret else text
-        return text
+        # In one go, the longest first: what stands for one must not be taken for another.
+        secrets = sorted({*self._issued, *self._secrets} - {""}, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, secrets)), "[secret]", text) if secrets else text
 
     def _current(self, refused: str | None = None) -> Generator[httpx.Request, httpx.Response, str]:
         failed_before = self._failed
