@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import SECRET, Server, Take, answer
 from tests.sockets import LONG, Serve, answers, free_port, raw, read_request, reset
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import ConfigError, LostAnswer, NotWhole, Outside
+from watcher.core.errors import ConfigError, CutOff, LostAnswer, NotWhole, Outside
 from watcher.core.target import Target
 from watcher.sandbox.wire import Answer
 from watcher.sandbox.wire import Request as Received
@@ -219,6 +219,25 @@ def test_a_refusal_of_the_login_is_one_though_its_words_are_cut(server: Server) 
     text = b"HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{"
     with raw(answers(text)) as login, client(server.url, f"{login.url}/token") as opened:
         assert "HTTP 401" in fault(opened).reason
+
+
+@pytest.mark.parametrize("how", ["reset", "never read"])
+def test_a_connection_that_breaks_before_the_body_is_sent_is_cut_off(how: str) -> None:
+    """The server cannot have the chunk: there is no doubt about it."""
+    over = threading.Event()
+
+    def half(connection: socket.socket) -> None:
+        connection.recv(100_000)
+        if how == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        else:
+            over.wait(LONG)
+
+    with raw(half) as server, client(server.url, timeout=0.5) as opened:
+        error = fault(opened, lambda opened: push(opened, b"x" * 40_000_000))
+        over.set()
+
+    assert type(error) is CutOff
 
 
 def test_an_answer_whose_head_drips_ends_with_the_deadline_of_the_request() -> None:

@@ -20,7 +20,7 @@ import httpx
 from watcher import __version__
 from watcher.core.backoff import http_date, retry_after
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import ConfigError, LostAnswer, Outside
+from watcher.core.errors import ConfigError, CutOff, LostAnswer, Outside
 from watcher.core.names import shown
 from watcher.core.target import Target
 from watcher.wfm import answers, bounds
@@ -116,8 +116,8 @@ class Client:
 
         `guard` is called right before the first byte of the body goes out, and again where it goes out again:
         what it raises ends the request, which the server then has not whole. Raises `Outside` where the
-        request never reached the server, `LostAnswer` where it may have, and where it is said to be taken
-        before all of it was sent.
+        request never reached the server, `CutOff` where only a part of it can have, `LostAnswer` where all of
+        it may have, and where it is said to be taken before all of it was sent.
         """
         body = request.body if guard is None else _Guarded(request.body, guard)
         headers = {"Content-Type": request.content_type, "Content-Length": str(len(request.body))}
@@ -220,7 +220,9 @@ class Client:
             reason += f" (by the proxy {proxy.name})"
         # Whatever happened to the token request, the chunk did not go out.
         sent = not for_token and passage is not None and passage.stage == "sent"
-        kind = LostAnswer if sent and not isinstance(error, _NEVER_SENT) else Outside
+        if not sent or isinstance(error, _NEVER_SENT):
+            return Outside(target, reason, check=check)
+        kind = CutOff if passage is not None and passage.is_cut else LostAnswer
         return kind(target, reason, check=check)
 
     def _proxy_fault(self, error: Exception, proxy: Proxy, server: str) -> Outside:
