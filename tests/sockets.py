@@ -49,14 +49,15 @@ def raw(serve: Serve) -> Iterator[Raw]:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Read one whole request with a Content-Length; OSError where the client closes before it is whole."""
+    """Read one whole request; OSError where the client closes before it is whole."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _received(connection)
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    )
+    fields = [
+        line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    ]
+    length = int(fields[0]) if fields else 0
     while len(body) < length:
         body += _received(connection)
     return head + b"\r\n\r\n" + body

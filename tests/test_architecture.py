@@ -47,7 +47,7 @@ OS_IN_CORE = {"core.names": {"fsencode", "path"}, "core.model": {"stat_result"}}
 HOMES = {
     "watchdog": {"disk.hints"},
     "apprise": {"report.sender"},
-    "httpx": {"wfm.bounds", "wfm.login", "wfm.client"},
+    "httpx": {"wfm.bounds", "wfm.login", "wfm.client", "wfm.words"},
     "httpcore": {"wfm.bounds"},
     "pydantic": {
         "settings.setting_types",

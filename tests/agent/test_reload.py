@@ -83,6 +83,26 @@ def test_wrong_settings_are_refused_and_the_old_ones_stay(world: World) -> None:
     assert log_of(world).count("watches") == 1
 
 
+@pytest.mark.parametrize("new", ["the same", "refused"])
+def test_a_log_file_that_was_moved_away_is_made_anew(world: World, new: str) -> None:
+    """As logrotate does: it moves the file, and sends the signal."""
+    world.settings["log"] = {"file": "agent.log.txt"}
+    with agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        world.path("agent.log.txt").rename(world.path("agent.log.1"))
+        if new == "refused":
+            world.settings["wfm"]["tenantt"] = "x"
+        reload(process, world)
+        world.drop("agent_events.csv", rows(2))
+        until(lambda: world.files("done"))
+        end(process)
+
+    lines = world.path("agent.log.txt").read_text()
+    assert TOLD in lines
+    assert "agent_events.csv: delivered" in lines
+    assert "delivered" not in world.path("agent.log.1").read_text()
+
+
 def test_a_port_that_is_taken_when_the_settings_take_effect_gives_way_to_the_old_ones(world: World) -> None:
     pytest.importorskip("uvicorn", reason="the status page needs the extra `web`")
     with socket.create_server(("127.0.0.1", 0)) as other, agent(world) as process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import uuid
@@ -34,10 +35,10 @@ class Clock:
 class Endpoint:
     """Drives one auth flow after another by hand and plays both servers."""
 
-    def __init__(self, client_secret: str = SECRET) -> None:
+    def __init__(self, client_secret: str = SECRET, client_id: str = "wfm-importer", **options: Any) -> None:
         self.clock = Clock()
         self.auth = ClientCredentials(
-            TOKEN_URL, "wfm-importer", client_secret, timeout_seconds=5, clock=self.clock
+            TOKEN_URL, client_id, client_secret, timeout_seconds=5, clock=self.clock, **options
         )
         self.asked: list[httpx.Request] = []  # token requests
         self.life: dict[str, Any] = {"expires_in": 300}
@@ -114,6 +115,51 @@ def test_the_token_request_is_exactly_the_vendors_form() -> None:
     ]
     assert "Authorization" not in request.headers
     assert not request.url.query
+
+
+def test_a_basic_login_puts_id_and_secret_into_a_header_as_form_fields_are_written() -> None:
+    endpoint = Endpoint("s3 cr&t:ü%+", "wfm importer:1", basic=True)
+
+    endpoint.request()
+
+    (request,) = endpoint.asked
+    scheme, _, pair = request.headers["Authorization"].partition(" ")
+    assert scheme == "Basic"
+    assert base64.b64decode(pair) == b"wfm+importer%3A1:s3+cr%26t%3A%C3%BC%25%2B"
+    assert parse_qsl(request.content.decode()) == [("grant_type", "client_credentials")]
+
+
+@pytest.mark.parametrize("secret", [SECRET, "wrong"])
+def test_a_basic_login_is_what_the_sandbox_takes_too(server: Server, secret: str) -> None:
+    auth = ClientCredentials(server.token_url, "wfm-importer", secret, timeout_seconds=10, basic=True)
+
+    if secret == SECRET:
+        assert in_threads(server, auth, count=1) == [200]
+    else:
+        with pytest.raises(Outside, match="HTTP 401"):
+            in_threads(server, auth, count=1)
+
+
+def test_scope_and_audience_are_sent_as_they_are() -> None:
+    endpoint = Endpoint(scope="wfm.import openid", audience="https://wfm.example.com/ü")
+
+    endpoint.request()
+
+    form = dict(parse_qsl(endpoint.asked[0].content.decode()))
+    assert (form["scope"], form["audience"]) == ("wfm.import openid", "https://wfm.example.com/ü")
+
+
+@pytest.mark.parametrize("basic", [False, True])
+def test_the_secret_is_not_shown_in_the_form_that_it_was_sent_in_either(basic: bool) -> None:
+    endpoint = Endpoint("s3 cr&t", basic=basic)
+    endpoint.request()
+    (request,) = endpoint.asked
+
+    echo = endpoint.auth.redacted(f"{request.content.decode()} {request.headers.get('authorization')}")
+
+    assert "[secret]" in echo
+    assert "s3" not in echo
+    assert base64.b64encode(b"wfm-importer").decode() not in echo
 
 
 @pytest.mark.parametrize(
@@ -316,6 +362,13 @@ def test_eight_threads_with_a_revoked_token_renew_it_once(server: Server) -> Non
 
     assert in_threads(server, auth) == [200] * 8
     assert token_requests(server) == 2
+
+
+def test_what_stands_for_a_secret_is_not_taken_for_another() -> None:
+    endpoint = Endpoint("secret")
+    endpoint.request()
+
+    assert endpoint.auth.redacted("secret token-1 [secret]") == "[secret] [secret] [[secret]]"
 
 
 def test_a_token_that_was_replaced_is_not_shown_either() -> None:

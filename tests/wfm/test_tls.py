@@ -305,7 +305,7 @@ def test_nobody_is_asked_for_the_passphrase_of_a_key(certificate: tuple[Path, Pa
         )
     )
     script = (
-        "import sys; from pathlib import Path; from watcher.wfm.client import tls_context\n"
+        "import sys; from pathlib import Path; from watcher.wfm.tls import tls_context\n"
         "from watcher.core.errors import ConfigError\n"
         "try: tls_context(None, Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "except ConfigError: print('config error')\n"

@@ -37,7 +37,6 @@ from watcher.report.notices import Notices
 from watcher.report.notifier import Notifier
 from watcher.report.sender import channels
 from watcher.report.stream import Stream
-from watcher.settings.config import is_loopback
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 from watcher.wfm.bounds import seconds_for
@@ -50,7 +49,7 @@ class WfmClient(Sender, Protocol):
 
     @property
     def way(self) -> tuple[Target, ...]:
-        """Login and server: what a request meets, in this order."""
+        """Login and server, and proxies before them: what a request meets, in this order."""
 
     @property
     def token_renewals(self) -> int:
@@ -63,14 +62,18 @@ class WfmClient(Sender, Protocol):
 def build_client(config: Config) -> Client:
     """Return a client for the settings' server. Raises `ConfigError` for certificates that do not load."""
     wfm = config.wfm
-    auth = ClientCredentials(wfm.token, wfm.client_id, config.secret, timeout_seconds=wfm.timeout)
+    auth = ClientCredentials(
+        wfm.token, wfm.client_id, config.secret,
+        timeout_seconds=wfm.timeout,
+        basic=wfm.login == "basic",
+        scope=wfm.scope,
+        audience=wfm.audience,
+    )  # fmt: skip
     return Client(
         auth,
         server=wfm.api,
         tenant=wfm.tenant,
         timeout_seconds=wfm.timeout,
-        # A proxy from the environment cannot reach this machine's own loopback.
-        trust_env=not (is_loopback(wfm.api) and is_loopback(wfm.token)),
         proxy=wfm.proxy.get_secret_value() if wfm.proxy else None,
         ca_file=wfm.ca_file,
         client_cert=wfm.client_cert,

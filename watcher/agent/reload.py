@@ -56,9 +56,11 @@ class Reload:
             _refuse_fixed(self.current, fresh)
             check_distinct(fresh)
             self._try_out(fresh)
-            self._follow_log(fresh)
+            # Anew, even if it is the same: who rotates logs moves the file away, and sends this signal.
+            self._set_up_log(fresh)
         except (WatcherError, OSError) as error:
             problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+            self._open_log_again()
             self._stream.emit(ReloadRefused(problems))
             return
         for warning in warnings:
@@ -82,14 +84,13 @@ class Reload:
         self._stream.emit(ReloadRefused(error.problems))
         self.current = self._before
 
-    def _follow_log(self, fresh: Config) -> None:
-        if fresh.log == (self._next or self.current).log:
-            return
+    def _open_log_again(self) -> None:
+        """The settings in force stay so, but their log file may have been moved away all the same."""
         try:
-            self._set_up_log(fresh)
-        except ConfigError:
             self._set_up_log(self._next or self.current)
-            raise
+        except ConfigError as error:  # it goes on without the file
+            for problem in error.problems:
+                self._stream.emit(Warned(problem))
 
 
 def _refuse_fixed(current: Config, fresh: Config) -> None:

@@ -8,17 +8,18 @@ import ssl
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from watcher.agent.build import build_client
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.target import Target
-from watcher.settings.config import is_loopback
 from watcher.settings.settings import Config
-from watcher.wfm.client import CONNECT_SECONDS, in_words, tls_context
+from watcher.wfm.client import CONNECT_SECONDS
 from watcher.wfm.jwt import roles
 from watcher.wfm.login import Login
+from watcher.wfm.proxies import proxy_for
+from watcher.wfm.tls import tls_context
+from watcher.wfm.words import in_words
 
 FEW_DAYS = 21  # a certificate that ends sooner is worth a word
 DAY_SECONDS = 86_400
@@ -40,7 +41,7 @@ def _address(url: str) -> tuple[str, str, int]:
 
 
 def _reached(config: Config, scheme: str, host: str, port: int) -> Iterator[Finding]:
-    if by := _proxy(config, scheme, host):
+    if by := _proxy(config, scheme, host, port):
         yield Finding("ok", f"host {host}", f"reached by {by}, so name and certificate are not probed here")
         return
     if not _is_number(host):
@@ -51,14 +52,17 @@ def _reached(config: Config, scheme: str, host: str, port: int) -> Iterator[Find
     yield from _connected(config, scheme, host, port)
 
 
-def _proxy(config: Config, scheme: str, host: str) -> str:
-    """Say which proxy the client uses for this host; empty: none."""
-    if config.wfm.proxy is not None:
-        return "the proxy of the settings"
-    if is_loopback(config.wfm.api) and is_loopback(config.wfm.token):
+def _proxy(config: Config, scheme: str, host: str, port: int) -> str:
+    """Say which proxy the client uses for this host; empty: none, or one that cannot be used."""
+    host = f"[{host}]" if ":" in host else host
+    setting = config.wfm.proxy.get_secret_value() if config.wfm.proxy else None
+    try:
+        found = proxy_for(f"{scheme}://{host}:{port}", setting)
+    except ConfigError:  # told with the token that cannot be got
         return ""
-    found = getproxies()
-    return "the environment's proxy" if (scheme in found or "all" in found) and not proxy_bypass(host) else ""
+    if found is None:
+        return ""
+    return "the proxy of the settings" if setting else f"the proxy {found.name} ({found.source})"
 
 
 def _is_number(host: str) -> bool:

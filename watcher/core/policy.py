@@ -31,7 +31,7 @@ class Policy:
     done: Target
     failed: Target
     state: Target
-    way: tuple[Target, ...]  # to the server: login, server
+    way: tuple[Target, ...]  # to the server, which is the last: login, server, and proxies before them
     clock: Callable[[], datetime]  # the time of day
     jitter: Callable[[], float]  # 0 to 1
     new_token: Callable[[], str]

@@ -7,9 +7,9 @@ from typing import Literal
 
 from watcher.core.names import shown
 
-Kind = Literal["login", "server", "endpoint", "folder", "file", "route"]
+Kind = Literal["login", "proxy", "server", "endpoint", "folder", "file", "route"]
 # A URL speaks for itself; a path and a name do not.
-_SAID_WITH_KIND = frozenset({"folder", "route", "file"})
+_SAID_WITH_KIND = frozenset({"proxy", "folder", "route", "file"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ that a mistake shows here first. Knows nothing of the agent. Everything it was s
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -14,10 +15,10 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from watcher.sandbox.wire import Answer, Exchange, Refused, Request, Server, as_json
 
@@ -182,7 +183,7 @@ class Sandbox:
         if form.get("grant_type") != "client_credentials":
             why = "grant_type has to be client_credentials."
             raise Refused(400, "unsupported_grant_type", why, error_description=why)
-        if (form.get("client_id"), form.get("client_secret")) != self._credentials:
+        if _credentials(request, form) != self._credentials:
             why = "Invalid client or invalid client credentials."
             raise Refused(401, "invalid_client", why, error_description=why)
         # As long as Keycloak's and shaped like them; nothing is signed, as nobody verifies it.
@@ -263,6 +264,18 @@ class Sandbox:
         if completes:
             del self._hashes[token]
         return as_json(200, {"pushToken": token, "chunks": operation.chunk_count, "completed": completes})
+
+
+def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Who a token request says it is: by the Basic scheme (RFC 6749, section 2.3.1), or by its form."""
+    scheme, _, pair = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id"), form.get("client_secret")
+    try:
+        name, _, secret = base64.b64decode(pair, validate=True).decode().partition(":")
+    except ValueError:
+        return None, None
+    return unquote_plus(name), unquote_plus(secret)
 
 
 def _require_method(request: Request, *allowed: str) -> None:

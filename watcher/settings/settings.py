@@ -63,6 +63,9 @@ class Wfm(Model):
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: Secret | None = None
     client_secret_file: Path | None = None
+    login: Literal["post", "basic"] = "post"
+    scope: Annotated[str, Field(min_length=1)] | None = None
+    audience: Annotated[str, Field(min_length=1)] | None = None
     ca_file: FolderPath | None = None
     client_cert: FolderPath | None = None
     client_key: FolderPath | None = None

@@ -39,7 +39,7 @@ OUTCOMES = {
     FileDelivered: "done", FileFailed: "failed", FileReturned: "returned", FileVanished: "vanished"
 }  # fmt: skip
 NO_ROUTE = "no route"
-KINDS = ("login", "server", "endpoint", "folder", "file")
+KINDS = ("login", "proxy", "server", "endpoint", "folder", "file", "route")
 # Seconds: a small file takes tens of milliseconds, a large one over a slow line an hour.
 DURATIONS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 

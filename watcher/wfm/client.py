@@ -1,17 +1,18 @@
 """One request to the WFM: sends it, reads the answer within bounds, turns httpx's faults into ours.
 
 It does not wait, retry or log, and does not decide what an answer means. Redirects are never followed,
-so that the token goes to no other host; certificates are always verified.
+so that the token goes to no other host; certificates are always verified; no cookie is kept or sent.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -19,12 +20,14 @@ import httpx
 from watcher import __version__
 from watcher.core.backoff import http_date, retry_after
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import ConfigError, LostAnswer, Outside
+from watcher.core.errors import ConfigError, CutOff, LostAnswer, Outside
 from watcher.core.names import shown
 from watcher.core.target import Target
-from watcher.wfm import bounds
-from watcher.wfm.bounds import bound
+from watcher.wfm import answers, bounds
 from watcher.wfm.login import ClientCredentials, Login
+from watcher.wfm.proxies import Proxy, proxy_for
+from watcher.wfm.tls import tls_context
+from watcher.wfm.words import in_words
 
 CONNECT_SECONDS = 10.0
 # Servers close idle connections; a request on one that is being closed loses its answer.
@@ -57,38 +60,47 @@ class Client:
         ca_file: Path | None = None,
         client_cert: Path | None = None,
         client_key: Path | None = None,
+        reuse: bounds.Reuse | None = None,
     ) -> None:
         """`server` is the API's URL.
 
-        `trust_env`: proxies from the environment. Raises `ConfigError` for certificates that do not load.
+        `trust_env`: proxies from the environment, where there is no `proxy`; `reuse`: whether connections are
+        used again, for whom the clock is not the system's. Raises `ConfigError` for certificates that do not
+        load, and for a proxy that cannot be used.
         """
         self.server = server
         self.token_url = auth.token_url
-        self.way = (auth.target, Target("server", server))  # what a request meets, in this order
         self.tenant = tenant
         self._auth = auth
+        auth.explain = self._fault
         self._timeout_seconds = timeout_seconds
-        self._hosts = {target: urlsplit(target.name).hostname or target.name for target in self.way}
         self._token_url = httpx.URL(auth.token_url)  # as httpx writes it, for comparison
-        with _proxy_problems():
-            self._http = httpx.Client(
-                auth=auth,
-                headers={
-                    "Tenant-ID": tenant,
-                    "User-Agent": f"wfm-watcher/{__version__}",
-                    "Accept": "application/json, text/plain;q=0.9, */*;q=0.1",
-                    "Accept-Encoding": "identity",
-                },
-                timeout=httpx.Timeout(
-                    timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds), pool=None
-                ),
-                limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
-                verify=tls_context(ca_file, client_cert, client_key),
-                proxy=proxy,
-                trust_env=trust_env and proxy is None,
-                event_hooks={"request": [bounds.begin]},
-            )
-        bounds.keep(self._http)
+        self._server = Target("server", server)
+        self._proxies = {
+            target: proxy_for(target.name, proxy) if trust_env or proxy else None
+            for target in (auth.target, self._server)
+        }
+        self.way = _way(self._proxies)
+        self._reuse = reuse or bounds.Reuse()
+        limits = httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS)
+        context = tls_context(ca_file, client_cert, client_key)
+        self._http = httpx.Client(
+            auth=auth,
+            headers={
+                "Tenant-ID": tenant,
+                "User-Agent": f"wfm-watcher/{__version__}",
+                "Accept": "application/json, text/plain;q=0.9, */*;q=0.1",
+                "Accept-Encoding": "identity",
+            },
+            timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds), pool=None),
+            limits=limits,
+            verify=context,
+            mounts=_transports(self._proxies, context, limits, ca_file),
+            trust_env=False,
+            event_hooks={"request": [bounds.begin], "response": [self._refuse_proxy]},
+            cookies=_NoCookies(),
+        )
+        bounds.keep(self._http, self._reuse)
 
     @property
     def token_renewals(self) -> int:
@@ -100,14 +112,16 @@ class Client:
         self._http.close()
 
     def push(self, request: Request, guard: Callable[[], None] | None = None) -> Reply:
-        """Send one chunk and return the server's answer, whatever its status.
+        """Send one chunk and return the server's answer, whatever its status, and with what came of its body.
 
         `guard` is called right before the first byte of the body goes out, and again where it goes out again:
         what it raises ends the request, which the server then has not whole. Raises `Outside` where the
-        request never reached the server, `LostAnswer` where it may have.
+        request never reached the server, `CutOff` where only a part of it can have, `LostAnswer` where all of
+        it may have, and where it is said to be taken before all of it was sent.
         """
         body = request.body if guard is None else _Guarded(request.body, guard)
         headers = {"Content-Type": request.content_type, "Content-Length": str(len(request.body))}
+        bounds.forget()
         try:
             answer = self._http.send(
                 self._http.build_request(
@@ -120,7 +134,7 @@ class Client:
                 stream=True,
             )
             try:
-                bound(answer, self._timeout_seconds)
+                bounds.bound(answer, self._timeout_seconds)
                 answer.read()
             finally:
                 answer.close()
@@ -129,11 +143,15 @@ class Client:
                 answer.stream = httpx.ByteStream(b"")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             raise self._fault(error) from error
+        passage = bounds.passage()
+        if answer.is_success and passage is not None and not passage.whole:
+            raise self._too_early(answer.status_code)
         return self._reply(answer)
 
     def get_token(self) -> float:
         """Get a new access token; returns the seconds it will be used. Raises `Outside`."""
         flow = self._auth.fetch()
+        bounds.forget()
         try:
             request = next(flow)
             while True:
@@ -156,24 +174,110 @@ class Client:
 
     def _reply(self, answer: httpx.Response) -> Reply:
         now = http_date(answer.headers.get("date")) or datetime.now(UTC)
+        kind = answer.headers.get("content-type", "")
+        said = answers.text(answer.content, kind)
         return Reply(
             answer.status_code,
-            self._auth.redacted(answer.content.decode("utf-8", "replace")),
+            self._auth.redacted(said),
             retry_after(answer.headers.get("retry-after"), now=now),
+            html=answers.is_html(said, kind),
         )
+
+    def _too_early(self, status: int) -> LostAnswer:
+        return LostAnswer(
+            self._server,
+            f"{_host(self._server)} answered HTTP {status} before the request was sent to its end",
+            check="does the WFM itself answer at wfm.api_url, or a gateway or a login page before it?",
+        )
+
+    def _refuse_proxy(self, response: httpx.Response) -> None:
+        """A plain-HTTP proxy answers in the server's place where it wants to know who we are. A hook."""
+        target = self._auth.target if response.request.url == self._token_url else self._server
+        proxy = self._proxies[target]
+        if response.status_code == 407 and proxy is not None and response.request.url.scheme == "http":
+            now = http_date(response.headers.get("date")) or datetime.now(UTC)
+            raise Outside(
+                proxy.target,
+                f"the proxy {proxy.name} refuses us: 407 {shown(response.reason_phrase)[:100]}".rstrip(),
+                check=f"{proxy.source} (user, password)",
+                retry_after=retry_after(response.headers.get("retry-after"), now=now),
+            )
 
     def _fault(self, error: Exception) -> Outside:
         for_token = False
         with suppress(RuntimeError):  # httpx sets no request where it never came so far
             for_token = isinstance(error, httpx.RequestError) and error.request.url == self._token_url
-        login, server = self.way
-        target = login if for_token else server
-        reason, check = in_words(error, self._hosts[target], self._timeout_seconds)
-        if for_token:
-            # Whatever happened to the token request, the chunk did not go out.
+        passage = bounds.passage()
+        cut = isinstance(error, httpx.RemoteProtocolError | httpx.NetworkError)
+        if cut and passage is not None and passage.reused:
+            self._reuse.suspend()
+        target = self._auth.target if for_token else self._server
+        proxy = self._proxies[target]
+        if proxy is not None and passage is not None and passage.stage in ("connect", "asked"):
+            return self._proxy_fault(error, proxy, _host(target))
+        reason, check = in_words(error, _host(target), self._timeout_seconds)
+        if proxy is not None:
+            reason += f" (by the proxy {proxy.name})"
+        # Whatever happened to the token request, the chunk did not go out.
+        sent = not for_token and passage is not None and passage.stage == "sent"
+        if not sent or isinstance(error, _NEVER_SENT):
             return Outside(target, reason, check=check)
-        kind = Outside if isinstance(error, _NEVER_SENT) else LostAnswer
-        return kind(server, reason, check=check)
+        kind = CutOff if passage is not None and passage.is_cut else LostAnswer
+        return kind(target, reason, check=check)
+
+    def _proxy_fault(self, error: Exception, proxy: Proxy, server: str) -> Outside:
+        """The way ended at the proxy: the request did not come as far as the server."""
+        if isinstance(error, httpx.ProxyError):
+            said = shown(str(error))[:100]
+            who = "user, password" if said.startswith("407") else f"it must let us through to {server}"
+            reason = f"the proxy {proxy.name} refuses us the way to {server}: {said}"
+            return Outside(proxy.target, reason, check=f"{proxy.source} ({who})")
+        host = urlsplit(proxy.name).hostname or proxy.name
+        reason, check = in_words(error, host, self._timeout_seconds)
+        return Outside(
+            proxy.target,
+            f"{reason}; it is the proxy on the way to {server}",
+            check=f"{proxy.source}; {check}",
+        )
+
+
+def _host(target: Target) -> str:
+    return urlsplit(target.name).hostname or target.name
+
+
+def _way(proxies: dict[Target, Proxy | None]) -> tuple[Target, ...]:
+    """Return what a request meets, in this order: a proxy comes before what it leads to."""
+    way: list[Target] = []
+    for target, proxy in proxies.items():
+        way += [target] if proxy is None else [proxy.target, target]
+    return tuple(dict.fromkeys(way))
+
+
+def _transports(
+    proxies: dict[Target, Proxy | None], context: ssl.SSLContext, limits: httpx.Limits, ca_file: Path | None
+) -> dict[str, httpx.BaseTransport | None]:
+    """Return the way to each server, by its URL; None: straight. Raises `ConfigError`."""
+    if not any(proxies.values()):
+        return {}
+    ways: dict[Proxy | None, httpx.BaseTransport | None] = {None: None}
+    for proxy in proxies.values():
+        if proxy is not None and proxy not in ways:
+            # A proxy is not shown the certificate that is for the server.
+            own = tls_context(ca_file, None, None) if proxy.url.startswith("https:") else None
+            try:
+                by = httpx.Proxy(proxy.url, ssl_context=own)
+                ways[proxy] = httpx.HTTPTransport(verify=context, limits=limits, trust_env=False, proxy=by)
+            except (ValueError, httpx.InvalidURL):
+                # httpx's own words may quote a part of the proxy's password.
+                raise ConfigError(f"{proxy.source} names a proxy that cannot be used") from None
+    return {target.name: ways[proxy] for target, proxy in proxies.items()}
+
+
+class _NoCookies(CookieJar):
+    """Keeps none: a cookie that no header takes would end all requests after it."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave them where they are."""
 
 
 class _Guarded:
@@ -186,87 +290,3 @@ class _Guarded:
     def __iter__(self) -> Iterator[bytes]:
         self._guard()
         yield self._body
-
-
-@contextmanager
-def _proxy_problems() -> Iterator[None]:
-    """A proxy of an unknown kind, from the settings or the environment, is told as what it is."""
-    try:
-        yield
-    except (ImportError, ValueError, httpx.InvalidURL):
-        # httpx's own words may quote a part of the proxy's password.
-        raise ConfigError(
-            "the proxy cannot be used; see wfm.proxy, and HTTP_PROXY, HTTPS_PROXY and ALL_PROXY of the"
-            " environment (http:// and https:// proxies are known)"
-        ) from None
-
-
-def tls_context(ca_file: Path | None, client_cert: Path | None, client_key: Path | None) -> ssl.SSLContext:
-    """The system's certificate authorities plus `ca_file`. httpx's own default knows only certifi's.
-
-    Raises `ConfigError` for certificates that do not load.
-    """
-    context = ssl.create_default_context()
-    try:
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
-            # Python 3.13 refuses company authorities that curl takes (python/cpython#107361); whoever
-            # names a CA file trusts it.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    except OSError as error:
-        raise ConfigError(f"wfm.ca_file: {ca_file} cannot be used: {error.strerror or error}") from error
-    try:
-        if client_cert is not None:
-            # Without a password here OpenSSL would ask for one at the terminal.
-            context.load_cert_chain(client_cert, client_key, password="")
-    except OSError as error:
-        raise ConfigError(
-            f"wfm.client_cert: {client_cert} cannot be used: {error.strerror or error}"
-        ) from error
-    return context
-
-
-def _causes(error: BaseException) -> Generator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
-
-
-def in_words(error: Exception, host: str, timeout_seconds: float) -> tuple[str, str]:
-    """Say what happened, and what a person should check."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return (
-                f"the certificate of {host} is not trusted: {cause.verify_message}",
-                "wfm.ca_file (the company's certificate authority), the host name, and this machine's clock",
-            )
-        if isinstance(cause, ssl.SSLError):
-            return (
-                f"TLS with {host} failed: {cause.reason or cause}",
-                "wfm.client_cert, if the server asks for one, and http against https in the URL",
-            )
-        if isinstance(cause, socket.gaierror | UnicodeError):
-            return f"the name {host} cannot be resolved", "the host name in the settings, and DNS"
-        if isinstance(cause, ConnectionRefusedError):
-            return f"{host} refuses the connection", "is the server up, and the port right?"
-    match error:
-        case httpx.ProxyError():
-            return f"the proxy failed: {shown(str(error))}", "wfm.proxy, or HTTP_PROXY in the environment"
-        case httpx.ConnectTimeout():
-            return (
-                f"{host} does not answer",
-                "is the server up, and does a firewall let this machine through?",
-            )
-        case httpx.TimeoutException():
-            return (
-                f"{host} did not answer within {timeout_seconds:g} s",
-                "is the server slow? wfm.timeout can be raised",
-            )
-        case httpx.RemoteProtocolError():
-            return f"{host} closed the connection, or did not speak HTTP", "is the server up?"
-        case httpx.UnsupportedProtocol() | httpx.LocalProtocolError() | httpx.InvalidURL():
-            return f"the request cannot be sent: {shown(str(error))}", "wfm.api_url and wfm.tenant"
-        case _:
-            words = shown(str(error)) or type(error).__name__
-            return f"the connection to {host} broke: {words}", "the network between here and the server"

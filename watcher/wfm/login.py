@@ -7,6 +7,7 @@ retry: a token endpoint that refuses is `Outside`, and the pipeline holds.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote_plus
 
 import httpx
 
@@ -27,7 +29,7 @@ from watcher.wfm.jwt import claims
 
 # For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).
 UNSAID_LIFE_SECONDS = 60.0
-_CHECK = "wfm.client_id, wfm.client_secret, wfm.token_url, and that the client is enabled"
+_CHECK = "wfm.client_id, wfm.client_secret, wfm.token_url, wfm.login, and that the client is enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,26 @@ class ClientCredentials(httpx.Auth):
         client_secret: str,
         *,
         timeout_seconds: float,
+        basic: bool = False,
+        scope: str | None = None,
+        audience: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`basic`: id and secret go into a header (RFC 6749, section 2.3.1), else into the form, as the
+        vendor has it; `scope` and `audience` are for login servers that want to be told."""
         self.token_url = token_url
         self.target = Target("login", token_url)
-        self._form = {
-            "grant_type": "client_credentials",
-            "client_id": client_id,
-            "client_secret": client_secret,
-        }
+        more = {"scope": scope, "audience": audience}
+        self._form = {"grant_type": "client_credentials"} | {key: text for key, text in more.items() if text}
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        self._secrets = [client_secret, quote_plus(client_secret)]  # and how they look on the way
+        if basic:
+            pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+            encoded = base64.b64encode(pair.encode()).decode()
+            self._headers["Authorization"] = f"Basic {encoded}"
+            self._secrets.append(encoded)
+        else:
+            self._form |= {"client_id": client_id, "client_secret": client_secret}
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -68,6 +81,10 @@ class ClientCredentials(httpx.Auth):
         self._life = 0.0  # seconds, as the server said
         self._clock_ahead: float | None = None
         self.renewals = 0  # tokens got so far; any thread may read it
+        self._failed = 0  # renewals that failed so far; any thread may read it
+        self._fault: Outside | None = None  # of the last renewal, if it failed; guarded by _lock
+        # Turns httpx's faults into ours: the client, which has the words, puts its own here.
+        self.explain: Callable[[Exception], Outside] = lambda error: Outside(self.target, str(error))
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send `request` with a token; after a 401 once more with a new one."""
@@ -94,17 +111,39 @@ class ClientCredentials(httpx.Auth):
 
     def redacted(self, text: str) -> str:
         """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
-        for secret in (*self._issued, self._form["client_secret"]):
-            text = text.replace(secret, "[secret]") if secret else text
-        return text
+        # In one go, the longest first: what stands for one must not be taken for another.
+        secrets = sorted({*self._issued, *self._secrets} - {""}, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, secrets)), "[secret]", text) if secrets else text
 
     def _current(self, refused: str | None = None) -> Generator[httpx.Request, httpx.Response, str]:
+        failed_before = self._failed
         with self._lock:
             # Looked at inside the lock: another thread may have renewed it while this one waited.
             if self._token is None or self._token == refused or self._clock() >= self._good_until:
-                yield from self._renew()
+                if self._fault is not None and self._failed != failed_before:
+                    # Or it failed: many that wait, each for its own timeout, would wait for hours.
+                    raise _copy(self._fault)
+                try:
+                    yield from self._renew()
+                except GeneratorExit as closed:
+                    # So httpx ends a flow whose request met a fault; that is being handled meanwhile.
+                    self._note(closed.__context__)
+                    raise
+                except Exception as error:
+                    self._note(error)
+                    raise
             assert self._token is not None
             return self._token
+
+    def _note(self, error: BaseException | None) -> None:
+        """Keep what became of a renewal for those that wait for it; the caller holds the lock."""
+        self._failed += 1
+        if isinstance(error, Outside):
+            self._fault = _copy(error)
+        elif isinstance(error, httpx.HTTPError):
+            self._fault = _copy(self.explain(error))
+        else:
+            self._fault = None
 
     def _renew(self) -> Generator[httpx.Request, httpx.Response, None]:
         self._token = None
@@ -113,11 +152,12 @@ class ClientCredentials(httpx.Auth):
             "POST",
             self.token_url,
             data=self._form,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            headers=self._headers,
             extensions={"timeout": httpx.Timeout(self._timeout_seconds).as_dict()},
         )
         response = yield request
-        bound(response, self._timeout_seconds)
+        # A refusal is one, even where its words are cut; half a token is none.
+        bound(response, self._timeout_seconds, strict=response.is_success)
         response.read()
         self._token, life = self._read(response)
         self._issued.append(self._token)
@@ -172,3 +212,8 @@ class ClientCredentials(httpx.Auth):
             check="is the login server up?",
             retry_after=wait,
         )
+
+
+def _copy(fault: Outside) -> Outside:
+    """Return the same fault without its traceback, which would keep chunks in memory."""
+    return Outside(fault.target, fault.reason, check=fault.check, retry_after=fault.retry_after)
