@@ -41,9 +41,8 @@ class Engine:
         self.runs = Runs(clock)
         self.stopping = False
         self.faulty: set[int] = set()  # files that are held by a fault of ours
-        self._workers, self._stream = workers, stream
-        self._apply, self._clock = apply, clock
-        self._holding = holding
+        self._workers, self._stream, self._apply, self._clock = workers, stream, apply, clock
+        self._holding, self._turns = holding, Turns(self.runs, stream)
         self._waiting: list[Task] = []
         self._flying: list[Task] = []
         self._commits = Batches()
@@ -68,17 +67,13 @@ class Engine:
     def quiet(self) -> bool:
         """Whether a stop need not wait any more: what is still under way may be left alone."""
         at_work = any(task.act.at_stop != "leaves" and not task.is_late for task in self._flying)
-        due = any(self._due_at(task) <= self._clock() for task in self._waiting)
-        return not (at_work or due or self._commits.waiting)
+        return not (at_work or self._commits.waiting or self._ready(self._clock()))
 
     def turn(self) -> float:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
         self._hold_the_late(now)
-        while True:
-            self._waiting += [] if self.stopping else self._turns.next()
-            if not (ready := [task for task in self._waiting if self._due_at(task) <= now]):
-                break
+        while ready := self._ready(now):
             # One that did not meet a server's fault itself makes the better probe of it.
             for task in sorted(ready, key=lambda task: self.holds.has_met(task.targets)):
                 # Not dropped by what came before, and no second probe of what that probes.
@@ -142,6 +137,10 @@ class Engine:
             self._waiting, self._turns.waiting = [], []
 
     # -- acts --------------------------------------------------------------------------------------
+
+    def _ready(self, now: float) -> list[Task]:
+        self._waiting += [] if self.stopping else self._turns.next()
+        return [task for task in self._waiting if self._due_at(task) <= now]
 
     def _due_at(self, task: Task) -> float:
         act = task.act
