@@ -163,3 +163,19 @@ def test_after_a_429_requests_keep_to_the_pace_that_the_server_takes(world: Worl
     assert world.run_once() == 0
 
     assert refused[0] <= len(world.server.pushes()) / 5
+
+
+def test_a_restart_forgets_no_refusal(world: World) -> None:
+    """An agent that is started again and again by a watchdog would fail a file each time."""
+    world.server.always = answer(400, "no tenant")
+    for number in range(4):
+        world.drop(f"agent_events_{number}.csv", f"{number},1\n")
+        world.run_once(patience=0.2)
+
+    failed = [name for name in world.files("failed") if not name.endswith(".error.txt")]
+    assert failed == ["agent_events_0.csv"]
+
+    world.server.always = works
+    assert world.run_once() == 0
+
+    assert set(world.files("done")) == {f"agent_events_{number}.csv" for number in (1, 2, 3)}

@@ -36,6 +36,7 @@ from watcher.core.events import (
 from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
 from watcher.core.policy import Policy
+from watcher.core.target import Target
 from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
@@ -143,6 +144,8 @@ class Agent:
 
     def _resumed(self, rows: Sequence[Row], _seconds: float) -> None:
         self._is_resumed = True
+        for route, status in self._recovery.refused:
+            self._holding.suspects.failed_before(Target("endpoint", route.url), f"HTTP {status}")
         for path in islice(self._recovery.strangers, STRANGERS_TOLD):
             words = "belongs to an agent with another state folder; if that one is gone, move it back"
             self._stream.emit(Warned(f"{path} {words} into the drop folder"))

@@ -37,6 +37,8 @@ class Recovery:
         now: Callable[[], datetime],
     ) -> None:
         self.strangers: list[Path] = []  # files that agents of other state folders have in the work folder
+        # What the server refused last, with nothing delivered since: route and HTTP status.
+        self.refused: list[tuple[Route, int]] = []
         self._journal, self._places, self._routes = journal, places, routes
         self._stream, self._now = stream, now
 
@@ -59,7 +61,14 @@ class Recovery:
         for words in _put_back_orphans(places, known, self._now()):
             self._stream.emit(Warned(words))
         self.strangers = list(_strangers(places))
+        self.refused = list(self._refused())
         return found
+
+    def _refused(self) -> Iterator[tuple[Route, int]]:
+        for name, route in self._routes.items():
+            last = self._journal.last_of(name)
+            if last is not None and last.state is FileState.FAILED and last.outcome.status is not None:
+                yield route, last.outcome.status
 
     def tidy(self) -> None:
         """Remove the work folder where it is empty; the next claim makes it again.
