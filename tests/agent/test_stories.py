@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from tests.simulation import Simulation, disk_fault, trouble
+from tests.simulation import Simulation, disk_fault, lost, trouble
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Outside
 from watcher.core.events import (
@@ -55,6 +55,17 @@ KINDS = {
     "queue": ("csv", "historical-data"),
 }
 POISON = b"poison"  # the server refuses what has this in it
+CURSED = b"cursed"  # ... or fails on it each time
+SEVERED = b"severed"  # ... or never answers, until the world is mended
+BAD = (POISON, CURSED, b'bad,"')
+# What everybody meets in an outage, and how many files of an endpoint may fail of it.
+OUTAGES = {
+    "500": (Reply(500, "database"), 0),
+    "400": (Reply(400, "tenant"), 2),
+    "502": (Reply(502, "gateway"), 0),
+    "page": (Reply(200, "<html>", html=True), 0),
+    "closed": (None, 0),
+}
 HOLDS = [408, 425, 429, 503, 401, 403, 404]
 
 
@@ -78,9 +89,14 @@ class Story:
         self.contents: dict[str, bytes] = {}  # by name, of everything that was dropped
         self.trouble = self.chance.choice([0.0, 0.1, 0.4])  # the share of requests that go wrong
         self.disk_trouble = self.chance.choice([0.0, 0.0, 0.02, 0.1])
+        self.outage = self.chance.choice(list(OUTAGES)) if self.chance.random() < 0.3 else ""
+        self.outage_requests = self.chance.randrange(80) if self.outage else 0
+        if self.outage:
+            self.trouble = self.disk_trouble = 0.0
         # By push token: lost answers and deaths. So many of its chunks may be there twice.
         self.doubts: Counter[str] = Counter()
         self.acts = self.most_at_once = 0
+        self.is_mended = False
 
     # -- the world -----------------------------------------------------------------------------------
 
@@ -96,7 +112,10 @@ class Story:
             content = b"".join(b"%06d,%02d,x\n" % (number, record) for record in records)
             odd = self.chance.random()
             odd = 1.0 if good else odd
-            content += POISON + b"\n" if odd < 0.05 else b'bad,"quote\n' if odd < 0.1 else b""
+            for share, what in ((0.05, POISON), (0.1, b'bad,"quote'), (0.14, CURSED), (0.17, SEVERED)):
+                if odd < share:
+                    content += what + b"\n"
+                    break
         self.contents[name] = content
         self.first.drop(name, content)
 
@@ -115,9 +134,20 @@ class Story:
         complete = any(op.completed and push.body in op.chunks for op in wire.operations())
         if POISON in push.body and not complete:
             return Reply(422, "poison")
+        token = dict(push.params)["pushToken"]
+        if CURSED in push.body and not complete:
+            return Reply(500, "cursed")
+        if SEVERED in push.body and not self.is_mended and not complete:
+            self.doubts.update([token])
+            return lost(False, take)
+        if self.outage_requests > 0 and not complete:
+            self.outage_requests -= 1
+            reply = OUTAGES[self.outage][0]
+            if reply is None or reply.status == 502:
+                self.doubts.update([token])
+            return reply or lost(False, take)
         if self.chance.random() >= self.trouble:
             return wire.reply(take())
-        token = dict(push.params)["pushToken"]
         return trouble(
             self.chance, take, complete=complete, doubt=lambda: self.doubts.update([token]), holds=HOLDS,
             waits=[None, 0.0, 3.0],
@@ -157,6 +187,7 @@ class Story:
         """From now on everything works; and nobody drops anything any more."""
         if now:
             self.trouble = self.disk_trouble = 0.0
+            self.outage_requests, self.is_mended = 0, True
 
     def live(self, agent: Simulation, *, seconds: float, crash_at: int | None = None) -> int | None:
         """One life of one agent's process."""
@@ -173,15 +204,28 @@ class Story:
         for name, content in self.contents.items():
             (place,) = self.first.places_of(content)
             half = content.startswith(b"{") and not content.endswith(b"}")
-            if half or POISON in content or b'bad,"' in content:
+            if half or any(bad in content for bad in BAD):
                 assert place.startswith("failed/"), (name, place)
             if place.startswith("done/"):
                 whole = [op for op in operations if once(op) == content]
                 assert whole, f"{name} is done, and the server has it not: {self.first.rows()}"
                 if self.lost_answer == "resend":
                     assert len(whole) == 1, f"{name} was completed {len(whole)} times"
+        if self.outage:
+            self.check_blame()
         self.check_repeats(operations)
         self.check_journals(operations)
+
+    def check_blame(self) -> None:
+        """Nothing outside a file failed it, but for the first ones of a refusal."""
+        innocent: Counter[str] = Counter()
+        for name, content in self.contents.items():
+            (place,) = self.first.places_of(content)
+            half = content.startswith(b"{") and not content.endswith(b"}")
+            if place.startswith("failed/") and not half and not any(bad in content for bad in BAD):
+                innocent[name.rpartition("_")[0]] += 1
+        most = OUTAGES[self.outage][1] * len(self.agents)
+        assert all(number <= most for number in innocent.values()), (self.outage, innocent)
 
     def check_repeats(self, operations: list[Operation]) -> None:
         """A chunk is there twice only where an answer was lost, or a process died."""

@@ -21,11 +21,19 @@ class Bench:
         self.table = Suspects()
 
     def meets(
-        self, file: int, sign: str = "HTTP 500", *, at: Target = EVENTS, alone: bool = False, **more: Any
+        self,
+        file: int,
+        sign: str = "HTTP 500",
+        *,
+        at: Target = EVENTS,
+        alone: bool = False,
+        asked_at: float | None = None,
+        **more: Any,
     ) -> Target | None:
         """A file met this; says what is held, None: the file is to blame."""
         self.now += 1
-        self.table.noticed(file, Target("file", str(file)), at, SERVER, at=self.now)
+        asked_at = self.now if asked_at is None else asked_at
+        self.table.noticed(file, Target("file", str(file)), at, SERVER, asked_at=asked_at, at=self.now)
         met = Suspicion(sign, sign, "the log", at, SERVER, last=more.pop("last", True), **more)
         fault = self.table.accuse(file, met, alone=alone)
         return fault and fault.target
@@ -33,7 +41,7 @@ class Bench:
     def delivered(self, file: int, at: Target = EVENTS, *, last: bool = True) -> list[str]:
         """A file was delivered, by a request of now; says which others are compared with it."""
         self.now += 1
-        compared = self.table.passed(file, at, SERVER, last=last, asked_at=self.now)
+        compared = self.table.passed(file, at, SERVER, last=last, asked_at=self.now, at=self.now)
         return [target.name for target in compared]
 
 
@@ -58,8 +66,18 @@ def test_a_delivery_that_was_under_way_before_says_nothing(bench: Bench) -> None
     asked_at = bench.now
     bench.meets(1)
 
-    assert bench.table.passed(2, EVENTS, SERVER, last=True, asked_at=asked_at) == []
+    assert bench.table.passed(2, EVENTS, SERVER, last=True, asked_at=asked_at, at=bench.now) == []
     assert bench.meets(1) == Target("file", "1")
+
+
+def test_what_was_asked_before_the_other_one_was_through_says_nothing(bench: Bench) -> None:
+    """The end of an outage: the last request that met it comes back after the first that did not."""
+    bench.meets(1)
+    asked_at = bench.now
+    bench.delivered(2)
+
+    assert bench.meets(1, asked_at=asked_at) == Target("file", "1")
+    assert bench.meets(1) is None
 
 
 def test_a_chunk_in_the_middle_is_no_proof_for_others(bench: Bench) -> None:

@@ -109,6 +109,23 @@ class QuestionsContract(Fixtures):
         assert (journal.last_of("events"), journal.last_of("types")) == (done, bad)
         assert journal.last_of("x") is None
 
+    def test_what_the_server_made_of_a_route_last_is_what_it_took_or_refused(self, journal: Journal) -> None:
+        assert journal.last_answered("events") is None
+        [refused] = journal.apply([Reject(seen(journal), Unfit("no", what_to_do="mend", status=400), AT)])
+        journal.apply([Reject(seen(journal), Unfit("a quote is open", what_to_do="mend"), AT)])
+        row_in(journal, S.RETURNED)
+        row_in(journal, S.SENDING)
+        assert journal.last_answered("events") == refused
+
+        [empty] = journal.apply([Deliver(seen(journal), Receipt(0, "empty"), AT)])
+        assert journal.last_answered("events") == refused
+        [sending] = journal.apply([Sending(seen(journal), 0, 0, 9, "ab", "d", 9)])
+        [taken] = journal.apply([Deliver(sending, Receipt(1), AT)])
+
+        assert empty.upload.chunks == 0
+        assert journal.last_answered("events") == taken
+        assert journal.last_answered("types") is None
+
     def test_what_is_under_way_is_told_oldest_first(self, journal: Journal) -> None:
         rows = journal.claim([claim(str(number)) for number in range(20)])
         assert journal.under_way("drop") == rows

@@ -182,9 +182,9 @@ class Engine:
             touched = touched[: touched.index(fault.target)] if fault.target in touched else ()
             if fault.target == task.run.target:
                 self._turns.step_aside(task.run)
+        self._holding.heard(number, task.run.target, act, value, asked_at=task.asked_at)
         if proof is not None:
             self._holding.worked(touched, asked_at=task.asked_at, proof=proof)
-            self._holding.heard(number, task.run.target, act, value, asked_at=task.asked_at)
             if not self.holds.held([task.run.target]):
                 self.runs.set_aside(task.run, False)
         self.holds.leave(number, task.targets)

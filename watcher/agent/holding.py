@@ -69,9 +69,11 @@ class Holding:
             return
         talk, last, now = act.talk, act.chunk.last, self._clock()
         if not isinstance(result[0], Accepted):
-            self.suspects.noticed(number, target, talk.endpoint, talk.server, at=now)
+            self.suspects.noticed(number, target, talk.endpoint, talk.server, asked_at=asked_at, at=now)
             return
         self.tempo.passed()
-        compared = self.suspects.passed(number, talk.endpoint, talk.server, last=last, asked_at=asked_at)
+        compared = self.suspects.passed(
+            number, talk.endpoint, talk.server, last=last, asked_at=asked_at, at=now
+        )
         self.worked([target], proof=Proof.DELIVERY if last else Proof.CHUNK)
         self.table.hurry(now, compared)

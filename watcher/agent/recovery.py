@@ -66,8 +66,8 @@ class Recovery:
 
     def _refused(self) -> Iterator[tuple[Route, int]]:
         for name, route in self._routes.items():
-            last = self._journal.last_of(name)
-            if last is not None and last.state is FileState.FAILED and last.outcome.status is not None:
+            last = self._journal.last_answered(name)
+            if last is not None and last.outcome.status is not None:
                 yield route, last.outcome.status
 
     def tidy(self) -> None:

@@ -181,6 +181,8 @@ class Push(Act["tuple[Verdict, Placement | None]"]):
         match value:
             case (Accepted(), _):
                 return Proof.DELIVERY if self.chunk.last else Proof.CHUNK
+            case (Suspected(refused=None), _):
+                return None  # no answer came
             case (_, _):
                 return Proof.ANSWER
         return None

@@ -127,6 +127,7 @@ class Conversation:
         self._new_token = lost_answer == "new_token"
         self._failures = 0  # answers in a row that may be the file's fault
         self._cuts: Counter[int] = Counter()  # tries without an answer, by the first byte of the chunk
+        self.is_to_blame = False  # others get through, and this one's chunk does not
         self.unknown = unknown  # this chunk went out, and the server may have taken it without our knowing
 
     def renew(self, push_token: str) -> None:
@@ -175,7 +176,7 @@ class Conversation:
                 return self._refused(chunk, reply, why, means.check)
 
     def _accepted(self, chunk: Chunk, note: str | None = None) -> Accepted:
-        self._failures, self.unknown = 0, False
+        self._failures, self.unknown, self.is_to_blame = 0, False, False
         del self._cuts[chunk.start]
         return Accepted(note)
 
@@ -201,7 +202,7 @@ class Conversation:
             "no answer", f"this chunk had no answer {times}: {reason}", check, self.endpoint, self.server,
             last=chunk.last, fails=False,
         )  # fmt: skip
-        return Suspected(suspicion, start_over=start_over, fault=fault)
+        return Suspected(suspicion, start_over=start_over, fault=None if self.is_to_blame else fault)
 
     def _refused(
         self, chunk: Chunk, reply: Reply, reason: str, what_to_do: str, *, at_once: bool = True

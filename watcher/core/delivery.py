@@ -151,7 +151,8 @@ class Delivery:
         if fault is None and met.refused is not None:
             raise await self._unfit(piece, met.refused)
         if fault is None:
-            # Others get through: perhaps it is the size of this one.
+            # Others get through: perhaps it is the size of this one, and the server is not to be held for it.
+            self._talk.is_to_blame = True
             smaller = await self._half(piece)
             if smaller is not None:
                 return await self._again_from_the_start() if self._talk.unknown else smaller

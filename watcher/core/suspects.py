@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from watcher.core.errors import Outside, Proof
 from watcher.core.target import Target
 
+NEVER = float("inf")
 # So many files may fail of one refusal, without a delivery between, where their own route has no other.
 MOST_FAILED = 2
 
@@ -47,9 +48,10 @@ class _Trouble:
     endpoint: Target
     server: Target
     since: float
+    asked_at: float  # when the last request went out that did not pass
     suspicion: Suspicion | None = None  # None: it tries again, and is no suspect yet
-    compared: bool = False  # another file of its endpoint was delivered since
-    elsewhere: bool = False  # another of the server was
+    compared_at: float = NEVER  # when another file of its endpoint was delivered
+    elsewhere_at: float = NEVER  # when another of the server was
 
 
 class Suspects:
@@ -59,11 +61,14 @@ class Suspects:
         self._open: dict[int, _Trouble] = {}
         self._failed: Counter[tuple[Target, str]] = Counter()  # since the endpoint's last delivery
 
-    def noticed(self, file: int, target: Target, endpoint: Target, server: Target, *, at: float) -> None:
+    def noticed(
+        self, file: int, target: Target, endpoint: Target, server: Target, *, asked_at: float, at: float
+    ) -> None:
         """A chunk of this file did not pass: what is delivered from now on is compared with it."""
         known = self._open.get(file)
         if known is None or known.endpoint != endpoint:
-            self._open[file] = _Trouble(target, endpoint, server, at)
+            known = _Trouble(target, endpoint, server, since=at, asked_at=asked_at)
+        self._open[file] = replace(known, asked_at=asked_at)
 
     def accuse(self, file: int, met: Suspicion, *, alone: bool) -> Outside | None:
         """Say what is to be held, this file alone or more; None: the fault is the file's.
@@ -82,7 +87,9 @@ class Suspects:
         ]
         first = met.at_once and not self._failed[key] and met.endpoint not in others
         nobody_else = alone and not others and self._failed[key] < MOST_FAILED
-        if first or known.compared or (known.elsewhere and nobody_else):
+        # What was asked before the other one was through may have met what is over by now.
+        compared, elsewhere = known.asked_at >= known.compared_at, known.asked_at >= known.elsewhere_at
+        if first or compared or (elsewhere and nobody_else):
             if met.fails:
                 self._failed[key] += 1
                 del self._open[file]
@@ -112,7 +119,7 @@ class Suspects:
         ]
 
     def passed(
-        self, file: int, endpoint: Target, server: Target, *, last: bool, asked_at: float
+        self, file: int, endpoint: Target, server: Target, *, last: bool, asked_at: float, at: float
     ) -> list[Target]:
         """A chunk was accepted: return the files that are compared with this now, and may try again.
 
@@ -129,8 +136,10 @@ class Suspects:
         for number, other in self._open.items():
             if number == file or other.server != server or other.since > asked_at:
                 continue
-            same = other.endpoint == endpoint
-            fresh = replace(other, compared=other.compared or same, elsewhere=True)
+            same = at if other.endpoint == endpoint else NEVER
+            fresh = replace(
+                other, compared_at=min(other.compared_at, same), elsewhere_at=min(other.elsewhere_at, at)
+            )
             if fresh != other:
                 self._open[number] = fresh
                 compared.append(other.target)

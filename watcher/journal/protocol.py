@@ -74,6 +74,9 @@ class Journal(Protocol):
     def last_of(self, route: str) -> Row | None:
         """Return the newest finished row of a route, for the note that a file it needs has failed."""
 
+    def last_answered(self, route: str) -> Row | None:
+        """Return the newest row of a route that the server took whole, or refused."""
+
     def deliveries(self, route: str, limit: int) -> list[Row]:
         """Return the newest delivered rows of a route, newest first."""
 

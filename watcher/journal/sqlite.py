@@ -129,6 +129,18 @@ class SqliteJournal:
         rows = self._query(newest, (stored("route", route), FileState.DONE, FileState.FAILED))
         return rows[0] if rows else None
 
+    def last_answered(self, route: str) -> Row | None:
+        """Return the newest row of a route that the server took whole, or refused."""
+        rows = self._query(
+            "SELECT * FROM files WHERE route = ? AND ((state IN (?, ?) AND chunks > 0)"
+            " OR (state IN (?, ?) AND status IS NOT NULL)) ORDER BY id DESC LIMIT 1",
+            (
+                stored("route", route), FileState.DELIVERED, FileState.DONE, FileState.REJECTED,
+                FileState.FAILED,
+            ),
+        )  # fmt: skip
+        return rows[0] if rows else None
+
     def deliveries(self, route: str, limit: int) -> list[Row]:
         """Return the newest delivered rows of a route, newest first."""
         return self._query(
