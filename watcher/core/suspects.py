@@ -88,7 +88,7 @@ class Suspects:
         first = met.at_once and not self._failed[key] and met.endpoint not in others
         nobody_else = alone and not others and self._failed[key] < MOST_FAILED
         # What was asked before the other one was through may have met what is over by now.
-        compared, elsewhere = known.asked_at >= known.compared_at, known.asked_at >= known.elsewhere_at
+        compared, elsewhere = known.asked_at > known.compared_at, known.asked_at > known.elsewhere_at
         if first or compared or (elsewhere and nobody_else):
             if met.fails:
                 self._failed[key] += 1
