@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from watcher.agent.duplicates import destination, left_out
 from watcher.agent.hashing import BesideSha256
+from watcher.agent.open_file import ROUNDS, OpenFile
 from watcher.content import split
 from watcher.content.compressed import member_name
 from watcher.content.content import Content
@@ -30,7 +31,7 @@ from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
 from watcher.core.names import counted, is_compressed, is_zip
 from watcher.disk import files, filing
-from watcher.disk.claim import is_gone, name_inside, open_claimed, unchanged
+from watcher.disk.claim import changed_at, is_gone, is_same_version, name_inside, open_claimed
 from watcher.disk.places import Places
 from watcher.disk.scratch import scratch_file
 from watcher.journal.protocol import Journal
@@ -45,28 +46,6 @@ class Sender(Protocol):
 
     def push(self, request: Request, guard: Callable[[], None] | None = None) -> Reply:
         """Send one request; `guard` is called right before its body goes out. Raises `Outside`."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """A file that was inspected: as it is, and what is sent of it."""
-
-    path: Path
-    folder: Path  # that is to blame where it cannot be read
-    file: BinaryIO
-    status: os.stat_result  # from before it was inspected
-    content: Content
-    scratches: ExitStack  # holds all open files
-
-    def close(self) -> None:
-        """Close the file, and scratch files."""
-        self.scratches.close()
-
-    def check(self) -> None:
-        """Raise `NotWhole` where the file is not as it was when it was inspected."""
-        with files.blame(self.folder):
-            if not unchanged(self.path, self.file, self.status):
-                raise NotWhole
 
 
 class Effects:
@@ -102,6 +81,12 @@ class Effects:
     # -- before it is sent -------------------------------------------------------------------------
 
     def _inspect(self, act: Inspect) -> Found:
+        for _ in range(ROUNDS):
+            with suppress(_Touched):
+                return self._inspected(act)
+        raise NotWhole
+
+    def _inspected(self, act: Inspect) -> Found:
         row = act.row
         path = Path(row.file.source)
         folder = self._places.work if act.moves else path.parent
@@ -116,21 +101,25 @@ class Effects:
                 hasher = partial(_hasher, stack)
                 content = prepare(file, row.name, route, scratch=scratch, now=claimed_at, hasher=hasher)
                 refuse_empty(content, route)
-                open_file = OpenFile(path, folder, file, status, content, ExitStack())
-                found = self._found(row, route, open_file, keep_aside=act.moves)
+                opened = OpenFile(path, folder, file, status, content, ExitStack(), status.st_ctime_ns)
+                found = self._found(row, route, opened, keep_aside=act.moves)
                 if not found.nothing_to_send and row.upload.sha256 is None:
                     first = Cut(found, found.start, act.limit or route.chunk_bytes)
                     found = replace(found, first=_cut(first))
             except Unfit:
-                if not unchanged(path, file, status):
-                    raise NotWhole from None  # what was found may be half of what is being written
+                # What was found may be half of what is being written.
+                if not is_same_version(path, file, status):
+                    raise NotWhole from None
+                if changed_at(file) != status.st_ctime_ns:
+                    raise _Touched from None
                 raise
-            open_file.scratches.push(stack.pop_all())
+            opened.scratches.push(stack.pop_all())
             return found
 
     def _found(self, row: Row, route: Route, opened: OpenFile, *, keep_aside: bool) -> Found:
         content = opened.content
         if content.empty:
+            opened.check()
             return Found(route, Receipt(0, "empty: nothing was sent"), nothing_to_send=True, opened=opened)
         if row.upload.sha256 not in (None, content.source_sha256):
             raise NotWhole
@@ -164,6 +153,8 @@ class Effects:
 
     def _pushed(self, act: Push) -> Answered:
         check = None if act.guard is None else _open(act.guard).check
+        if check is not None:
+            check()  # where it has to read the whole file, no server waits for that
         reply = self._client.push(act.talk.request(act.chunk), check)
         place = None
         if act.delivered is not None and reply.status < 300:
@@ -188,6 +179,10 @@ class Effects:
             name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
             aside = filing.plan(self._places.failed, name, self._now(), with_report=True)
         return Placement(str(target), None if aside is None else str(aside))
+
+
+class _Touched(Exception):
+    """Found unfit, and its attributes changed meanwhile: its content, too? Another look tells."""
 
 
 def _hasher(stack: ExitStack) -> BesideSha256:

@@ -7,6 +7,7 @@ in the drop folder is a new file, and of two agents only one gets it. The journa
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -168,18 +169,39 @@ def is_gone(path: Path, folder: Path) -> bool:
     return True
 
 
-def unchanged(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
-    """Say whether the open file is as it was when it was opened, and still what is at `path`.
+def is_same_version(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
+    """Say whether the open file has the fingerprint that it was opened with, and is still what is at `path`.
 
-    The change time is compared too: unlike the modification time, nobody can set it back.
+    Its change time (see `changed_at`) is another question: unlike the modification time, nobody can set it
+    back, but a mere chmod moves it.
     """
     found = os.fstat(file.fileno())
-    if Fingerprint.of(found) != Fingerprint.of(opened) or found.st_ctime_ns != opened.st_ctime_ns:
+    if Fingerprint.of(found) != Fingerprint.of(opened):
         return False
     try:
         return os.path.samestat(os.lstat(path), found)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def changed_at(file: BinaryIO) -> int:
+    """Return when an open file's content or attributes changed last, in ns since 1970."""
+    return os.fstat(file.fileno()).st_ctime_ns
+
+
+def digest_now(path: Path, file: BinaryIO) -> str:
+    """Return the SHA-256 of what an open file has now, in hex, and leave its position as it is.
+
+    Its buffer is passed by: that may hold what is not so any more. Where the system can, it is read by its
+    handle: a chmod may have taken the right to open it anew.
+    """
+    if not hasattr(os, "pread"):
+        return files.sha256(path)
+    digest, at = hashlib.sha256(), 0
+    while block := os.pread(file.fileno(), files.COPY_BYTES, at):
+        digest.update(block)
+        at += len(block)
+    return digest.hexdigest()
 
 
 def _is(path: Path, look: Fingerprint) -> bool:
