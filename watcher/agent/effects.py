@@ -91,7 +91,7 @@ class Effects:
         path = Path(row.file.source)
         folder = self._places.work if act.moves else path.parent
         with files.blame(folder), ExitStack() as stack:
-            file = stack.enter_context(_opened(row, folder))
+            file = stack.enter_context(_opened(row, folder, self._places.drop if act.moves else None))
             status = os.fstat(file.fileno())
             try:
                 route = _route(row, act.route, file)
@@ -220,14 +220,14 @@ def _route(row: Row, route: Route | None, file: BinaryIO) -> Route:
 
 
 @contextmanager
-def _opened(row: Row, folder: Path) -> Iterator[BinaryIO]:
+def _opened(row: Row, folder: Path, drop: Path | None) -> Iterator[BinaryIO]:
+    path, fingerprint = Path(row.file.source), row.file.fingerprint
     try:
         # Before anything was sent it must be the very file. Later its content is compared, by sha256, for a
         # remounted share may give it another device and inode.
-        new = row.upload.sha256 is None
-        file = open_claimed(Path(row.file.source), row.file.fingerprint, same_inode=new)
+        file = open_claimed(path, fingerprint, same_inode=row.upload.sha256 is None)
     except FileNotFoundError:
-        if not is_gone(Path(row.file.source), folder):
+        if not is_gone(path, folder, drop=drop, device=fingerprint.device):
             raise  # it was away for a moment: a hold, not a loss
         raise Gone from None
     with file:

@@ -18,7 +18,7 @@ from watcher.core.model import FileState, Route, Row
 from watcher.core.route import marker_of
 from watcher.core.steps import Relocate
 from watcher.disk import files, filing
-from watcher.disk.claim import take_marker
+from watcher.disk.claim import take_marker, was_removed
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -112,9 +112,12 @@ def _was_claimed(places: Places, entry: Row) -> bool:
         places.drop.stat()
     if os.path.lexists(entry.file.source):
         return True
-    if not os.path.lexists(places.drop / entry.name):
-        with files.blame(places.work):
-            places.work.stat()
+    if os.path.lexists(places.drop / entry.name):
+        return False
+    with files.blame(places.work):
+        if was_removed(places.work, places.drop, entry.file.fingerprint.device):
+            return True  # it may have been in there: it is told as vanished
+        places.work.stat()
     return False
 
 
@@ -122,7 +125,7 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
     """A crash may have come between a file and its marker. If there is a new file of that name by now, the
     marker may be that one's, and stays."""
     route = routes.get(entry.route or "")
-    marker = marker_of(entry.name, route) if route else None
+    marker = marker_of(entry.name, route) if route and os.path.lexists(entry.file.source) else None
     if marker is not None and not os.path.lexists(places.drop / entry.name):
         with files.blame(places.drop):
             take_marker(places.drop, Path(entry.file.source).parent, marker)

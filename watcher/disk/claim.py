@@ -155,18 +155,37 @@ def name_inside(path: Path) -> str:
     return inner_name(path.name)
 
 
-def is_gone(path: Path, folder: Path) -> bool:
+def is_gone(path: Path, folder: Path, *, drop: Path | None = None, device: int = 0) -> bool:
     """Say whether a file is not there, though its folder is: the same before and after the look.
 
-    A share that comes back in between would look as if somebody had taken the file. Raises OSError where the
-    folder is away, or another one by now.
+    A share that comes back in between would look as if somebody had taken the file. With `drop` and `device`
+    a folder that was removed (see `was_removed`) took the file with it. Raises OSError where the folder is
+    away, or another one by now.
     """
-    before = folder.stat()
+    try:
+        before = folder.stat()
+    except FileNotFoundError:
+        if drop is None or not was_removed(folder, drop, device):
+            raise
+        return not os.path.lexists(path)
     if os.path.lexists(path):
         return False
     if not os.path.samestat(before, folder.stat()):
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(folder))
     return True
+
+
+def was_removed(work: Path, drop: Path, device: int) -> bool:
+    """Say whether the work folder is not there because somebody removed it, and not because a share is away.
+
+    The two are on one file system. Where the drop folder is there, on the `device` that a claimed file was
+    on, nothing is unmounted: a mount point without its share is on another one. Raises OSError where the drop
+    folder is away.
+    """
+    before = drop.stat()
+    if before.st_dev != device or os.path.lexists(work):
+        return False
+    return os.path.samestat(before, drop.stat())
 
 
 def is_same_version(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:

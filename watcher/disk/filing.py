@@ -68,10 +68,10 @@ def finish(places: Places, entry: Row) -> bool:
     assert entry.place.target is not None, "the target is planned before the move"
     folder = Path(entry.place.target).parent
     if folder.parent != places.done:
-        return _finish(entry)
+        return _finish(entry, places.drop)
     _make(places, folder)
     try:
-        return _finish(entry)
+        return _finish(entry, places.drop)
     except Outside as fault:
         if fault.target != files.folder_target(folder):
             raise
@@ -83,7 +83,7 @@ def _make(places: Places, folder: Path) -> None:
         files.make_subfolder(folder)
 
 
-def _finish(entry: Row) -> bool:
+def _finish(entry: Row, drop: Path) -> bool:
     assert entry.place.target is not None, "the target is planned before the move"
     source, target = Path(entry.file.source), Path(entry.place.target)
     own = source.parent
@@ -91,7 +91,8 @@ def _finish(entry: Row) -> bool:
     with files.blame(target.parent):
         target.parent.stat()
     with files.blame(own.parent):
-        gone = is_gone(source, own.parent)  # away? Then the file may be there as well, and come back with it
+        # Away? Then the file may be there as well, and come back with it.
+        gone = is_gone(source, own.parent, drop=drop, device=entry.file.fingerprint.device)
     if gone:
         if not _taken(target):
             if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
@@ -109,11 +110,20 @@ def _finish(entry: Row) -> bool:
                 return False
         _move_companions(own, source.name, target, part)
         if entry.state is FileState.REJECTED:
+            make_work_folder(
+                own.parent
+            )  # somebody may have removed it, after a crash that came behind the move
             _write_report(entry, own, target, part)
     with files.blame(own.parent):
         files.remove(aside_draft(entry.file.source))  # of an attempt that ended otherwise
         files.remove_folder(own)
     return True
+
+
+def make_work_folder(work: Path) -> None:
+    """Make our part of the work folder, if need be. Raises OSError where what it lies in is away."""
+    files.make_folder(work.parent)
+    files.make_folder(work)
 
 
 def _set_aside(entry: Row, own: Path, part: str) -> bool:
