@@ -90,7 +90,7 @@ class Effects:
         row = act.row
         path = Path(row.file.source)
         folder = self._places.work if act.moves else path.parent
-        with files.blame(folder), ExitStack() as stack:
+        with files.blame(folder, row.name), ExitStack() as stack:
             file = stack.enter_context(_opened(row, folder, self._places.drop if act.moves else None))
             status = os.fstat(file.fileno())
             try:
@@ -244,7 +244,7 @@ def _cut(act: Cut) -> Piece:
     opened = _open(act.found)
     content, route = opened.content, act.found.route
     file, opening = content.file, content.opening
-    with files.blame(opened.folder):
+    with files.blame(opened.folder, opened.path.name):
         try:
             if act.end is not None:
                 chunk = split.exactly(file, act.start, act.end, opening)
@@ -281,7 +281,7 @@ def _lines(opened: OpenFile, chunk: Chunk) -> str:
     """Return the lines of the dropped file that `chunk` has, or its elements, where it is an array."""
     opened.check()
     content = opened.content
-    with files.blame(opened.folder):
+    with files.blame(opened.folder, opened.path.name):
         begin = line_at(content.file, chunk.start)
     end = begin + chunk.raw.count(NEWLINE) - chunk.raw.endswith(NEWLINE)
     if content.opening.array:

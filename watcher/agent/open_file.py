@@ -39,7 +39,7 @@ class OpenFile:
         is hashed once more and decides: the modification time proves nothing then, for anybody can set it
         back. That is done once for each change, however often this is asked.
         """
-        with files.blame(self.folder):
+        with files.blame(self.folder, self.path.name):
             for _ in range(ROUNDS):
                 if not is_same_version(self.path, self.file, self.status):
                     raise NotWhole

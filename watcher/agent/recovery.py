@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from watcher.core.errors import Outside
+from watcher.core.errors import NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
 from watcher.core.route import marker_of
@@ -127,7 +127,7 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
     route = routes.get(entry.route or "")
     marker = marker_of(entry.name, route) if route and os.path.lexists(entry.file.source) else None
     if marker is not None and not os.path.lexists(places.drop / entry.name):
-        with files.blame(places.drop):
+        with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
             take_marker(places.drop, Path(entry.file.source).parent, marker)
 
 
@@ -140,10 +140,20 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterato
         for own in sorted(places.work.iterdir()):
             if own.name.removesuffix(".report").removesuffix(".aside") in known:
                 continue
-            if not own.is_dir():
-                files.remove(own)  # the draft of a report, or bad records that are still in their file
-                continue
-            for path in sorted(own.iterdir()):
-                target = filing.put_back(path, places.drop, path.name, now)
-                yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
-            files.remove_folder(own)
+            try:
+                yield from _put_back(own, places.drop, now)
+            except Outside as fault:
+                if fault.target.kind != "file":
+                    raise
+                yield f"{own / fault.target.name}: in the work folder, unknown to the journal; {fault.reason}"
+
+
+def _put_back(own: Path, drop: Path, now: datetime) -> Iterator[str]:
+    with files.blame(own.parent, own.name):
+        if not own.is_dir():
+            files.remove(own)  # the draft of a report, or bad records that are still in their file
+            return
+        for path in sorted(own.iterdir()):
+            target = filing.put_back(path, drop, path.name, now)
+            yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
+        files.remove_folder(own)

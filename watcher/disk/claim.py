@@ -21,6 +21,7 @@ from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint
 from watcher.core.names import inner_name
 from watcher.disk import files
+from watcher.disk.faults import is_the_folders
 
 # Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
 _OPEN_FLAGS = (
@@ -112,10 +113,21 @@ def _rename(source: Path, target: Path) -> None:
             raise NotWhole from error  # another agent was faster, or a person took it away
         # Windows: a program has it open (ERROR_ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION).
         in_use = getattr(error, "winerror", None) in (5, 32, 33)
-        # An immutable or somebody else's file in a sticky folder: no reason to hold all the others.
-        if isinstance(error, PermissionError) and (in_use or os.access(source.parent, os.W_OK | os.X_OK)):
+        if in_use or not _is_the_folders(error, source.parent, target.parent):
             raise NotWhole(f"it cannot be moved: {error.strerror}") from error
         raise
+
+
+def _is_the_folders(error: OSError, drop: Path, own: Path) -> bool:
+    """Say whether no file could be moved.
+
+    One that is immutable, or somebody else's in a sticky folder, is no reason to hold all others.
+
+    Into the drop folder no probe is put: it would be one more event there, and one more look.
+    """
+    if not os.access(drop, os.W_OK | os.X_OK):
+        return True
+    return is_the_folders(error, drop, writes=False) or is_the_folders(error, own, writes=True)
 
 
 def open_claimed(path: Path, fingerprint: Fingerprint, *, same_inode: bool) -> BinaryIO:
