@@ -19,7 +19,7 @@ from watcher.agent.duplicates import destination, left_out
 from watcher.agent.hashing import BesideSha256
 from watcher.agent.open_file import ROUNDS, OpenFile
 from watcher.content import split
-from watcher.content.compressed import member_name
+from watcher.content.compressed import member_name, told_size
 from watcher.content.content import Content
 from watcher.content.csv_text import line_list
 from watcher.content.inspect import prepare, refuse_empty
@@ -33,7 +33,7 @@ from watcher.core.names import counted, is_compressed, is_zip
 from watcher.disk import files, filing
 from watcher.disk.claim import changed_at, is_gone, is_same_version, name_inside, open_claimed
 from watcher.disk.places import Places
-from watcher.disk.scratch import scratch_file
+from watcher.disk.scratch import require_room, scratch_file
 from watcher.journal.protocol import Journal
 
 
@@ -95,7 +95,8 @@ class Effects:
             status = os.fstat(file.fileno())
             try:
                 route = _route(row, act.route, file)
-                scratch = partial(self._scratch, stack)
+                self._require_room(file, row.name, route)
+                scratch = partial(self._scratch, stack, row.name)
                 # The claim's time and not the clock: after a restart the same records must be good.
                 claimed_at = datetime.fromisoformat(row.file.started_at)
                 hasher = partial(_hasher, stack)
@@ -146,8 +147,14 @@ class Effects:
             size=content.size,
         )
 
-    def _scratch(self, stack: ExitStack) -> BinaryIO:
-        return stack.enter_context(scratch_file(self._places.state))
+    def _require_room(self, file: BinaryIO, name: str, route: Route) -> None:
+        """Raise `Outside` for a file that says by itself that it expands to more than there is room for."""
+        if is_compressed(name):
+            size = told_size(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio)
+            require_room(self._places.state, name, size)
+
+    def _scratch(self, stack: ExitStack, name: str) -> BinaryIO:
+        return stack.enter_context(scratch_file(self._places.state, name))
 
     # -- while it is sent --------------------------------------------------------------------------
 
