@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
-import shutil
 import tempfile
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, BinaryIO
 
 from watcher.core.errors import Outside
@@ -36,7 +36,7 @@ def require_room(folder: Path, name: str, size: int, written: int = 0) -> None:
     `written`: so many of them are there already. Whatever is smaller than the reserve itself is let in.
     """
     with blame(folder):
-        disk = shutil.disk_usage(folder)
+        disk = disk_usage(folder)
     reserve = min(RESERVE_BYTES, disk.total // RESERVE_PART)
     if size > reserve and size - written > disk.free - reserve:
         raise _no_room(folder, name, size, disk.free + written, reserve)
