@@ -74,7 +74,7 @@ CHANGES_PATH = {
     "symlink_to", "hardlink_to",
 }  # fmt: skip
 # And the sandbox, which is no part of the agent.
-MAY_CHANGE_DISK = {"disk.files", "journal.lock", "journal.database", "commands.demo"}
+MAY_CHANGE_DISK = {"disk.files", "disk.faults", "journal.lock", "journal.database", "commands.demo"}
 
 
 @cache

@@ -1,5 +1,6 @@
 """The journal's file: readers beside a writer, damage, newer versions, faults of the disk."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -149,20 +150,73 @@ def with_another_file(folder: Path) -> None:
     (folder / "copy").replace(folder / "journal.db")
 
 
-@pytest.mark.parametrize("harm", [without_its_folder, without_its_file, with_another_file])
-def test_a_journal_that_is_gone_or_replaced_holds_the_state_folder(
-    harm: Callable[[Path], None], tmp_path: Path
+def with_an_older_one(folder: Path) -> None:
+    with_another_file(folder)
+    with closing(sqlite3.connect(folder / "journal.db")) as older:
+        older.execute("DELETE FROM files")
+        older.commit()
+
+
+def with_an_empty_one(folder: Path) -> None:
+    without_its_file(folder)
+    SqliteJournal(folder).close()
+
+
+def with_no_journal(folder: Path) -> None:
+    without_its_file(folder)
+    (folder / "journal.db").write_text("what is this?")
+
+
+GONE, REPLACED = ("moved away, or removed", "bring journal.db back"), ("replaced", "restart")
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason", "check"),
+    [
+        (without_its_folder, *GONE),
+        (without_its_file, *GONE),
+        (with_an_older_one, *REPLACED),
+        (with_an_empty_one, *REPLACED),
+        (with_no_journal, *REPLACED),
+    ],
+)
+def test_a_journal_that_is_gone_or_another_one_holds_the_state_folder_until_it_is_back(
+    harm: Callable[[Path], None], reason: str, check: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "state"
     folder.mkdir()
     journal = SqliteJournal(folder)
     row = seen(journal)
+    os.link(folder / "journal.db", tmp_path / "kept")
     harm(folder)
 
-    with pytest.raises(Outside) as caught:
-        journal.apply([Ready(row)])
-    assert str(caught.value.target) == f"folder {folder}"
+    for _ in range(2):
+        with pytest.raises(Outside) as caught:
+            journal.apply([Ready(row)])
+        assert str(caught.value.target) == f"folder {folder}"
+        assert reason in caught.value.reason
+        assert check in caught.value.check
+    assert journal.under_way("drop") == [row]
+    folder.mkdir(exist_ok=True)
+    (tmp_path / "kept").replace(folder / "journal.db")
+    [after] = journal.apply([Ready(row)])
     journal.close()
+    with closing(SqliteJournal(folder, readonly=True)) as reader:
+        assert reader.history() == [after]
+
+
+def test_a_journal_that_a_copy_of_it_replaced_is_reopened_and_goes_on(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    row = seen(journal)
+    with_another_file(tmp_path)
+
+    with pytest.raises(Outside):
+        journal.apply([Ready(row)])
+    [after] = journal.apply([Ready(row)])
+
+    journal.close()
+    with closing(SqliteJournal(tmp_path, readonly=True)) as reader:
+        assert reader.history() == [after]
 
 
 def test_a_state_folder_that_is_away_is_outside_and_is_not_made(tmp_path: Path) -> None:

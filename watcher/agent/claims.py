@@ -13,8 +13,8 @@ from watcher.core.names import shown
 from watcher.core.order import Waiting, route_name
 from watcher.core.route import marker_of
 from watcher.core.units import utc_text
-from watcher.disk import files
-from watcher.disk.claim import Wanted, claim
+from watcher.disk import files, filing
+from watcher.disk.claim import Wanted, claim, was_removed
 from watcher.disk.leases import trial_open
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
@@ -77,17 +77,21 @@ class Claims:
 
     def _make_work_folder(self, *, under_way: bool) -> None:
         work = self._places.work
-        if under_way and not work.is_dir():
-            # Made anew, it would look as if somebody had taken the files under way out of it.
-            raise Outside(
-                files.folder_target(work),
-                "it is gone, with files under way in it",
-                check="mount it again, or bring it back",
-            )
-        # Before the rows: a row without this folder means a share that is away, and nothing else.
         with files.blame(work):
-            files.make_folder(work.parent)
-            files.make_folder(work)
+            if under_way and not work.is_dir() and not self._was_removed():
+                # Made anew, it would look as if somebody had taken the files under way out of it.
+                raise Outside(
+                    files.folder_target(work),
+                    "it is gone, with files under way in it",
+                    check="mount it again, or bring it back",
+                )
+            # Before the rows: a row without this folder means a share that is away, and nothing else.
+            filing.make_work_folder(work)
+
+    def _was_removed(self) -> bool:
+        """Say whether the work folder was removed, with the files under way: each says so of itself then."""
+        devices = {row.file.fingerprint.device for row in self._journal.under_way("drop")}
+        return all(was_removed(self._places.work, self._places.drop, device) for device in devices)
 
     def _claim(self, file: Waiting, note: str | None) -> Claim:
         token, route = self._new_token(), file.route

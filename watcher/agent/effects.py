@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, Protocol
 
 from watcher.agent.duplicates import destination, left_out
 from watcher.agent.hashing import BesideSha256
+from watcher.agent.open_file import ROUNDS, OpenFile
 from watcher.content import split
-from watcher.content.compressed import member_name
+from watcher.content.compressed import member_name, told_size
 from watcher.content.content import Content
 from watcher.content.csv_text import line_list
 from watcher.content.inspect import prepare, refuse_empty
@@ -30,9 +31,9 @@ from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
 from watcher.core.names import counted, is_compressed, is_zip
 from watcher.disk import files, filing
-from watcher.disk.claim import is_gone, name_inside, open_claimed, unchanged
+from watcher.disk.claim import changed_at, is_gone, is_same_version, name_inside, open_claimed
 from watcher.disk.places import Places
-from watcher.disk.scratch import scratch_file
+from watcher.disk.scratch import require_room, scratch_file
 from watcher.journal.protocol import Journal
 
 
@@ -45,28 +46,6 @@ class Sender(Protocol):
 
     def push(self, request: Request, guard: Callable[[], None] | None = None) -> Reply:
         """Send one request; `guard` is called right before its body goes out. Raises `Outside`."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """A file that was inspected: as it is, and what is sent of it."""
-
-    path: Path
-    folder: Path  # that is to blame where it cannot be read
-    file: BinaryIO
-    status: os.stat_result  # from before it was inspected
-    content: Content
-    scratches: ExitStack  # holds all open files
-
-    def close(self) -> None:
-        """Close the file, and scratch files."""
-        self.scratches.close()
-
-    def check(self) -> None:
-        """Raise `NotWhole` where the file is not as it was when it was inspected."""
-        with files.blame(self.folder):
-            if not unchanged(self.path, self.file, self.status):
-                raise NotWhole
 
 
 class Effects:
@@ -102,35 +81,46 @@ class Effects:
     # -- before it is sent -------------------------------------------------------------------------
 
     def _inspect(self, act: Inspect) -> Found:
+        for _ in range(ROUNDS):
+            with suppress(_Touched):
+                return self._inspected(act)
+        raise NotWhole
+
+    def _inspected(self, act: Inspect) -> Found:
         row = act.row
         path = Path(row.file.source)
         folder = self._places.work if act.moves else path.parent
-        with files.blame(folder), ExitStack() as stack:
-            file = stack.enter_context(_opened(row, folder))
+        with files.blame(folder, row.name), ExitStack() as stack:
+            file = stack.enter_context(_opened(row, folder, self._places.drop if act.moves else None))
             status = os.fstat(file.fileno())
             try:
                 route = _route(row, act.route, file)
-                scratch = partial(self._scratch, stack)
+                self._require_room(file, row.name, route)
+                scratch = partial(self._scratch, stack, row.name)
                 # The claim's time and not the clock: after a restart the same records must be good.
                 claimed_at = datetime.fromisoformat(row.file.started_at)
                 hasher = partial(_hasher, stack)
                 content = prepare(file, row.name, route, scratch=scratch, now=claimed_at, hasher=hasher)
                 refuse_empty(content, route)
-                open_file = OpenFile(path, folder, file, status, content, ExitStack())
-                found = self._found(row, route, open_file, keep_aside=act.moves)
+                opened = OpenFile(path, folder, file, status, content, ExitStack(), status.st_ctime_ns)
+                found = self._found(row, route, opened, keep_aside=act.moves)
                 if not found.nothing_to_send and row.upload.sha256 is None:
                     first = Cut(found, found.start, act.limit or route.chunk_bytes)
                     found = replace(found, first=_cut(first))
             except Unfit:
-                if not unchanged(path, file, status):
-                    raise NotWhole from None  # what was found may be half of what is being written
+                # What was found may be half of what is being written.
+                if not is_same_version(path, file, status):
+                    raise NotWhole from None
+                if changed_at(file) != status.st_ctime_ns:
+                    raise _Touched from None
                 raise
-            open_file.scratches.push(stack.pop_all())
+            opened.scratches.push(stack.pop_all())
             return found
 
     def _found(self, row: Row, route: Route, opened: OpenFile, *, keep_aside: bool) -> Found:
         content = opened.content
         if content.empty:
+            opened.check()
             return Found(route, Receipt(0, "empty: nothing was sent"), nothing_to_send=True, opened=opened)
         if row.upload.sha256 not in (None, content.source_sha256):
             raise NotWhole
@@ -157,13 +147,21 @@ class Effects:
             size=content.size,
         )
 
-    def _scratch(self, stack: ExitStack) -> BinaryIO:
-        return stack.enter_context(scratch_file(self._places.state))
+    def _require_room(self, file: BinaryIO, name: str, route: Route) -> None:
+        """Raise `Outside` for a file that says by itself that it expands to more than there is room for."""
+        if is_compressed(name):
+            size = told_size(file, name, max_bytes=route.max_expanded, max_ratio=route.max_ratio)
+            require_room(self._places.state, name, size)
+
+    def _scratch(self, stack: ExitStack, name: str) -> BinaryIO:
+        return stack.enter_context(scratch_file(self._places.state, name))
 
     # -- while it is sent --------------------------------------------------------------------------
 
     def _pushed(self, act: Push) -> Answered:
         check = None if act.guard is None else _open(act.guard).check
+        if check is not None:
+            check()  # where it has to read the whole file, no server waits for that
         reply = self._client.push(act.talk.request(act.chunk), check)
         place = None
         if act.delivered is not None and reply.status < 300:
@@ -188,6 +186,10 @@ class Effects:
             name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
             aside = filing.plan(self._places.failed, name, self._now(), with_report=True)
         return Placement(str(target), None if aside is None else str(aside))
+
+
+class _Touched(Exception):
+    """Found unfit, and its attributes changed meanwhile: its content, too? Another look tells."""
 
 
 def _hasher(stack: ExitStack) -> BesideSha256:
@@ -225,14 +227,14 @@ def _route(row: Row, route: Route | None, file: BinaryIO) -> Route:
 
 
 @contextmanager
-def _opened(row: Row, folder: Path) -> Iterator[BinaryIO]:
+def _opened(row: Row, folder: Path, drop: Path | None) -> Iterator[BinaryIO]:
+    path, fingerprint = Path(row.file.source), row.file.fingerprint
     try:
         # Before anything was sent it must be the very file. Later its content is compared, by sha256, for a
         # remounted share may give it another device and inode.
-        new = row.upload.sha256 is None
-        file = open_claimed(Path(row.file.source), row.file.fingerprint, same_inode=new)
+        file = open_claimed(path, fingerprint, same_inode=row.upload.sha256 is None)
     except FileNotFoundError:
-        if not is_gone(Path(row.file.source), folder):
+        if not is_gone(path, folder, drop=drop, device=fingerprint.device):
             raise  # it was away for a moment: a hold, not a loss
         raise Gone from None
     with file:
@@ -249,7 +251,7 @@ def _cut(act: Cut) -> Piece:
     opened = _open(act.found)
     content, route = opened.content, act.found.route
     file, opening = content.file, content.opening
-    with files.blame(opened.folder):
+    with files.blame(opened.folder, opened.path.name):
         try:
             if act.end is not None:
                 chunk = split.exactly(file, act.start, act.end, opening)
@@ -286,7 +288,7 @@ def _lines(opened: OpenFile, chunk: Chunk) -> str:
     """Return the lines of the dropped file that `chunk` has, or its elements, where it is an array."""
     opened.check()
     content = opened.content
-    with files.blame(opened.folder):
+    with files.blame(opened.folder, opened.path.name):
         begin = line_at(content.file, chunk.start)
     end = begin + chunk.raw.count(NEWLINE) - chunk.raw.endswith(NEWLINE)
     if content.opening.array:

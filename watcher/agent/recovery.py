@@ -12,13 +12,13 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from watcher.core.errors import Outside
+from watcher.core.errors import NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
 from watcher.core.route import marker_of
 from watcher.core.steps import Relocate
 from watcher.disk import files, filing
-from watcher.disk.claim import take_marker
+from watcher.disk.claim import take_marker, was_removed
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -121,9 +121,12 @@ def _was_claimed(places: Places, entry: Row) -> bool:
         places.drop.stat()
     if os.path.lexists(entry.file.source):
         return True
-    if not os.path.lexists(places.drop / entry.name):
-        with files.blame(places.work):
-            places.work.stat()
+    if os.path.lexists(places.drop / entry.name):
+        return False
+    with files.blame(places.work):
+        if was_removed(places.work, places.drop, entry.file.fingerprint.device):
+            return True  # it may have been in there: it is told as vanished
+        places.work.stat()
     return False
 
 
@@ -131,9 +134,9 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
     """A crash may have come between a file and its marker. If there is a new file of that name by now, the
     marker may be that one's, and stays."""
     route = routes.get(entry.route or "")
-    marker = marker_of(entry.name, route) if route else None
+    marker = marker_of(entry.name, route) if route and os.path.lexists(entry.file.source) else None
     if marker is not None and not os.path.lexists(places.drop / entry.name):
-        with files.blame(places.drop):
+        with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
             take_marker(places.drop, Path(entry.file.source).parent, marker)
 
 
@@ -146,10 +149,20 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterato
         for own in sorted(places.work.iterdir()):
             if own.name.removesuffix(".report").removesuffix(".aside") in known:
                 continue
-            if not own.is_dir():
-                files.remove(own)  # the draft of a report, or bad records that are still in their file
-                continue
-            for path in sorted(own.iterdir()):
-                target = filing.put_back(path, places.drop, path.name, now)
-                yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
-            files.remove_folder(own)
+            try:
+                yield from _put_back(own, places.drop, now)
+            except Outside as fault:
+                if fault.target.kind != "file":
+                    raise
+                yield f"{own / fault.target.name}: in the work folder, unknown to the journal; {fault.reason}"
+
+
+def _put_back(own: Path, drop: Path, now: datetime) -> Iterator[str]:
+    with files.blame(own.parent, own.name):
+        if not own.is_dir():
+            files.remove(own)  # the draft of a report, or bad records that are still in their file
+            return
+        for path in sorted(own.iterdir()):
+            target = filing.put_back(path, drop, path.name, now)
+            yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
+        files.remove_folder(own)

@@ -13,7 +13,7 @@ from watcher.agent.build import build_drop, watching
 from watcher.agent.opening import check_distinct, refuse_share
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import Outside
-from watcher.core.names import counted, shown
+from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.disk import files
 from watcher.settings.settings import Config
 
@@ -36,6 +36,8 @@ def folders(config: Config) -> Iterator[Finding]:
     named: dict[str, Path] = {name: getattr(config.folders, name) for name in _NAMES}
     for name, folder in named.items():
         yield probed(f"folders.{name} {shown(str(folder))}", lambda folder=folder: _probe(folder))  # type: ignore[misc]
+    for name in ("done", "failed"):
+        yield from _limits(f"folders.{name}", named[name], config.folders.drop)
     yield probed("folders", lambda: _distinct(config))
     yield probed(f"folders.work {shown(str(config.folders.work_folder))}", lambda: _same_disk(config))
     yield probed("folders.state", lambda: _local(config.folders.state))
@@ -55,6 +57,25 @@ def _probe(folder: Path) -> str:
     with files.blame(folder):
         files.probe(folder, f".watcher-check-{os.getpid()}.part")
     return "files can be created, renamed and deleted"
+
+
+def _limits(what: str, folder: Path, drop: Path) -> Iterator[Finding]:
+    """Yield what a folder cannot do with some file of the drop folder; what it can do with none is told
+    elsewhere."""
+    trial = f".watcher-check-{os.getpid()}"
+    plain = f"{trial}.part"  # ignored, whatever the settings say
+    names = {f"of {LONGEST_NAME_BYTES} bytes": fitted(trial + "x" * LONGEST_NAME_BYTES, ".part")}
+    if os.name != "nt":  # there it is no part of a name
+        names["with a colon"] = f"{trial}:.part"
+    if files.refused_name(folder, plain):
+        return
+    if why := files.refused_time(folder, plain):
+        words = f"the time of a file cannot be set there ({why})"
+        yield Finding("warn", what, words, "files from another disk get the time at which they are moved")
+    for kind, name in names.items():
+        if (why := files.refused_name(folder, name)) and not files.refused_name(drop, name):
+            words = f"it takes no name {kind} ({why}), and the drop folder does"
+            yield Finding("warn", what, words, "a file with such a name is held alone: use another disk")
 
 
 def _user(state: Path) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ _AGAIN = "make it again, and drop it again"
 _ONE_EACH = "put each file into a zip of its own"
 _LITTER = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 _MOST_ENTRIES = 1_000
+_LONGEST_DIRECTORY_BYTES = 1_000_000  # a thousand names of any length
 # What the libraries say of bytes that no program wrote: an empty name, an offset beyond every file, ...
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
@@ -37,7 +38,10 @@ _UNREADABLE = {
     1: "Shrink", 6: "Implode", 9: "Deflate64 (as Windows packs what is over 2 GB)", 93: "Zstandard", 95: "XZ",
     97: "WavPack", 98: "PPMd", 99: "AES encryption",
 }  # fmt: skip
+_END = b"PK\x05\x06"
 _END_RECORD_BYTES = 22 + 65_535  # with the longest comment
+_LOCATOR = b"PK\x06\x07"
+_ZIP64_BYTES = 56 + 20  # the record, and its locator, before the end record
 
 
 def member_name(file: BinaryIO) -> str:
@@ -57,6 +61,7 @@ def expanded(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> 
     Raises `Unfit` for a file that is damaged, encrypted, expands to more than `max_bytes`, or to more than
     `max_ratio` times its own size.
     """
+    told_size(file, name, max_bytes=max_bytes, max_ratio=max_ratio)
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     kind = name.casefold().rpartition(".")[2]
@@ -64,17 +69,36 @@ def expanded(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> 
     with _faults(kind), _opened(file, kind) as stream:
         while block := stream.read(BLOCK_BYTES):
             done += len(block)
-            if done > max_bytes:
-                raise Unfit(
-                    f"it expands to more than {max_bytes:,} bytes",
-                    what_to_do="export it in smaller parts, or raise upload.max_expanded",
-                )
-            if done > RATIO_FROM_BYTES and done > size * max_ratio:
-                raise Unfit(
-                    f"it expands to more than {max_ratio:g} times its size, as no real export does",
-                    what_to_do="look into the file; upload.max_ratio can be raised",
-                )
+            _refuse_size(done, size, max_bytes, max_ratio)
             yield block
+
+
+def told_size(file: BinaryIO, name: str, *, max_bytes: int, max_ratio: float) -> int:
+    """Return how many bytes a zip says that the file in it has; no more are ever read of it.
+
+    0 for `.gz`: its last four bytes tell the size of its last member alone, modulo 2^32, and of a damaged one
+    anything. Raises `Unfit` for a damaged zip, and for one that says more than `expanded` lets through.
+    """
+    if not is_zip(name):
+        return 0
+    with _faults("zip"), _archive(file) as archive:
+        told = _only_member(archive).file_size
+    _refuse_size(told, file.seek(0, io.SEEK_END), max_bytes, max_ratio)
+    return told
+
+
+def _refuse_size(done: int, size: int, max_bytes: int, max_ratio: float) -> None:
+    """Raise `Unfit` if a file of `size` bytes may not expand to `done`."""
+    if done > max_bytes:
+        raise Unfit(
+            f"it expands to more than {max_bytes:,} bytes",
+            what_to_do="export it in smaller parts, or raise upload.max_expanded",
+        )
+    if done > RATIO_FROM_BYTES and done > size * max_ratio:
+        raise Unfit(
+            f"it expands to more than {max_ratio:g} times its size, as no real export does",
+            what_to_do="look into the file; upload.max_ratio can be raised",
+        )
 
 
 @contextmanager
@@ -113,34 +137,60 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _archive(file: BinaryIO) -> zipfile.ZipFile:
-    """Open a zip, but none with thousands of files: its directory would be read whole."""
+    """Open a zip, but none with a directory of thousands of files: it would be read whole."""
     _refuse_other("zip", file)
-    if _entries(file) > _MOST_ENTRIES:
+    entries, size = _directory(file)
+    if entries > _MOST_ENTRIES:
         raise Unfit("the zip holds very many files where there must be one", what_to_do=_ONE_EACH)
+    if size > _LONGEST_DIRECTORY_BYTES:  # whatever it says of their number
+        raise Unfit(
+            f"the zip's directory is {size:,} bytes long, as that of very many files: there must be one",
+            what_to_do=_ONE_EACH,
+        )
     return zipfile.ZipFile(file)
 
 
-def _entries(file: BinaryIO) -> int:
-    """Return how many files a zip says that it holds; 0 where it does not say so."""
+def _directory(file: BinaryIO) -> tuple[int, int]:
+    """Return how many files a zip says that it holds, and the bytes of its directory; 0: it does not say.
+
+    Of all that may be taken for its end record, by whatever rule, the largest numbers count.
+    """
     size = file.seek(0, io.SEEK_END)
-    begin = max(0, size - _END_RECORD_BYTES)
-    file.seek(begin)
+    file.seek(max(0, size - _END_RECORD_BYTES - _ZIP64_BYTES))
     end = file.read()
-    at = end.rfind(b"PK\x05\x06")
-    if at < 0 or len(end) < at + 12:
-        return 0
-    # The end of central directory record, 4.3.16 of the ZIP specification: at 10, the number of entries.
-    entries = int.from_bytes(end[at + 10 : at + 12], "little")
-    locator = end[max(0, at - 20) : at]
-    if entries != 0xFFFF or not locator.startswith(b"PK\x06\x07"):
-        return entries
-    # ZIP64, 4.3.14 and 4.3.15: the number stands in a record of its own, at 32, and that at 8 of its locator.
-    place = int.from_bytes(locator[8:16], "little")
-    if place > size:
-        return 0
-    file.seek(place)
-    record = file.read(40)
-    return int.from_bytes(record[32:40], "little") if record.startswith(b"PK\x06\x06") else 0
+    found, at = [(0, 0)], end.find(_END)
+    while at >= 0:
+        # The end of central directory record, 4.3.16 of the ZIP specification: at 10 the number of entries,
+        # at 12 the size of the directory. Where they are all ones, those of the ZIP64 record count, for
+        # readers that find it.
+        record, wide = end[at : at + 22], end[max(0, at - _ZIP64_BYTES) : at]
+        more = [_zip64(wide), *_zip64_elsewhere(file, size, end[max(0, at - 20) : at])]
+        found += [numbers for numbers in more if numbers is not None]
+        entries, length = _number(record[10:12]), _number(record[12:16])
+        found.append(
+            (0 if entries == 0xFFFF else entries, 0 if more[0] and length == 0xFFFF_FFFF else length)
+        )
+        at = end.find(_END, at + 1)
+    return max(entries for entries, _ in found), max(length for _, length in found)
+
+
+def _zip64_elsewhere(file: BinaryIO, size: int, locator: bytes) -> Iterator[tuple[int, int] | None]:
+    """Yield what stands where the locator of a ZIP64 record points to, at 8 (4.3.15)."""
+    place = _number(locator[8:16])
+    if locator.startswith(_LOCATOR) and place < size:
+        file.seek(place)
+        yield _zip64(file.read(_ZIP64_BYTES - 20) + locator)
+
+
+def _zip64(data: bytes) -> tuple[int, int] | None:
+    """Return the numbers of a ZIP64 record with its locator behind it (4.3.14), if that is what it is."""
+    if not (data.startswith(b"PK\x06\x06") and data[_ZIP64_BYTES - 20 :].startswith(_LOCATOR)):
+        return None
+    return _number(data[32:40]), _number(data[40:48])
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 def _refuse_other(ending: str, file: BinaryIO) -> None:

@@ -7,6 +7,7 @@ in the drop folder is a new file, and of two agents only one gets it. The journa
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint
 from watcher.core.names import inner_name
 from watcher.disk import files
+from watcher.disk.faults import is_the_folders
 
 # Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
 _OPEN_FLAGS = (
@@ -111,10 +113,21 @@ def _rename(source: Path, target: Path) -> None:
             raise NotWhole from error  # another agent was faster, or a person took it away
         # Windows: a program has it open (ERROR_ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION).
         in_use = getattr(error, "winerror", None) in (5, 32, 33)
-        # An immutable or somebody else's file in a sticky folder: no reason to hold all the others.
-        if isinstance(error, PermissionError) and (in_use or os.access(source.parent, os.W_OK | os.X_OK)):
+        if in_use or not _is_the_folders(error, source.parent, target.parent):
             raise NotWhole(f"it cannot be moved: {error.strerror}") from error
         raise
+
+
+def _is_the_folders(error: OSError, drop: Path, own: Path) -> bool:
+    """Say whether no file could be moved.
+
+    One that is immutable, or somebody else's in a sticky folder, is no reason to hold all others.
+
+    Into the drop folder no probe is put: it would be one more event there, and one more look.
+    """
+    if not os.access(drop, os.W_OK | os.X_OK):
+        return True
+    return is_the_folders(error, drop, writes=False) or is_the_folders(error, own, writes=True)
 
 
 def open_claimed(path: Path, fingerprint: Fingerprint, *, same_inode: bool) -> BinaryIO:
@@ -154,13 +167,19 @@ def name_inside(path: Path) -> str:
     return inner_name(path.name)
 
 
-def is_gone(path: Path, folder: Path) -> bool:
+def is_gone(path: Path, folder: Path, *, drop: Path | None = None, device: int = 0) -> bool:
     """Say whether a file is not there, though its folder is: the same before and after the look.
 
-    A share that comes back in between would look as if somebody had taken the file. Raises OSError where the
-    folder is away, or another one by now.
+    A share that comes back in between would look as if somebody had taken the file. With `drop` and `device`
+    a folder that was removed (see `was_removed`) took the file with it. Raises OSError where the folder is
+    away, or another one by now.
     """
-    before = folder.stat()
+    try:
+        before = folder.stat()
+    except FileNotFoundError:
+        if drop is None or not was_removed(folder, drop, device):
+            raise
+        return not os.path.lexists(path)
     if os.path.lexists(path):
         return False
     if not os.path.samestat(before, folder.stat()):
@@ -168,18 +187,52 @@ def is_gone(path: Path, folder: Path) -> bool:
     return True
 
 
-def unchanged(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
-    """Say whether the open file is as it was when it was opened, and still what is at `path`.
+def was_removed(work: Path, drop: Path, device: int) -> bool:
+    """Say whether the work folder is not there because somebody removed it, and not because a share is away.
 
-    The change time is compared too: unlike the modification time, nobody can set it back.
+    The two are on one file system. Where the drop folder is there, on the `device` that a claimed file was
+    on, nothing is unmounted: a mount point without its share is on another one. Raises OSError where the drop
+    folder is away.
+    """
+    before = drop.stat()
+    if before.st_dev != device or os.path.lexists(work):
+        return False
+    return os.path.samestat(before, drop.stat())
+
+
+def is_same_version(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
+    """Say whether the open file has the fingerprint that it was opened with, and is still what is at `path`.
+
+    Its change time (see `changed_at`) is another question: unlike the modification time, nobody can set it
+    back, but a mere chmod moves it.
     """
     found = os.fstat(file.fileno())
-    if Fingerprint.of(found) != Fingerprint.of(opened) or found.st_ctime_ns != opened.st_ctime_ns:
+    if Fingerprint.of(found) != Fingerprint.of(opened):
         return False
     try:
         return os.path.samestat(os.lstat(path), found)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def changed_at(file: BinaryIO) -> int:
+    """Return when an open file's content or attributes changed last, in ns since 1970."""
+    return os.fstat(file.fileno()).st_ctime_ns
+
+
+def digest_now(path: Path, file: BinaryIO) -> str:
+    """Return the SHA-256 of what an open file has now, in hex, and leave its position as it is.
+
+    Its buffer is passed by: that may hold what is not so any more. Where the system can, it is read by its
+    handle: a chmod may have taken the right to open it anew.
+    """
+    if not hasattr(os, "pread"):
+        return files.sha256(path)
+    digest, at = hashlib.sha256(), 0
+    while block := os.pread(file.fileno(), files.COPY_BYTES, at):
+        digest.update(block)
+        at += len(block)
+    return digest.hexdigest()
 
 
 def _is(path: Path, look: Fingerprint) -> bool:

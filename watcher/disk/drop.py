@@ -13,9 +13,13 @@ from pathlib import Path
 from watcher.core.model import Fingerprint
 from watcher.core.names import folded, is_half_copied
 from watcher.disk import files
+from watcher.disk.faults import is_the_folders
 
 # No link is followed, no pipe waited for. Windows has neither flag.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+_UNKNOWN = Fingerprint(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class Drop:
                     item = self._look(entry)
                 except FileNotFoundError:
                     continue  # gone between the listing and the look
+                except OSError as error:
+                    if is_the_folders(error, self.folder, writes=False):
+                        raise
+                    # Its followers wait for it, as for any that cannot be read.
+                    item = Found(entry.name, _UNKNOWN, busy=f"cannot be looked at: {error.strerror}")
                 if item is not None:
                     found.append(item)
         return found

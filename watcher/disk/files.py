@@ -1,7 +1,8 @@
 """Everything that changes a file or a folder, one small function each; nothing else in the package does.
 
 It never overwrites, and every step can be repeated after a crash at any point. It does not decide where
-a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns them into `Outside`.
+a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns them into `Outside`
+(`faults` says whose fault they are).
 """
 
 from __future__ import annotations
@@ -10,43 +11,16 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from watcher.core.errors import Outside
-from watcher.core.target import Target
+from watcher.disk.faults import blame as blame
+from watcher.disk.faults import folder_target as folder_target
 
 COPY_BYTES = 1 << 20
 # What `link` says on file systems without hard links: FAT, exFAT, many SMB mounts, FUSE.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_WORDS = {
-    errno.ENOENT: ("it is not there", "create it, or mount it again"),
-    errno.ENOTDIR: ("it is not a folder", "what stands in its place?"),
-    errno.ENOSPC: ("the disk is full", "make room"),
-    errno.EDQUOT: ("the quota is used up", "make room, or ask for a larger quota"),
-    errno.EACCES: ("no permission", "the agent's user must be able to create, rename and delete there"),
-    errno.EPERM: ("no permission", "the agent's user must be able to create, rename and delete there"),
-    errno.EROFS: ("the file system is read-only", "mount it for writing"),
-    errno.ESTALE: ("the network share was replaced", "mount it again"),
-    errno.EXDEV: ("it is on another file system than the drop folder", "put folders.work beside the drop"),
-}
-
-
-@contextmanager
-def blame(folder: Path) -> Iterator[None]:
-    """Turn an `OSError` in the block into `Outside`, with `folder` as the target that is held."""
-    try:
-        yield
-    except OSError as error:
-        words, check = _WORDS.get(error.errno or 0, (error.strerror or str(error), "look at the folder"))
-        raise Outside(folder_target(folder), words, check=check) from error
-
-
-def folder_target(folder: Path) -> Target:
-    """Return what is held where a folder is away."""
-    return Target("folder", str(folder))
 
 
 def make_folder(path: Path, *, durable: bool = True) -> None:
@@ -110,7 +84,7 @@ def rename_in(source: Path, target: Path) -> None:
 
 
 def move_new(source: Path, target: Path, *, part: str) -> None:
-    """Move `source` to `target` and keep its times; never overwrite.
+    """Move `source` to `target` and keep its times, where the file system lets us; never overwrite.
 
     `part` is a name for the half-written copy in the target's folder, needed only across file systems.
     May be repeated after a crash: a target that is the same file, or the same bytes, counts as ours.
@@ -184,6 +158,35 @@ def probe(folder: Path, name: str) -> None:
     finally:
         first.unlink(missing_ok=True)
         second.unlink(missing_ok=True)
+
+
+def refused_name(folder: Path, name: str) -> str:
+    """Return why no file of this name can be made in `folder`, or ""; none is left behind."""
+    path = folder / name
+    try:
+        path.write_bytes(b"")
+        path.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def refused_time(folder: Path, name: str) -> str:
+    """Return why a file in `folder`, called `name` for a trial, cannot get another time, or ""."""
+    path = folder / name
+    try:
+        path.write_bytes(b"")
+        os.utime(path, (_TRIAL_TIME, _TRIAL_TIME))
+        kept = abs(path.stat().st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        path.unlink(missing_ok=True)
+    return "" if kept else "it was set, and is another one"
+
+
+_TRIAL_TIME = 1_000_000_000  # in 2001
+_COARSEST_SECONDS = 2  # FAT
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -262,7 +265,9 @@ def is_moved(source: Path, target: Path) -> bool:
 
 
 def _refuse_taken(target: Path) -> None:
-    if os.path.lexists(target):
+    """Raise FileExistsError where the name is taken; an OSError where the disk cannot have such a name."""
+    with suppress(FileNotFoundError):
+        os.lstat(target)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
 
 
@@ -278,7 +283,8 @@ def _copy_new(source: Path, target: Path, part: str) -> None:
                 writer.write(block)
             writer.flush()
             stat = os.fstat(reader.fileno())
-            os.utime(half, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            with suppress(OSError):  # a share where times may not be set: its bytes are what counts
+                os.utime(half, ns=(stat.st_atime_ns, stat.st_mtime_ns))
             os.fsync(writer.fileno())
         if sha256(half) != digest.hexdigest():
             raise OSError(errno.EIO, "the copy differs from the original")

@@ -68,10 +68,10 @@ def finish(places: Places, entry: Row) -> bool:
     assert entry.place.target is not None, "the target is planned before the move"
     folder = Path(entry.place.target).parent
     if folder.parent != places.done:
-        return _finish(entry)
+        return _finish(entry, places.drop)
     _make(places, folder)
     try:
-        return _finish(entry)
+        return _finish(entry, places.drop)
     except Outside as fault:
         if fault.target != files.folder_target(folder):
             raise
@@ -83,15 +83,16 @@ def _make(places: Places, folder: Path) -> None:
         files.make_subfolder(folder)
 
 
-def _finish(entry: Row) -> bool:
+def _finish(entry: Row, drop: Path) -> bool:
     assert entry.place.target is not None, "the target is planned before the move"
     source, target = Path(entry.file.source), Path(entry.place.target)
     own = source.parent
     part = f".{own.name}.part"
     with files.blame(target.parent):
         target.parent.stat()
-    with files.blame(own.parent):
-        gone = is_gone(source, own.parent)  # away? Then the file may be there as well, and come back with it
+    with files.blame(own.parent, entry.name):
+        # Away? Then the file may be there as well, and come back with it.
+        gone = is_gone(source, own.parent, drop=drop, device=entry.file.fingerprint.device)
     if gone:
         if not _taken(target):
             if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
@@ -101,7 +102,7 @@ def _finish(entry: Row) -> bool:
         raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
     if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
         return False
-    with files.blame(target.parent):
+    with files.blame(target.parent, entry.name, tried="put back" if target.parent == drop else "moved"):
         if _taken(source):
             try:
                 files.move_new(source, target, part=part)
@@ -109,11 +110,20 @@ def _finish(entry: Row) -> bool:
                 return False
         _move_companions(own, source.name, target, part)
         if entry.state is FileState.REJECTED:
+            make_work_folder(
+                own.parent
+            )  # somebody may have removed it, after a crash that came behind the move
             _write_report(entry, own, target, part)
-    with files.blame(own.parent):
+    with files.blame(own.parent, entry.name):
         files.remove(aside_draft(entry.file.source))  # of an attempt that ended otherwise
         files.remove_folder(own)
     return True
+
+
+def make_work_folder(work: Path) -> None:
+    """Make our part of the work folder, if need be. Raises OSError where what it lies in is away."""
+    files.make_folder(work.parent)
+    files.make_folder(work)
 
 
 def _set_aside(entry: Row, own: Path, part: str) -> bool:
@@ -122,7 +132,7 @@ def _set_aside(entry: Row, own: Path, part: str) -> bool:
     if entry.place.aside is None:
         return not _taken(draft)
     target = Path(entry.place.aside)
-    with files.blame(target.parent):
+    with files.blame(target.parent, entry.name, tried="moved"):
         if _taken(draft):
             try:
                 files.move_new(draft, target, part=part)
@@ -145,7 +155,7 @@ def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
     """Move a file into `folder` as `name`, or with a stamp where that is taken. Returns where it is."""
     while True:
         target = plan(folder, name, now)
-        with files.blame(folder):
+        with files.blame(folder, source.name, tried="put back"):
             try:
                 files.move_new(source, target, part=f".{uuid.uuid4()}.part")
             except FileExistsError:

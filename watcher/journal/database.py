@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import permutations
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -71,8 +72,14 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction: the only place that changes rows. Raises `Outside`."""
-        with self._lock, self._translated(), self._transaction() as connection:
-            yield connection
+        with self._lock, self._translated():
+            try:
+                with self._transaction() as connection:
+                    yield connection
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DBMOVED:
+                    self._reopen()
+                raise
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -99,6 +106,51 @@ class Database:
                 f"the journal cannot be used: {words}",
                 check="is the state folder there, with room on its disk and the right permissions?",
             ) from error
+
+    def _reopen(self) -> None:
+        """Another file has our name by now, or none: SQLite refuses to write, for ever.
+
+        Open that one, if it has the very same rows, as a copy has; the next write goes there. Raises
+        `Outside` where it has not: to go on with it would be to forget the files under way. The one that we
+        have open comes back by itself, once it is moved back.
+        """
+        name = shown(self.path.name)
+        if not self.path.exists():
+            raise Outside(
+                self._target,
+                "the journal was moved away, or removed, under the running agent",
+                check=f"bring {name} back: it knows the files under way, and a new one would not",
+            )
+        if not self._is_copied():
+            raise Outside(
+                self._target,
+                "the journal was replaced by another one under the running agent",
+                check="bring the old one back; or restart the agent, to go on with the one that is there now",
+            )
+        fresh = self._connect(readonly=False)
+        self._connection.close()
+        self._connection = fresh
+        self._check(readonly=False)
+
+    def _is_copied(self) -> bool:
+        """Say whether the file at our path has the rows that the one has that we have open."""
+        there = self.path.absolute().as_uri() + "?mode=ro"
+        try:
+            self._connection.execute("ATTACH ? AS there", (there,))
+        except sqlite3.Error:
+            return False
+        try:
+            return not any(
+                self._connection.execute(
+                    f"SELECT * FROM {one} EXCEPT SELECT * FROM {other} LIMIT 1"
+                ).fetchone()
+                for table in ("meta", "files")
+                for one, other in permutations((f"main.{table}", f"there.{table}"))
+            )
+        except sqlite3.Error:  # it is no journal
+            return False
+        finally:
+            self._connection.execute("DETACH there")
 
     def _connect(self, readonly: bool) -> sqlite3.Connection:
         if not readonly and self.is_new:
