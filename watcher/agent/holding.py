@@ -56,12 +56,19 @@ class Holding:
         if fault is not None and fault.target != target:
             # From now on they wait for the same as this one, and not each for itself.
             self.worked(self.suspects.alike(number))
+        self._let_go()
         return Blame(fault)
 
     def left(self, number: int, target: Target) -> None:
-        """A file came to its end: what rests on its word alone is over."""
-        baseless = self.suspects.leave(number)
-        self.worked([target, *(h.target for h in self.table.held(baseless) if h.until is not Proof.ANSWER)])
+        """A file came to its end."""
+        self.suspects.leave(number)
+        self.worked([target])
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """End what rests on the word of suspects, where none is left."""
+        holds = [hold for hold in self.table.active if hold.until is not Proof.ANSWER]
+        self.worked([h.target for h in holds if h.target.kind != "file" and not self.suspects.bear(h.target)])
 
     def heard(self, number: int, target: Target, act: Act[Any], result: object, *, asked_at: float) -> None:
         """What the server makes of a chunk of this file is evidence for it, and for others."""

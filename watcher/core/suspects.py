@@ -145,11 +145,13 @@ class Suspects:
                 compared.append(other.target)
         return compared
 
-    def leave(self, file: int) -> tuple[Target, ...]:
-        """A file came to its end; returns what no other file is a suspect at any more."""
-        left = self._open.pop(file, None)
-        if left is None or left.suspicion is None:
-            return ()
-        others = [other for other in self._open.values() if other.suspicion is not None]
-        kept = {target for other in others for target in (other.endpoint, other.server)}
-        return tuple(target for target in (left.endpoint, left.server) if target not in kept)
+    def leave(self, file: int) -> None:
+        """A file came to its end."""
+        self._open.pop(file, None)
+
+    def bear(self, target: Target) -> bool:
+        """Say whether any suspect is left that a hold on this endpoint, or server, may rest on."""
+        return any(
+            other.suspicion is not None and target in (other.endpoint, other.server)
+            for other in self._open.values()
+        )
