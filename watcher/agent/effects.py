@@ -29,7 +29,8 @@ from watcher.core.acts import Act, Answered, Choose, Cut, Found, Inspect, Load, 
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
-from watcher.core.names import counted, is_compressed, is_zip
+from watcher.core.names import counted, is_compressed, is_zip, shown
+from watcher.core.target import Target
 from watcher.disk import files, filing
 from watcher.disk.claim import changed_at, is_gone, is_same_version, name_inside, open_claimed
 from watcher.disk.places import Places
@@ -204,13 +205,12 @@ def _receipt(content: Content) -> Receipt:
         return Receipt(0, records=content.records)
     number = counted(content.records + content.bad, "record")
     return Receipt(
-        0,
-        records=content.records,
+        0, records=content.records,
         reason=f"{content.bad:,} of {number} set aside: {content.problems[0]}",
         what_to_do="mend the records in this file, and copy it into the drop folder",
         lines=line_list(content.bad_lines),
         problems=content.problems,
-    )
+    )  # fmt: skip
 
 
 def _route(row: Row, route: Route | None, file: BinaryIO) -> Route:
@@ -221,6 +221,9 @@ def _route(row: Row, route: Route | None, file: BinaryIO) -> Route:
             "no route matches the file's name",
             what_to_do="rename it, or add a route for it to the settings; `watcher explain` shows them",
         )
+    if route is None and row.upload.in_doubt:
+        words = f"its last chunk had no answer, and its route {shown(row.route)} is gone from the settings"
+        raise Outside(Target("file", row.name), words, check="bring it back; or `watcher withdraw`")
     if route is None:
         raise NotWhole  # the settings changed while it was under way: it is routed anew
     return replace(route, acd_type=row.file.acd_type)

@@ -36,7 +36,7 @@ from watcher.core.conversation import (
     Suspected,
     Verdict,
 )  # fmt: skip
-from watcher.core.errors import Outside, Unfit
+from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.events import ChunkSent, SmallerChunks, StartedOver, TryingAgain
 from watcher.core.model import FileState, Placement, Receipt, Row
 from watcher.core.policy import Policy, plausible
@@ -46,6 +46,13 @@ from watcher.core.target import Target
 _OWN_FAULT = (
     "what is special about this file, and what stands between here and the server (limits on size or time);"
     " `watcher withdraw` takes it out of the queue"
+)
+
+
+_ELSEWHERE = "its last chunk went out and had no answer, and server, tenant or route are others since then"
+_BRING_BACK = (
+    "bring the settings back until it is delivered; or look into the import history of the WFM, and take it"
+    " out of the queue with `watcher withdraw`"
 )
 
 
@@ -68,14 +75,19 @@ class Delivery:
         """Send everything that was not sent yet."""
         try:
             return await self._run()
-        except Outside:
+        except (Outside, NotWhole, Unfit):
+            # What was announced did not go out, or was answered: nothing of it is in doubt.
             await self._write_down()
             raise
 
     async def _run(self) -> tuple[Row, Receipt, Placement | None]:
         upload, found = self._row.upload, self._found
         elsewhere = upload.destination not in (None, found.destination)
-        unknown = upload.sending_to is not None and upload.sending_to != found.size
+        while elsewhere and upload.in_doubt:
+            # Until it is known what became of it, it goes nowhere: least of all to another server.
+            await Aside(Outside(self._file, _ELSEWHERE, check=_BRING_BACK))
+            await Clear(targets=(self._file,))
+        unknown = upload.sending_to is not None and not upload.in_doubt
         if elsewhere or (unknown and self._policy.lost_answer == "new_token"):
             # No operation is to have two halves; or a crash came between a chunk and its answer.
             await self._start_over()

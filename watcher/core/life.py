@@ -43,8 +43,11 @@ async def life_by_hand(row: Row, route: Route, policy: Policy) -> Row:
     return row if row.state in FINAL else await policy.commit(Finish(row))
 
 
-_CHANGED = "it changed after it was taken; its upload was not completed"
-_TAKEN = "somebody took it out of the work folder; its upload was not completed"
+_CHANGED = "it changed after it was taken"
+_TAKEN = "somebody took it out of the work folder"
+_UNCOMPLETED = "its upload was not completed"
+_IN_DOUBT = "its last chunk went out and had no answer: it may be complete at the server"
+_LOOK_FIRST = "look into the import history of the WFM first; only if it is not there, "
 
 
 async def _decided(row: Row, policy: Policy) -> Row:
@@ -54,12 +57,27 @@ async def _decided(row: Row, policy: Policy) -> Row:
         row, receipt, place = await _sent(row, policy.routes.get(row.route or ""), policy, moves=True)
         at, chosen = policy.at, place or Placement()
         return await policy.commit(Deliver(row, receipt, at, chosen.target, chosen.aside))
-    except Unfit as fault:
-        return await policy.commit(Reject(row, fault, policy.at))
-    except NotWhole:
-        return await policy.commit(Change(row, _CHANGED, policy.at))
-    except Gone:
-        return await policy.commit(Vanish(row, _TAKEN, policy.at))
+    except (Unfit, NotWhole, Gone) as fault:
+        return await policy.commit(await _undelivered(row, fault, policy))
+
+
+async def _undelivered(row: Row, fault: Unfit | NotWhole | Gone, policy: Policy) -> Reject | Change | Vanish:
+    """Return the step that says why it is not delivered: in doubt, it must not be sent again by itself."""
+    row = await Load(row.id, targets=(policy.state,))  # as the last step left it
+    in_doubt = row.upload.in_doubt
+    if isinstance(fault, Gone):
+        return Vanish(row, f"{_TAKEN}; {_IN_DOUBT if in_doubt else _UNCOMPLETED}", policy.at)
+    if isinstance(fault, NotWhole) and not in_doubt:
+        return Change(row, f"{_CHANGED}; {_UNCOMPLETED}", policy.at)
+    if isinstance(fault, NotWhole):
+        todo = _LOOK_FIRST + "copy it into the drop folder again"
+        return Reject(row, Unfit(f"{_CHANGED}; {_IN_DOUBT}", what_to_do=todo), policy.at)
+    if in_doubt and fault.status is None:
+        fault = Unfit(
+            f"{fault.reason}; {_IN_DOUBT}", what_to_do=_LOOK_FIRST + fault.what_to_do, lines=fault.lines,
+            problems=fault.problems,
+        )  # fmt: skip
+    return Reject(row, fault, policy.at)
 
 
 async def _decided_by_hand(row: Row, route: Route, policy: Policy) -> Row:
@@ -68,13 +86,12 @@ async def _decided_by_hand(row: Row, route: Route, policy: Policy) -> Row:
     try:
         row, receipt, _ = await _sent(row, route, policy, moves=False)
         return await policy.commit(Deliver(row, receipt, policy.at))
-    except Unfit as fault:
-        return await policy.commit(Reject(row, fault, policy.at))
-    except NotWhole:
-        changed = Unfit(_CHANGED, what_to_do="send it when nothing writes to it")
-        return await policy.commit(Reject(row, changed, policy.at))
-    except Gone:
-        return await policy.commit(Vanish(row, _TAKEN, policy.at))
+    except (Unfit, NotWhole, Gone) as fault:
+        step = await _undelivered(row, fault, policy)
+        if isinstance(step, Change):
+            changed = Unfit(step.reason, what_to_do="send it when nothing writes to it")
+            step = Reject(step.row, changed, policy.at)
+        return await policy.commit(step)
 
 
 async def _filed(row: Row, policy: Policy) -> Row:

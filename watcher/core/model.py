@@ -174,6 +174,11 @@ class Upload:
     sending_to: int | None = None  # end offset of the chunk whose answer is not known
     sends: int = 0  # how often the chunk that ends at `sending_to` went out
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last chunk went out without an answer: the file may be complete at the server."""
+        return self.sending_to is not None and self.sending_to == self.total
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
