@@ -1,6 +1,7 @@
 """SHA-256 beside whoever reads: hashing needs no interpreter lock, and a machine has a second core.
 
-A small file never sees a thread: it is begun with the second block.
+A small file never sees a thread: it is begun with the second block. Where the system has none left, whoever
+reads hashes as well.
 """
 
 from __future__ import annotations
@@ -20,16 +21,23 @@ class BesideSha256:
         self._blocks: queue.Queue[bytes | None] = queue.Queue(AHEAD_BLOCKS)
         self._thread: threading.Thread | None = None
         self._is_begun = False
+        self._is_alone = False  # there was no thread to be had
 
     def update(self, block: bytes) -> None:
         """Continue the digest; waits where the blocks come faster than they are hashed."""
-        if not self._is_begun:
+        if not self._is_begun or self._is_alone:
             self._is_begun = True
             self._sha256.update(block)
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="sha256", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._is_alone = True
+                self._sha256.update(block)
+                return
+            self._thread = thread
         self._blocks.put(block)
 
     def hexdigest(self) -> str:

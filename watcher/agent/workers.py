@@ -13,6 +13,7 @@ from typing import Protocol
 # How long the control thread waits at most: on Windows a blocked wait sees no Ctrl-C.
 LONGEST_WAIT_SECONDS = 5.0 if os.name != "nt" else 0.5
 IDLE_SECONDS = 10.0  # a thread without work ends
+SHORTAGE_SECONDS = 0.5  # then another try, where the system had no more threads
 
 Done = tuple[object, object]  # what was asked for, and its result or error
 
@@ -35,9 +36,14 @@ class Workers(Protocol):
 
 
 class Threads:
-    """Threads of this process: made when there is none free, gone when there is nothing to do."""
+    """Threads of this process: made when there is none free, gone when there is nothing to do, but for one.
+
+    Where the system has no more of them, work waits for those that there are, and for the next try.
+    """
 
     def __init__(self) -> None:
+        self.on_shortage: Callable[[], None] = lambda: None  # called once for each shortage
+        self._is_short = False
         self._done: queue.SimpleQueue[Done | None] = queue.SimpleQueue()  # put() is safe in signal handlers
         self._asked: list[tuple[object, Callable[[], object]]] = []
         self._all: list[_Worker] = []
@@ -52,6 +58,8 @@ class Threads:
         """Wait for results, at most so long and at most `LONGEST_WAIT_SECONDS`."""
         while self._asked and (worker := self._somebody()):
             worker.work.put(self._asked.pop(0))
+        if self._asked:
+            seconds = min(seconds, SHORTAGE_SECONDS)
         found: list[Done] = []
         with suppress(queue.Empty):
             done = self._done.get(timeout=max(0.0, min(seconds, LONGEST_WAIT_SECONDS)))
@@ -75,11 +83,17 @@ class Threads:
         with suppress(IndexError):
             return self._free.pop()
         self._all = [worker for worker in self._all if worker.is_busy or worker.thread.is_alive()]
-        worker = _Worker(f"worker-{next(_SERIAL)}", self._free, self._done)
+        # One stays, whatever happens: another may not be had when it is needed.
+        stays = not any(worker.stays for worker in self._all)
+        worker = _Worker(f"worker-{next(_SERIAL)}", self._free, self._done, stays=stays)
         try:
             worker.thread.start()
         except RuntimeError:
+            if not self._is_short:
+                self._is_short = True
+                self.on_shortage()
             return None
+        self._is_short = False
         self._all.append(worker)
         return worker
 
@@ -90,7 +104,10 @@ _SERIAL = itertools.count(1)
 class _Worker:
     """One thread; it takes one piece of work after the other."""
 
-    def __init__(self, name: str, free: list[_Worker], done: queue.SimpleQueue[Done | None]) -> None:
+    def __init__(
+        self, name: str, free: list[_Worker], done: queue.SimpleQueue[Done | None], *, stays: bool
+    ) -> None:
+        self.stays = stays  # without work, too
         self.work: queue.SimpleQueue[tuple[object, Callable[[], object]]] = queue.SimpleQueue()
         self.is_busy = False
         # A daemon: one that hangs on a dead share must not keep the process.
@@ -100,7 +117,7 @@ class _Worker:
     def _run(self) -> None:
         while True:
             try:
-                ticket, work = self.work.get(timeout=IDLE_SECONDS)
+                ticket, work = self.work.get(timeout=None if self.stays else IDLE_SECONDS)
             except queue.Empty:
                 try:
                     self._free.remove(self)

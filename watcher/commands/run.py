@@ -13,7 +13,7 @@ from watcher.agent.opening import AGENT_LOCK, check_distinct, create_folders, op
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
-from watcher.agent.workers import LONGEST_WAIT_SECONDS
+from watcher.agent.workers import LONGEST_WAIT_SECONDS, Threads
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import StatusPage, Warned
 from watcher.journal.lock import Lock
@@ -111,6 +111,9 @@ def _process(config: Config, world: World) -> Process:
         words = "is too short: the agent tells that it lives every"
         told = f"WatchdogSec={seconds:g} {words} {LONGEST_WAIT_SECONDS:g} s; 60 is a good value"
         stream.emit(Warned(told))
+    if isinstance(world.workers, Threads):
+        words = "no more threads can be started: work waits for those that there are; see ulimit -u, TasksMax"
+        world.workers.on_shortage = lambda: stream.emit(Warned(words))
     holding = build_holding(world, stream, retry_cap=config.upload.retry_cap)
     return Process(world, stream, holding, Signals(world.workers.wake), supervisor)
 

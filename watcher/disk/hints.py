@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -18,7 +19,7 @@ class Hints:
     """watchdog as a source of hints: `wake` is called, from its thread, when something happened."""
 
     def __init__(self, folder: Path, wake: Callable[[], None]) -> None:
-        """Start to watch. Raises OSError where the folder is away."""
+        """Start to watch. Raises OSError where the folder is away, or there is no thread to be had."""
         # Imported here: with `observe: polling` it is never needed.
         from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEventHandler
         from watchdog.observers import Observer
@@ -33,16 +34,20 @@ class Hints:
         self._folder = folder
         self._mounts = MountTable()
         self._identity = _identity(folder)
-        # The filter goes down to the kernel: our own reading makes no events, and far fewer are lost.
-        self._observer = Observer(timeout=0.1)
-        self._observer.schedule(
-            Handler(), str(folder), event_filter=[FileCreatedEvent, FileMovedEvent, FileClosedEvent]
-        )
+        observer = None
         try:
-            self._observer.start()
-        except OSError:
-            self._observer.unschedule_all()
+            self._observer = observer = Observer(timeout=0.1)  # it has a thread of its own from now on
+            # The filter goes down to the kernel: our own reading makes no events, and far fewer are lost.
+            observer.schedule(
+                Handler(), str(folder), event_filter=[FileCreatedEvent, FileMovedEvent, FileClosedEvent]
+            )
+            observer.start()
+        except (OSError, RuntimeError) as error:
+            if observer is not None:
+                observer.unschedule_all()
             self._mounts.close()
+            if isinstance(error, RuntimeError):
+                raise OSError(errno.EAGAIN, "no thread can be started") from error
             raise
 
     def alive(self) -> bool:

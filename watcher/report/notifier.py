@@ -29,6 +29,7 @@ from watcher.core.events import (
     NotifyFails,
     NotifyLost,
     NotifyWorks,
+    Warned,
 )  # fmt: skip
 from watcher.core.holds import Hold
 from watcher.core.model import FileState, Row
@@ -125,11 +126,14 @@ class Notifier:
         self._since = now()
         self._look_at = 0.0  # monotonic seconds: no look for silence before
         self._thread: threading.Thread | None = None
+        self._is_short = False  # no thread could be started
 
     # -- any thread --------------------------------------------------------------------------------
 
     def hear(self, event: Event) -> None:
         """Take note of files that came to their end, and of holds that begin or end."""
+        if self._is_short and self._thread is None and not isinstance(event, Warned):
+            self.start()
         match event:
             case FileFailed(row) | FileDelivered(row):
                 self._outcome(row)
@@ -151,10 +155,18 @@ class Notifier:
     # -- the main thread ---------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to tell, in a thread of its own."""
-        if self._boxes:
-            self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
-            self._thread.start()
+        """Begin to tell, in a thread of its own; where there is none to be had, with the next event."""
+        if not self._boxes or self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="notify", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._is_short:
+                self._is_short = True
+                self._stream.emit(Warned("nobody is notified for now: no thread can be started"))
+            return
+        self._thread = thread
 
     def expect(self, expected: Sequence[Expectation], journal: Journal, state: Path) -> None:
         """Tell of silence too, as the journal shows it; `state` is where to note what was told."""

@@ -28,18 +28,28 @@ class Reader:
         self._queue: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
         )
-        threading.Thread(target=self._run, name="status-reader", daemon=True).start()
+        self._thread: threading.Thread | None = None
 
     async def read(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, or raise what it raises. Raises `Slow`."""
         if self._queue.qsize() >= LONGEST_QUEUE:
             raise Slow
+        self._begin()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put((work, answer))
         try:
             return await asyncio.wait_for(answer, PATIENCE_SECONDS)
         except TimeoutError:
             raise Slow from None
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="status-reader", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more of them, for now
+                raise Slow from None
+            self._thread = thread
 
     def stop(self) -> None:
         """End the thread after what it is at."""

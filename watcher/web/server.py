@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watcher.agent.vitals import Vitals
 from watcher.core.errors import ConfigError
-from watcher.core.events import Crashed
+from watcher.core.events import Crashed, Warned
 from watcher.core.holds import Hold, Holds
 from watcher.report.stream import Stream
 from watcher.settings.settings import Config
@@ -130,14 +130,20 @@ class _Server:
 
     def start(self) -> None:
         """Return when it answers."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # files go on without us
+            words = "the status page is not there: no thread can be started; restart the agent"
+            self._stream.emit(Warned(words))
+            return
         self._up.wait(START_SECONDS)
 
     def stop(self) -> None:
         """End it, within a bounded time; the thread is a daemon, whatever it hangs on."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._wind_up)
-        self._thread.join(STOP_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
         self._socket.close()
 
     def _wind_up(self) -> None:
