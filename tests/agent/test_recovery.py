@@ -111,7 +111,7 @@ def test_a_lost_state_folder_is_told_and_no_claimed_file_lies_unseen(world: Worl
 
     assert world.run_once() == 0
 
-    assert any(str(claimed) in line and "move it back" in line for line in lines)
+    assert any(str(claimed) in line and "`watcher withdraw`" in line for line in lines)
 
 
 def test_a_file_that_somebody_took_out_of_the_work_folder_is_told_as_vanished(

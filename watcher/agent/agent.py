@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.effects import Effects
@@ -31,7 +30,6 @@ from watcher.core.events import (
     HoldEnded,
     Resumed,
     Stopped,
-    Warned,
 )  # fmt: skip
 from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
@@ -40,7 +38,6 @@ from watcher.core.target import Target
 from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
-STRANGERS_TOLD = 20  # files of other agents named in the log at the start
 TIDY_SECONDS = 5.0  # for the eye alone: a share that is away does not delay the end by more
 
 # Exit codes; with RELIEVED another agent goes on in this process, under new settings.
@@ -146,9 +143,6 @@ class Agent:
         self._is_resumed = True
         for route, status in self._recovery.refused:
             self._holding.suspects.failed_before(Target("endpoint", route.url), f"HTTP {status}")
-        for path in islice(self._recovery.strangers, STRANGERS_TOLD):
-            words = "belongs to an agent with another state folder; if that one is gone, move it back"
-            self._stream.emit(Warned(f"{path} {words} into the drop folder"))
         for row in rows:
             self._stream.emit(Resumed(row))
             self._set_off(row)

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from watcher.agent.agent import Agent
@@ -29,6 +31,7 @@ from watcher.core.target import Target
 from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
 from watcher.disk.mounts import network_cache_seconds
+from watcher.disk.others import strangers
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.expect import Expectation
@@ -165,8 +168,8 @@ def build_engine(world: World, holding: Holding, stream: Stream, journal: Journa
     return Engine(world.workers, holding, stream, apply=journal.apply, clock=world.clock)
 
 
-def build_watcher(config: Config, world: World, stream: Stream) -> DropWatcher:
-    """Return what watches the drop folder."""
+def build_watcher(config: Config, world: World, stream: Stream, work: Path) -> DropWatcher:
+    """Return what watches the drop folder; `work`: our own part of the work folder."""
     how = watching(config)
     return DropWatcher(
         build_drop(config),
@@ -178,6 +181,7 @@ def build_watcher(config: Config, world: World, stream: Stream) -> DropWatcher:
         wake=world.workers.wake,
         stream=stream,
         clock=world.clock,
+        elsewhere=partial(strangers, work, now=lambda: world.now().timestamp()),
     )
 
 
@@ -198,7 +202,7 @@ def build_agent(
     """Return the agent. `once_patience` in seconds, for `--once`; the others are told of its life."""
     where = places(config, journal)
     policy = build_policy(config, world, where, client)
-    watcher = build_watcher(config, world, stream)
+    watcher = build_watcher(config, world, stream, where.work)
     claims = Claims(journal, where, now=world.now, new_token=world.new_token)
     dispatcher = Dispatcher(engine, watcher, claims, policy, clock=world.clock)
     return Agent(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from watcher.agent.build import build_drop
-from watcher.agent.drop_watcher import route_of
 from watcher.agent.opening import AGENT_LOCK
+from watcher.agent.routing import route_of
 from watcher.core.errors import Outside
 from watcher.core.names import shown
 from watcher.journal import lock

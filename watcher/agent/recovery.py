@@ -19,6 +19,7 @@ from watcher.core.route import marker_of
 from watcher.core.steps import Relocate
 from watcher.disk import files, filing
 from watcher.disk.claim import take_marker, was_removed
+from watcher.disk.others import OWNER_FILE
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -36,7 +37,6 @@ class Recovery:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self.strangers: list[Path] = []  # files that agents of other state folders have in the work folder
         # What the server refused last, with nothing delivered since: route and HTTP status.
         self.refused: list[tuple[Route, int]] = []
         self._journal, self._places, self._routes = journal, places, routes
@@ -60,7 +60,6 @@ class Recovery:
         known = {Path(entry.file.source).parent.name for entry in found}
         for words in _put_back_orphans(places, known, self._now()):
             self._stream.emit(Warned(words))
-        self.strangers = list(_strangers(places))
         self.refused = list(self._refused())
         return found
 
@@ -82,14 +81,6 @@ class Recovery:
             files.remove_folder(work)
             if work.parent.parent == self._places.drop:  # the default, .uploading: ours alone
                 files.remove_folder(work.parent)
-
-
-def _strangers(places: Places) -> Iterator[Path]:
-    work = places.work.parent
-    if work.is_dir():
-        for other in sorted(work.iterdir()):
-            if other.name != places.work.name and other.name.startswith("agent-") and other.is_dir():
-                yield from sorted(path for path in other.glob("*/*") if path.is_file())
 
 
 def _located(journal: Journal, places: Places, entry: Row) -> Row:
@@ -147,7 +138,7 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterato
         return
     with files.blame(places.work):
         for own in sorted(places.work.iterdir()):
-            if own.name.removesuffix(".report").removesuffix(".aside") in known:
+            if own.name == OWNER_FILE or own.name.removesuffix(".report").removesuffix(".aside") in known:
                 continue
             try:
                 yield from _put_back(own, places.drop, now)

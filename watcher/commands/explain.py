@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from watcher.agent.build import build_drop, watching
-from watcher.agent.drop_watcher import route_of
+from watcher.agent.routing import route_of
 from watcher.content import split
 from watcher.content.content import Content
 from watcher.content.inspect import prepare, refuse_empty

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from watcher.agent.agent import ended
 from watcher.agent.build import World, build_client, build_engine, build_holding, build_policy, places
-from watcher.agent.drop_watcher import route_of
 from watcher.agent.effects import Effects
 from watcher.agent.opening import open_state
+from watcher.agent.routing import route_of
 from watcher.agent.runs import Part, Run
 from watcher.commands.terminal import Bar, Terminal
 from watcher.core.errors import ConfigError, NotWhole, Unfit
