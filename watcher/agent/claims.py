@@ -11,7 +11,6 @@ from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Claim, FileState, Route, Row
 from watcher.core.names import shown
 from watcher.core.order import Waiting, route_name
-from watcher.core.route import marker_of
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import Wanted, claim, was_removed
@@ -108,9 +107,8 @@ class Claims:
         )
 
     def _wanted(self, file: Waiting, row: Row) -> Wanted:
-        marker = marker_of(file.name, file.route) if file.route else None
         target = self._places.work / row.push_token / file.name
-        return Wanted(self._places.drop / file.name, target, file.look, marker)
+        return Wanted(self._places.drop / file.name, target, file.look, file.marker)
 
     def _missing_before(self, route: Route | None) -> str | None:
         """Say which file that those of this route build on has failed: the receipt names it."""

@@ -17,7 +17,7 @@ from watcher.core.events import ObserverRestarted, Warned
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import is_zip
 from watcher.core.order import Waiting
-from watcher.core.route import is_marker, marker_of, route
+from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name, route
 from watcher.core.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, observe, restart
 from watcher.disk.drop import Drop, Found
 from watcher.disk.hints import Hints
@@ -75,7 +75,7 @@ class DropWatcher:
         self._hints: Hints | None = None
         self._settling: dict[str, Settling] = {}
         self._by_name: dict[str, tuple[Route | None, bool, str]] = {}  # what `_of` said at the last look
-        # Whose own names say nothing: the route by what is in them, whether it is unread, and they were whole.
+        # Whose own names say nothing: the route by what is in them, whether it is unread; were they whole?
         self._zips: dict[str, tuple[Fingerprint, Route | None, bool, bool]] = {}
         self._earliest = clock()
         self._hinted = False
@@ -167,6 +167,7 @@ class DropWatcher:
         self, found: list[Found], now: float
     ) -> tuple[list[Waiting], list[tuple[str, str]], list[float]]:
         names = {item.name for item in found}
+        lying = markers_by_name(names, self._routes)
         judged: dict[str, tuple[Route | None, bool, str]] = {}
         settling: dict[str, Settling] = {}
         waiting: list[Waiting] = []
@@ -188,13 +189,13 @@ class DropWatcher:
                 if is_ready and (why := self._not_ours(item.name, wanted)):
                     odd.append((item.name, why))
                     continue
-            marker = marker_of(item.name, wanted) if wanted else None
-            missing = marker if marker is not None and marker not in names else None
+            marker = marker_for(item.name, wanted, lying) if wanted else None
+            missing = marker_of(item.name, wanted) if wanted and marker is None else None
             verdict = judge(known, now, quiet=self._quiet, marker=missing)
             if isinstance(verdict, Wait) and verdict.until is not None:
                 until.append(verdict.until)
             verdict = Wait(item.busy) if item.busy else verdict
-            waiting.append(Waiting(item.name, item.look, wanted, verdict, unread))
+            waiting.append(Waiting(item.name, item.look, wanted, verdict, unread, marker))
         self._settling, self._by_name = settling, judged
         self._zips = {name: known for name, known in self._zips.items() if name in names}
         return waiting, odd, until

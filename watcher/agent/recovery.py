@@ -15,7 +15,7 @@ from pathlib import Path
 from watcher.core.errors import NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
-from watcher.core.route import marker_of
+from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Relocate
 from watcher.disk import files, filing
 from watcher.disk.claim import take_marker, was_removed
@@ -125,9 +125,14 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
     """A crash may have come between a file and its marker. If there is a new file of that name by now, the
     marker may be that one's, and stays."""
     route = routes.get(entry.route or "")
-    marker = marker_of(entry.name, route) if route and os.path.lexists(entry.file.source) else None
-    if marker is not None and not os.path.lexists(places.drop / entry.name):
-        with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
+    if route is None or route.marker is None or not os.path.lexists(entry.file.source):
+        return
+    if os.path.lexists(places.drop / entry.name):
+        return
+    with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
+        lying = markers_by_name((path.name for path in places.drop.iterdir()), [route])
+        marker = marker_for(entry.name, route, lying)
+        if marker is not None:
             take_marker(places.drop, Path(entry.file.source).parent, marker)
 
 

@@ -18,10 +18,14 @@ def route_of(path: Path, routes: Sequence[Route]) -> Route | None:
     return routed(path, routes)[0]
 
 
-def routed(path: Path, routes: Sequence[Route]) -> tuple[Route | None, bool]:
-    """Return the route of a file, and whether it is a zip that cannot be read to tell (or not yet)."""
-    found = route(path.name, routes)
-    if found is not None or not is_zip(path.name):
+def routed(path: Path, routes: Sequence[Route], name: str | None = None) -> tuple[Route | None, bool]:
+    """Return the route of a file, and whether it is a zip that cannot be read to tell (or not yet).
+
+    `name`: the name that it has in the drop folder, where it lies under another.
+    """
+    name = name or path.name
+    found = route(name, routes)
+    if found is not None or not is_zip(name):
         return found, False
     try:
         with open_still(path) as file:

@@ -29,6 +29,7 @@ class Waiting:
     verdict: Ready | Wait
     # A zip whose own name says nothing and that cannot be read, or not yet: it may be of any route.
     unknown: bool = False
+    marker: str | None = None  # the name of the marker file that is there for it
 
     @property
     def age_key(self) -> tuple[int, str]:
@@ -49,6 +50,11 @@ def present_of(files: Iterable[Waiting]) -> Counter[str | None]:
 def present_key(waiting: Waiting) -> str | None:
     """Return what a file counts as while it waits: its route's name, or `ANY`."""
     return ANY if waiting.unknown else route_name(waiting)
+
+
+def depth(name: str, after: Mapping[str, Iterable[str]]) -> int:
+    """Return how many routes stand before this one; the settings see to it that none is after itself."""
+    return max((1 + depth(other, after) for other in after.get(name, ())), default=0)
 
 
 def queues(files: Iterable[Waiting]) -> dict[str | None, list[Waiting]]:
