@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.agent.test_agent import watcher
 from tests.conftest import World, rows
 from watcher.agent.drop_watcher import DropWatcher, Look
 from watcher.core.model import Route
@@ -154,3 +157,51 @@ def test_event_types_that_come_back_to_the_drop_folder_are_not_overtaken(world: 
         ("event_types.json", "done"),
         ("agent_events.csv", "done"),
     ]
+
+
+def test_a_stranded_file_is_seen_for_as_long_as_it_lies_there(world: World) -> None:
+    """Its agent does not live: its owner file is old."""
+    theirs = others_file(world.path("drop"), "event_types.json")
+    owner = theirs.parent.parent / OWNER_FILE
+    owner.write_text('{"host": "acd-7"}')
+    os.utime(owner, (1, 1))
+
+    found = json.loads(watcher(world, "status", "--json").stdout)
+    said = watcher(world, "status")
+    checked = watcher(world, "check", "--offline")
+
+    (stranded,) = found["stranded"]
+    assert stranded == {
+        "name": "event_types.json",
+        "path": str(theirs),
+        "agent": "agent-other",
+        "host": "acd-7",
+        "since": "1970-01-01T00:00:01.000Z",
+    }
+    assert said.returncode == 1
+    assert "acd-7" in said.stdout
+    assert f"1 file of agents of which nothing was heard for long: {theirs}" in checked.stdout
+
+
+def test_the_files_of_an_agent_that_lives_are_not_stranded(world: World) -> None:
+    theirs = others_file(world.path("drop"), "event_types.json")
+    (theirs.parent.parent / OWNER_FILE).write_text('{"host": "acd-7"}')
+
+    assert json.loads(watcher(world, "status", "--json").stdout)["stranded"] == []
+
+
+def test_an_agent_says_that_it_lives_as_long_as_it_has_files_and_leaves_nothing_behind(world: World) -> None:
+    seen: list[dict[str, object]] = []
+
+    def look(request: Request, take: Callable[[Request], Answer | None]) -> Answer | None:
+        (owner,) = world.path("drop").glob(".uploading/agent-*/.owner")
+        seen.append(json.loads(owner.read_text()))
+        return take(request)
+
+    world.server.script.append(look)
+    world.drop("agent_events.csv", rows(2))
+
+    assert world.run_once() == 0
+
+    assert seen[0]["pid"] == os.getpid()
+    assert not (world.path("drop") / ".uploading").exists()

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Server, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
 from watcher.content import split
+from watcher.disk.others import OWNER_FILE
 from watcher.sandbox.server import Request
 
 
@@ -108,6 +109,7 @@ def test_a_lost_state_folder_is_told_and_no_claimed_file_lies_unseen(world: Worl
     (claimed,) = world.work_files()
     shutil.rmtree(world.path("state"))
     world.path("state").mkdir()
+    os.utime(claimed.parent.parent / OWNER_FILE, (1, 1))
 
     assert world.run_once() == 0
 

@@ -35,6 +35,7 @@ from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
 from watcher.core.policy import Policy
 from watcher.core.target import Target
+from watcher.disk.others import HEARTBEAT_SECONDS, Owner
 from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
@@ -74,6 +75,7 @@ class Agent:
         publisher: Publisher,
         housekeeper: Housekeeper,
         history: HoldHistory,
+        owner: Owner,
         vitals: Vitals,
         once: Once | None,
         clock: Callable[[], float],
@@ -82,7 +84,7 @@ class Agent:
         self._workers, self._stream = workers, stream
         self._policy, self._effects, self._dispatcher = policy, effects, dispatcher
         self._recovery, self._publisher, self._housekeeper = recovery, publisher, housekeeper
-        self._history = history
+        self._history, self._owner, self._beat_at = history, owner, clock()
         self.vitals, self._once, self._clock = vitals, once, clock
         self._is_resumed = False
         self._busy: set[str] = set()  # chores of ours that are under way
@@ -179,6 +181,9 @@ class Agent:
         now = self._clock()
         if self._housekeeper.due_at <= now:
             self._chore("retention", Call(self._housekeeper.step))
+        if self._beat_at <= now:
+            self._beat_at = now + HEARTBEAT_SECONDS
+            self._chore("owner", Call(self._owner.beat))
         if self._history.has_news:
             self._chore("history", Call(self._history.write))
         if self._dispatcher.has_news:
@@ -188,6 +193,7 @@ class Agent:
             self._chore("status", Call(self._publisher.tell, targets=(), blames=self._policy.state))
         due = [self._engine.turn()]
         due += [NEVER if "retention" in self._busy else self._housekeeper.due_at]
+        due += [NEVER if "owner" in self._busy else self._beat_at]
         due += [NEVER if "status" in self._busy else self._publisher.due_at]
         if self._is_resumed:
             due.append(self._dispatcher.due_at)

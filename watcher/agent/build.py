@@ -31,7 +31,7 @@ from watcher.core.target import Target
 from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
 from watcher.disk.mounts import network_cache_seconds
-from watcher.disk.others import strangers
+from watcher.disk.others import Owner, strangers
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.expect import Expectation
@@ -203,7 +203,8 @@ def build_agent(
     where = places(config, journal)
     policy = build_policy(config, world, where, client)
     watcher = build_watcher(config, world, stream, where.work)
-    claims = Claims(journal, where, now=world.now, new_token=world.new_token)
+    owner = Owner(where.work)
+    claims = Claims(journal, where, owner, now=world.now, new_token=world.new_token)
     dispatcher = Dispatcher(engine, watcher, claims, policy, clock=world.clock)
     return Agent(
         engine,
@@ -219,10 +220,12 @@ def build_agent(
             journal.archive, where, config.retention, stream, clock=world.clock, now=world.now
         ),
         history=history,
+        owner=owner,
         vitals=Vitals(
             watcher,
             waiting=lambda: dispatcher.waiting,
             under_way=lambda: len(engine.runs.files),
+            stranded=lambda: dispatcher.stranded,
             lost=lambda: world.workers.lost,
             clock=world.clock,
             on_beat=on_beat,

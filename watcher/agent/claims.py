@@ -15,6 +15,7 @@ from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import Wanted, claim, was_removed
 from watcher.disk.leases import trial_open
+from watcher.disk.others import Owner
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 
@@ -35,12 +36,14 @@ class Claims:
         self,
         journal: Journal,
         places: Places,
+        owner: Owner,
         *,
         now: Callable[[], datetime],
         new_token: Callable[[], str],
     ) -> None:
         self._journal = journal
         self._places = places
+        self._owner = owner
         self._now = now
         self._new_token = new_token
         self._unclaimed: list[Row] = []  # rows of files that never left the drop folder, to be taken back
@@ -77,7 +80,8 @@ class Claims:
     def _make_work_folder(self, *, under_way: bool) -> None:
         work = self._places.work
         with files.blame(work):
-            if under_way and not work.is_dir() and not self._was_removed():
+            fresh = not work.is_dir()
+            if under_way and fresh and not self._was_removed():
                 # Made anew, it would look as if somebody had taken the files under way out of it.
                 raise Outside(
                     files.folder_target(work),
@@ -86,6 +90,8 @@ class Claims:
                 )
             # Before the rows: a row without this folder means a share that is away, and nothing else.
             filing.make_work_folder(work)
+        if fresh:
+            self._owner.beat()
 
     def _was_removed(self) -> bool:
         """Say whether the work folder was removed, with the files under way: each says so of itself then."""

@@ -78,6 +78,8 @@ class Recovery:
         with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
             if self._journal.under_way("drop"):
                 return
+            if [path.name for path in work.iterdir()] == [OWNER_FILE]:
+                files.remove(work / OWNER_FILE)
             files.remove_folder(work)
             if work.parent.parent == self._places.drop:  # the default, .uploading: ours alone
                 files.remove_folder(work.parent)

@@ -110,28 +110,24 @@ def _owner_of(part: Path) -> tuple[str | None, float | None]:
 
 
 class Owner:
-    """Our own owner file; called in a worker's thread."""
+    """Our own owner file; called in a worker's thread. It is for others: none of our files waits for it."""
 
     def __init__(self, work: Path) -> None:
         self._path = work / OWNER_FILE
         self._is_told = False
 
     def beat(self) -> None:
-        """Say that we live, where our part is there: the claim makes it. Raises `OSError`."""
-        if not self._path.parent.is_dir():
-            return
-        if self._is_told:
-            with suppress(FileNotFoundError):
-                files.touch(self._path)
-                return
-        text = {"host": socket.gethostname(), "boot": _boot_id(), "pid": os.getpid()}
-        files.remove(self._path)  # of the process before us
-        files.create_private(self._path, json.dumps(text).encode())
-        self._is_told = True
-
-    def forget(self) -> None:
-        """Nobody lives here any more. Raises `OSError`."""
-        files.remove(self._path)
+        """Say that we live, where our part of the work folder is there: the first claim makes it."""
+        with suppress(OSError):
+            if self._is_told:
+                with suppress(FileNotFoundError):
+                    files.touch(self._path)
+                    return
+            if self._path.parent.is_dir():
+                files.remove(self._path)  # of the process before us
+                text = {"host": socket.gethostname(), "boot": _boot_id(), "pid": os.getpid()}
+                files.create_private(self._path, json.dumps(text).encode())
+                self._is_told = True
 
 
 def _boot_id() -> str | None:
