@@ -24,6 +24,7 @@ from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
 from watcher.agent.vitals import Vitals
+from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Threads, Workers
 from watcher.core.holds import Holds
 from watcher.core.policy import Policy
@@ -221,6 +222,7 @@ def build_agent(
         ),
         history=history,
         owner=owner,
+        withdrawals=Withdrawals(where.state, journal, clock=world.clock),
         vitals=Vitals(
             watcher,
             waiting=lambda: dispatcher.waiting,

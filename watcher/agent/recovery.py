@@ -70,19 +70,24 @@ class Recovery:
                 yield route, last.outcome.status
 
     def tidy(self) -> None:
-        """Remove the work folder where it is empty; the next claim makes it again.
+        """Remove the work folder where it is empty; the next claim makes it again."""
+        tidy(self._journal, self._places)
 
-        Not while a row needs it: there it tells a file that was moved from a share that is away.
-        """
-        work = self._places.work
-        with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
-            if self._journal.under_way("drop"):
-                return
-            if [path.name for path in work.iterdir()] == [OWNER_FILE]:
-                files.remove(work / OWNER_FILE)
-            files.remove_folder(work)
-            if work.parent.parent == self._places.drop:  # the default, .uploading: ours alone
-                files.remove_folder(work.parent)
+
+def tidy(journal: Journal, places: Places) -> None:
+    """Remove our part of the work folder where it is empty.
+
+    Not while a row needs it: there it tells a file that was moved from a share that is away.
+    """
+    work = places.work
+    with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
+        if journal.under_way("drop"):
+            return
+        if [path.name for path in work.iterdir()] == [OWNER_FILE]:
+            files.remove(work / OWNER_FILE)
+        files.remove_folder(work)
+        if work.parent.parent == places.drop:  # the default, .uploading: ours alone
+            files.remove_folder(work.parent)
 
 
 def _located(journal: Journal, places: Places, entry: Row) -> Row:
