@@ -210,10 +210,12 @@ class Agent:
 
     def _asked_to_withdraw(self, requests: list[tuple[int, str]], _seconds: float) -> None:
         self._busy.discard("requests")
+        runs = {run.number: run for run in self._engine.runs.files}
         for number, user in self._withdrawals.begun(requests):
-            go_on = partial(life, policy=self._policy)
-            begin = partial(withdrawn, number, user, self._policy, go_on)
-            self._engine.renew_one(number, Part(begin, self._effects.do))
+            if number in runs:  # as soon as it would have to wait, it goes on to its end
+                go_on = partial(life, policy=self._policy)
+                begin = partial(withdrawn, number, user, self._policy, go_on)
+                runs[number].renewed = Part(begin, self._effects.do)
 
     def _chore(self, name: str, call: Call[None]) -> None:
         if name not in self._busy:

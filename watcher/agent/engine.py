@@ -103,12 +103,6 @@ class Engine:
         for run in self.runs.files:
             run.renewed = part_of(run.number, run.name)
 
-    def renew_one(self, number: int, part: Part) -> None:
-        """Let this file go on otherwise, as soon as it would have to wait; one that ended is left alone."""
-        for run in self.runs.files:
-            if run.number == number:
-                run.renewed = part
-
     def drop_chores(self) -> bool:
         """Let go of all chores; False: one is at something that is to be waited for."""
         if any(task.run.is_chore and task.act.at_stop == "waits" for task in self._flying):

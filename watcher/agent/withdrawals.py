@@ -27,6 +27,12 @@ def ask(state: Path, number: int, user: str) -> None:
         files.replace_private(state / f"withdraw.{number}", json.dumps({"user": user}).encode())
 
 
+def forget(state: Path, number: int) -> None:
+    """The file of this row came to its end: nothing is asked for any more. Raises `Outside`."""
+    with files.blame(state):
+        files.remove(state / f"withdraw.{number}")
+
+
 class Withdrawals:
     """The requests to one agent."""
 

@@ -19,7 +19,7 @@ from watcher.agent.opening import AGENT_LOCK, open_state
 from watcher.agent.recovery import tidy
 from watcher.agent.routing import route_of
 from watcher.agent.taking_out import file_it, put_out, take_out
-from watcher.agent.withdrawals import ask
+from watcher.agent.withdrawals import ask, forget
 from watcher.core.errors import NotWhole
 from watcher.core.model import FINAL, UNDECIDED, FileState, Row
 from watcher.core.names import shown
@@ -146,6 +146,7 @@ class _Withdrawing:
             row = self.journal.row(row.id)
         if row.state not in FINAL:
             return "asked for; the agent does it as soon as the file would have to wait", False
+        forget(self.config.folders.state, row.id)
         return _told(row), row.state is FileState.FAILED
 
 

@@ -115,23 +115,11 @@ def write_private(path: Path, content: BinaryIO) -> None:
     sync_folder(path.parent)
 
 
-def create_private(path: Path, data: bytes) -> None:
-    """Write a new file in a folder of our own; what may be lost, so not synced. Raises FileExistsError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
-
-
-def touch(path: Path) -> None:
-    """Set a file's modification time to now, by the clock of its disk. Raises FileNotFoundError."""
-    os.utime(path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
-
-
 def replace_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
     fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
         file.write(data)
     os.replace(fresh, path)
 

@@ -114,20 +114,13 @@ class Owner:
 
     def __init__(self, work: Path) -> None:
         self._path = work / OWNER_FILE
-        self._is_told = False
 
     def beat(self) -> None:
         """Say that we live, where our part of the work folder is there: the first claim makes it."""
+        text = {"host": socket.gethostname(), "boot": _boot_id(), "pid": os.getpid()}
         with suppress(OSError):
-            if self._is_told:
-                with suppress(FileNotFoundError):
-                    files.touch(self._path)
-                    return
             if self._path.parent.is_dir():
-                files.remove(self._path)  # of the process before us
-                text = {"host": socket.gethostname(), "boot": _boot_id(), "pid": os.getpid()}
-                files.create_private(self._path, json.dumps(text).encode())
-                self._is_told = True
+                files.replace_private(self._path, json.dumps(text).encode())
 
 
 def _boot_id() -> str | None:
