@@ -19,7 +19,7 @@ from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Relocate
 from watcher.disk import files, filing
 from watcher.disk.claim import take_marker, was_removed
-from watcher.disk.others import OWNER_FILE
+from watcher.disk.others import OWNER_FILE, remove_part
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -83,9 +83,7 @@ def tidy(journal: Journal, places: Places) -> None:
     with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
         if journal.under_way("drop"):
             return
-        if [path.name for path in work.iterdir()] == [OWNER_FILE]:
-            files.remove(work / OWNER_FILE)
-        files.remove_folder(work)
+        remove_part(work)
         if work.parent.parent == places.drop:  # the default, .uploading: ours alone
             files.remove_folder(work.parent)
 

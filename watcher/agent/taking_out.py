@@ -22,7 +22,7 @@ from watcher.core.steps import Finish, Plan, Reject, Vanish
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import Wanted, claim
-from watcher.disk.others import OWNER_FILE
+from watcher.disk.others import remove_part
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 
@@ -134,7 +134,4 @@ def _clear_away(theirs: Path, own: Path) -> None:
         files.remove_folder(theirs)
         for suffix in (".aside", ".report"):
             files.remove(theirs.with_name(theirs.name + suffix))
-        part = theirs.parent
-        if [path.name for path in part.iterdir()] == [OWNER_FILE]:
-            files.remove(part / OWNER_FILE)
-        files.remove_folder(part)
+        remove_part(theirs.parent)

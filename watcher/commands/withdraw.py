@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -140,9 +141,9 @@ class _Withdrawing:
             row = put_out(self.journal, row, of_ours(row, self._user), now=_now)
             return _told(file_it(self.journal, self.places, row, now=_now)), True
         ask(self.config.folders.state, row.id, self._user)
-        until = time.monotonic() + PATIENCE_SECONDS
+        until, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
         while row.state not in FINAL and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
+            pause.wait(LOOK_SECONDS)
             row = self.journal.row(row.id)
         if row.state not in FINAL:
             return "asked for; the agent does it as soon as the file would have to wait", False

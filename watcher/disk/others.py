@@ -123,6 +123,16 @@ class Owner:
                 files.replace_private(self._path, json.dumps(text).encode())
 
 
+def remove_part(part: Path) -> None:
+    """Remove an agent's part of the work folder where nothing but its owner file is in it."""
+    owner = {OWNER_FILE, f"{OWNER_FILE}.new"}
+    names = {path.name for path in part.iterdir()}
+    if names <= owner:
+        for name in names:
+            files.remove(part / name)
+    files.remove_folder(part)
+
+
 def _boot_id() -> str | None:
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()  # random(4)
