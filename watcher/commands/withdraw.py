@@ -162,7 +162,7 @@ def _path(item: Found) -> Path:
 
 def _told(row: Row) -> str:
     if row.state is FileState.FAILED:
-        return f"{row.outcome.reason}; it is {shown(row.place.target or 'gone')}"
+        return f"{row.outcome.reason}; it is now {shown(row.place.target or 'gone')}"
     return f"not withdrawn: it is {row.state}"
 
 
