@@ -16,6 +16,7 @@ import yaml
 from loguru import logger
 
 from watcher.commands.run import run
+from watcher.disk.others import OWNER_FILE
 from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.report.as_data import as_json
@@ -184,7 +185,8 @@ class World:
 
     def work_files(self) -> list[Path]:
         """The claimed files."""
-        return [path for path in (self.root / "drop" / ".uploading").rglob("*") if path.is_file()]
+        found = (self.root / "drop" / ".uploading").rglob("*")
+        return [path for path in found if path.is_file() and path.name != OWNER_FILE]
 
     def report(self, name: str) -> dict[str, Any]:
         """The error report of a failed file."""

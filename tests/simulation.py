@@ -27,7 +27,7 @@ from watcher.agent.runs import Task
 from watcher.commands.run import run
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
-from watcher.core.errors import LostAnswer, Outside
+from watcher.core.errors import LostAnswer, NoJournal, Outside
 from watcher.core.events import Event, HoldBegan, HoldEnded
 from watcher.core.model import Row
 from watcher.core.target import Target
@@ -396,9 +396,10 @@ class Simulation:
 
     def rows(self) -> list[Row]:
         """The journal, oldest first; none where no agent ever got so far."""
-        if not (self.state / "journal.db").exists():
+        try:
+            journal = SqliteJournal(self.state, readonly=True)
+        except NoJournal:
             return []
-        journal = SqliteJournal(self.state, readonly=True)
         try:
             return journal.history()[::-1]
         finally:

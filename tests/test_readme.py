@@ -5,6 +5,7 @@ Times, ids, hashes, ports and speeds differ from run to run; a line `...` stands
 
 from __future__ import annotations
 
+import getpass
 import re
 import shutil
 import subprocess
@@ -114,7 +115,8 @@ class Tour:
         return "".join(lines)
 
     def _here(self, text: str) -> str:
-        return text.replace(str(self.world.root), HERE)
+        by = f"withdrawn by {getpass.getuser()} "
+        return text.replace(str(self.world.root), HERE).replace(by, "withdrawn by anna ")
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from watcher import __version__
+from watcher.commands.options import ConfigOption, JsonOption, duration, patience_option
 from watcher.core.errors import ConfigError, Outside
-from watcher.core.units import seconds
 
 if TYPE_CHECKING:
     from watcher.commands.terminal import Terminal
@@ -31,25 +31,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "-c", "--config", metavar="FILE", help="The settings; default $WATCHER_CONFIG, else config.yaml."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _duration(value: str) -> float:
-    try:
-        return seconds(value)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _patience(text: str) -> object:
-    return typer.Option("--patience", metavar="DURATION", parser=_duration, help=text, show_default="60s")
-
 
 @app.command()
 def run(
@@ -58,7 +39,7 @@ def run(
         bool,
         typer.Option("--once", help="End when every file is done or failed: 1 if one failed, 4 if held."),
     ] = False,
-    patience: Annotated[float, _patience("With --once: how long to wait while nothing moves.")] = 60.0,
+    patience: Annotated[float, patience_option("With --once: how long to wait while nothing moves.")] = 60.0,
     log_format: Annotated[
         str | None, typer.Option("--log-format", metavar="text|json", help="Instead of log.format.")
     ] = None,
@@ -109,7 +90,7 @@ def upload(
     acd_type: Annotated[
         str | None, typer.Option("--acd-type", metavar="TYPE", help="The ACD type, instead of the route's.")
     ] = None,
-    patience: Annotated[float, _patience("How long to wait while nothing moves.")] = 60.0,
+    patience: Annotated[float, patience_option("How long to wait while nothing moves.")] = 60.0,
 ) -> None:
     """Send files by hand, also beside a running agent.
 
@@ -156,7 +137,7 @@ def history(
     failed: Annotated[bool, typer.Option("--failed", help="Only files that failed.")] = False,
     since: Annotated[
         float | None,
-        typer.Option("--since", metavar="DURATION", parser=_duration, help="Only the last 7d, 24h, ..."),
+        typer.Option("--since", metavar="DURATION", parser=duration, help="Only the last 7d, 24h, ..."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N rows.")] = None,
     json: JsonOption = False,
@@ -191,6 +172,23 @@ def retry(
 
 
 @app.command()
+def withdraw(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Files in the queue, or paths.")],
+    config: ConfigOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a file of another agent that seems to live.")
+    ] = False,
+) -> None:
+    """Take files that wait, are held or lie stranded out of the queue: into failed, with a report.
+
+    Example: watcher withdraw agent_events.csv
+    """
+    from watcher.commands.withdraw import withdraw as command
+
+    raise typer.Exit(command(_loaded(config)[0], names, typer.echo, force=force))
+
+
+@app.command()
 def service(
     kind: Annotated[
         Literal["systemd", "windows"], typer.Argument(metavar="systemd|windows", help="What is to run it.")
@@ -218,7 +216,7 @@ def sandbox(
     token_life: Annotated[
         float,
         typer.Option(
-            "--token-life", metavar="DURATION", parser=_duration, help="Of its tokens.", show_default="300s"
+            "--token-life", metavar="DURATION", parser=duration, help="Of its tokens.", show_default="300s"
         ),
     ] = 300.0,
     config: ConfigOption = None,

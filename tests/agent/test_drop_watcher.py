@@ -174,6 +174,20 @@ def test_a_file_waits_for_its_marker_and_the_marker_is_no_file(folder: Folder) -
     assert look.odd == [("a.csv.ok", "a marker file")]
 
 
+def test_a_marker_in_another_case_is_found_as_the_file_is(folder: Folder) -> None:
+    folder.write("A.CSV")
+    folder.write("a.csv.OK", b"")
+    watcher = folder.watcher(marker="{name}.ok")
+    watcher.look()
+    folder.clock.now += QUIET
+
+    look = watcher.look()
+
+    assert isinstance(only(look.waiting).verdict, Ready)
+    assert only(look.waiting).marker == "a.csv.OK"
+    assert look.odd == [("a.csv.OK", "a marker file")]
+
+
 def test_a_name_that_no_route_matches_is_told_or_left(folder: Folder) -> None:
     folder.write("holiday.xls")
 

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Server, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
 from watcher.content import split
+from watcher.disk.others import OWNER_FILE
 from watcher.sandbox.server import Request
 
 
@@ -108,10 +109,11 @@ def test_a_lost_state_folder_is_told_and_no_claimed_file_lies_unseen(world: Worl
     (claimed,) = world.work_files()
     shutil.rmtree(world.path("state"))
     world.path("state").mkdir()
+    os.utime(claimed.parent.parent / OWNER_FILE, (1, 1))
 
     assert world.run_once() == 0
 
-    assert any(str(claimed) in line and "move it back" in line for line in lines)
+    assert any(str(claimed) in line and "`watcher withdraw`" in line for line in lines)
 
 
 def test_a_file_that_somebody_took_out_of_the_work_folder_is_told_as_vanished(

@@ -138,6 +138,23 @@ def test_retry_moves_a_failed_file_back_under_its_own_name_and_takes_its_report_
     assert world.run_once() == 0
 
 
+def test_retry_moves_files_in_the_order_in_which_they_go(world: World) -> None:
+    """An agent that looks between two moves finds the event types before anything that waits for them."""
+    for name in ("agent_events_1.csv", "event_types.json", "reason_codes.json", "unknown.txt"):
+        (world.path("failed") / name).write_text("a,1\n")
+    (world.path("failed") / "a.zip").write_bytes(b"not whole")
+
+    found = watcher(world, "retry", "--all")
+
+    assert [line.partition(":")[0] for line in found.stdout.splitlines()] == [
+        "a.zip",
+        "event_types.json",
+        "reason_codes.json",
+        "agent_events_1.csv",
+        "unknown.txt",
+    ]
+
+
 def test_retry_all_and_retry_of_a_name_that_is_not_there(world: World) -> None:
     world.server.always = answer(400)
     for number in range(3):

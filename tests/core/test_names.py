@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.core.names import LONGEST_NAME_BYTES, folded, report_name, shown, stamped
+from watcher.core.names import LONGEST_NAME_BYTES, folded, report_name, shown, stamped, unstamped
 
 deterministic = settings(derandomize=True, deadline=None)
 NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
@@ -91,3 +91,12 @@ def test_a_report_name_is_never_too_long_and_always_ignored_in_the_drop_folder(n
 
     assert result.endswith(".error.txt")
     assert len(os.fsencode(result)) <= LONGEST_NAME_BYTES
+
+
+@pytest.mark.parametrize(
+    "name", ["agent_events.csv", "a.b.csv", "a.csv.gz", "bare", ".hidden", "two\nlines.json"]
+)
+def test_a_stamp_can_be_taken_off_again(name: str) -> None:
+    assert unstamped(stamped(name, NOW)) == name
+    assert unstamped(stamped(stamped(name, NOW), NOW, serial=3)) == name
+    assert unstamped(name) == name

@@ -6,7 +6,15 @@ import unicodedata
 import pytest
 
 from watcher.core.model import Route
-from watcher.core.route import compiled_glob, compiled_regex, is_marker, marker_of, route
+from watcher.core.route import (
+    compiled_glob,
+    compiled_regex,
+    is_marker,
+    marker_for,
+    marker_of,
+    markers_by_name,
+    route,
+)
 
 
 def made(
@@ -129,9 +137,68 @@ def test_a_marker_is_named_after_its_file(marker: str | None, name: str, expecte
         ("{stem}.done", "a.csv", False),
         ("{stem}.csv", "a.csv", False),
         (None, "a.csv.ok", False),
+        ("{name}.ok", "A.CSV.OK", True),
+        ("Done_{name}", "done_a.csv", True),
+        ("{stem}.done", "A.DONE", True),
+        ("{name}.ok", "a.20261123T192439Z.csv.ok", True),
     ],
 )
 def test_a_marker_is_told_from_data(marker: str | None, name: str, expected: bool) -> None:
     routes = [made("other", compiled_glob("*.json")), made("r", compiled_glob("*.csv"), marker=marker)]
 
     assert is_marker(name, routes) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "lying", "expected"),
+    [
+        ("a.csv", ["a.csv", "a.csv.ok"], "a.csv.ok"),
+        ("A.CSV", ["A.CSV", "a.csv.OK"], "a.csv.OK"),
+        ("u\u0308.csv", ["u\u0308.csv", "\u00fc.csv.ok"], "\u00fc.csv.ok"),
+        ("A.csv", ["A.csv", "a.csv", "a.csv.ok"], None),
+        ("a.csv", ["A.csv", "a.csv", "a.csv.ok"], "a.csv.ok"),
+        ("a.csv", ["a.csv", "b.csv.ok"], None),
+    ],
+)
+def test_a_marker_is_found_as_names_are_and_vouches_for_no_other_file(
+    name: str, lying: list[str], expected: str | None
+) -> None:
+    wanted = made("r", compiled_glob("*.csv"), marker="{name}.ok")
+
+    assert marker_for(name, wanted, markers_by_name(lying, [wanted])) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("event_types.json", "types"),
+        ("event_types.20261123T192439Z.json", "types"),
+        ("event_types.20261123T192439Z-2.json", "types"),
+        ("event_types.20261123T192439Z.20261124T192439Z.json", "types"),
+        ("event_types.20261123T192439Z.json.gz", "types"),
+        ("event_types.2026.json", None),
+        ("event_types.20261123T192439Z.json.error.txt", None),
+    ],
+)
+def test_a_file_that_got_our_stamp_on_its_way_back_keeps_its_route(name: str, expected: str | None) -> None:
+    found = route(name, [made("types", compiled_glob("event_types.json"))])
+
+    assert (found.name if found else None) == expected
+
+
+def test_a_name_that_matches_as_it_is_is_not_taken_for_a_stamped_one() -> None:
+    routes = [made("plain", compiled_glob("a.csv")), made("daily", compiled_glob("a.2026*.csv"))]
+
+    found = route("a.20261123T192439Z.csv", routes)
+
+    assert found is not None
+    assert found.name == "daily"
+
+
+def test_the_stamp_is_no_part_of_the_acd_type() -> None:
+    found = route(
+        "events-avaya.20261123T192439Z.csv", [made("r", compiled_regex(r"events-(?P<acd_type>.+)\.csv"))]
+    )
+
+    assert found is not None
+    assert found.acd_type == "avaya"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.effects import Effects
@@ -18,6 +17,7 @@ from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
 from watcher.agent.runs import Awaited, Call, Part, Run, Task, insist
 from watcher.agent.vitals import Vitals
+from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Workers
 from watcher.core.events import (
     ChunkSent,
@@ -31,16 +31,16 @@ from watcher.core.events import (
     HoldEnded,
     Resumed,
     Stopped,
-    Warned,
 )  # fmt: skip
 from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
 from watcher.core.policy import Policy
 from watcher.core.target import Target
+from watcher.core.withdrawal import withdrawn
+from watcher.disk.others import HEARTBEAT_SECONDS, Owner
 from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
-STRANGERS_TOLD = 20  # files of other agents named in the log at the start
 TIDY_SECONDS = 5.0  # for the eye alone: a share that is away does not delay the end by more
 
 # Exit codes; with RELIEVED another agent goes on in this process, under new settings.
@@ -77,6 +77,8 @@ class Agent:
         publisher: Publisher,
         housekeeper: Housekeeper,
         history: HoldHistory,
+        owner: Owner,
+        withdrawals: Withdrawals,
         vitals: Vitals,
         once: Once | None,
         clock: Callable[[], float],
@@ -85,7 +87,8 @@ class Agent:
         self._workers, self._stream = workers, stream
         self._policy, self._effects, self._dispatcher = policy, effects, dispatcher
         self._recovery, self._publisher, self._housekeeper = recovery, publisher, housekeeper
-        self._history = history
+        self._history, self._owner, self._beat_at = history, owner, clock()
+        self._withdrawals = withdrawals
         self.vitals, self._once, self._clock = vitals, once, clock
         self._is_resumed = False
         self._busy: set[str] = set()  # chores of ours that are under way
@@ -146,9 +149,6 @@ class Agent:
         self._is_resumed = True
         for route, status in self._recovery.refused:
             self._holding.suspects.failed_before(Target("endpoint", route.url), f"HTTP {status}")
-        for path in islice(self._recovery.strangers, STRANGERS_TOLD):
-            words = "belongs to an agent with another state folder; if that one is gone, move it back"
-            self._stream.emit(Warned(f"{path} {words} into the drop folder"))
         for row in rows:
             self._stream.emit(Resumed(row))
             self._set_off(row)
@@ -185,6 +185,12 @@ class Agent:
         now = self._clock()
         if self._housekeeper.due_at <= now:
             self._chore("retention", Call(self._housekeeper.step))
+        if self._beat_at <= now:
+            self._beat_at = now + HEARTBEAT_SECONDS
+            self._chore("owner", Call(self._owner.beat))
+        if self._engine.runs.files and self._withdrawals.due_at <= now and "requests" not in self._busy:
+            self._busy.add("requests")
+            self._engine.chore("requests", insist(Call(self._withdrawals.read)), self._asked_to_withdraw)
         if self._history.has_news:
             self._chore("history", Call(self._history.write))
         if self._dispatcher.has_news:
@@ -194,10 +200,22 @@ class Agent:
             self._chore("status", Call(self._publisher.tell, targets=(), blames=self._policy.state))
         due = [self._engine.turn()]
         due += [NEVER if "retention" in self._busy else self._housekeeper.due_at]
+        asked = not self._engine.runs.files or "requests" in self._busy
+        due += [NEVER if asked else self._withdrawals.due_at]
+        due += [NEVER if "owner" in self._busy else self._beat_at]
         due += [NEVER if "status" in self._busy else self._publisher.due_at]
         if self._is_resumed:
             due.append(self._dispatcher.due_at)
         return min(due)
+
+    def _asked_to_withdraw(self, requests: list[tuple[int, str]], _seconds: float) -> None:
+        self._busy.discard("requests")
+        runs = {run.number: run for run in self._engine.runs.files}
+        for number, user in self._withdrawals.begun(requests):
+            if number in runs:  # as soon as it would have to wait, it goes on to its end
+                go_on = partial(life, policy=self._policy)
+                begin = partial(withdrawn, number, user, self._policy, go_on)
+                runs[number].renewed = Part(begin, self._effects.do)
 
     def _chore(self, name: str, call: Call[None]) -> None:
         if name not in self._busy:

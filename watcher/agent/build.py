@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from watcher.agent.agent import Agent
@@ -22,6 +24,7 @@ from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
 from watcher.agent.vitals import Vitals
+from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Threads, Workers
 from watcher.core.holds import Holds
 from watcher.core.policy import Policy
@@ -29,6 +32,7 @@ from watcher.core.target import Target
 from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
 from watcher.disk.mounts import network_cache_seconds
+from watcher.disk.others import Owner, strangers
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.expect import Expectation
@@ -165,8 +169,8 @@ def build_engine(world: World, holding: Holding, stream: Stream, journal: Journa
     return Engine(world.workers, holding, stream, apply=journal.apply, clock=world.clock)
 
 
-def build_watcher(config: Config, world: World, stream: Stream) -> DropWatcher:
-    """Return what watches the drop folder."""
+def build_watcher(config: Config, world: World, stream: Stream, work: Path) -> DropWatcher:
+    """Return what watches the drop folder; `work`: our own part of the work folder."""
     how = watching(config)
     return DropWatcher(
         build_drop(config),
@@ -178,6 +182,7 @@ def build_watcher(config: Config, world: World, stream: Stream) -> DropWatcher:
         wake=world.workers.wake,
         stream=stream,
         clock=world.clock,
+        elsewhere=partial(strangers, work, now=lambda: world.now().timestamp()),
     )
 
 
@@ -198,8 +203,9 @@ def build_agent(
     """Return the agent. `once_patience` in seconds, for `--once`; the others are told of its life."""
     where = places(config, journal)
     policy = build_policy(config, world, where, client)
-    watcher = build_watcher(config, world, stream)
-    claims = Claims(journal, where, now=world.now, new_token=world.new_token)
+    watcher = build_watcher(config, world, stream, where.work)
+    owner = Owner(where.work)
+    claims = Claims(journal, where, owner, now=world.now, new_token=world.new_token)
     dispatcher = Dispatcher(engine, watcher, claims, policy, clock=world.clock)
     return Agent(
         engine,
@@ -215,10 +221,13 @@ def build_agent(
             journal.archive, where, config.retention, stream, clock=world.clock, now=world.now
         ),
         history=history,
+        owner=owner,
+        withdrawals=Withdrawals(where.state, journal, clock=world.clock),
         vitals=Vitals(
             watcher,
             waiting=lambda: dispatcher.waiting,
             under_way=lambda: len(engine.runs.files),
+            stranded=lambda: dispatcher.stranded,
             lost=lambda: world.workers.lost,
             clock=world.clock,
             on_beat=on_beat,

@@ -11,11 +11,11 @@ from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Claim, FileState, Route, Row
 from watcher.core.names import shown
 from watcher.core.order import Waiting, route_name
-from watcher.core.route import marker_of
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import Wanted, claim, was_removed
 from watcher.disk.leases import trial_open
+from watcher.disk.others import Owner
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 
@@ -36,12 +36,14 @@ class Claims:
         self,
         journal: Journal,
         places: Places,
+        owner: Owner,
         *,
         now: Callable[[], datetime],
         new_token: Callable[[], str],
     ) -> None:
         self._journal = journal
         self._places = places
+        self._owner = owner
         self._now = now
         self._new_token = new_token
         self._unclaimed: list[Row] = []  # rows of files that never left the drop folder, to be taken back
@@ -78,7 +80,8 @@ class Claims:
     def _make_work_folder(self, *, under_way: bool) -> None:
         work = self._places.work
         with files.blame(work):
-            if under_way and not work.is_dir() and not self._was_removed():
+            fresh = not work.is_dir()
+            if under_way and fresh and not self._was_removed():
                 # Made anew, it would look as if somebody had taken the files under way out of it.
                 raise Outside(
                     files.folder_target(work),
@@ -87,6 +90,8 @@ class Claims:
                 )
             # Before the rows: a row without this folder means a share that is away, and nothing else.
             filing.make_work_folder(work)
+        if fresh:
+            self._owner.beat()
 
     def _was_removed(self) -> bool:
         """Say whether the work folder was removed, with the files under way: each says so of itself then."""
@@ -108,9 +113,8 @@ class Claims:
         )
 
     def _wanted(self, file: Waiting, row: Row) -> Wanted:
-        marker = marker_of(file.name, file.route) if file.route else None
         target = self._places.work / row.push_token / file.name
-        return Wanted(self._places.drop / file.name, target, file.look, marker)
+        return Wanted(self._places.drop / file.name, target, file.look, file.marker)
 
     def _missing_before(self, route: Route | None) -> str | None:
         """Say which file that those of this route build on has failed: the receipt names it."""

@@ -6,7 +6,7 @@ It runs in the control thread and never waits: looks and claims are chores of th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from watcher.agent.runs import Awaited, Call, insist
 from watcher.core.errors import Outside
 from watcher.core.holds import Hold
 from watcher.core.model import Fingerprint, Route, Row
-from watcher.core.order import Waiting, blocked, queues, route_name
+from watcher.core.order import Waiting, blocked, present_key, present_of, queues, route_name
 from watcher.core.policy import Policy
 from watcher.core.settle import Wait
 from watcher.core.target import Target
@@ -62,9 +62,14 @@ class Dispatcher:
         self._present: Counter[str | None] = Counter()  # how many wait, by route: kept, not counted anew
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
         self._claiming: Counter[str | None] = Counter()  # how many are being claimed, by route
-        # Routes that others wait for, with an outcome since the last look.
+        # Routes that others wait for, with an outcome since the last look, and before the one under way: what
+        # came back is not known to be there until the look is over.
         self._unseen: set[str | None] = set()
+        self._looked_for: set[str | None] = set()
         self._in_hand: dict[str, Fingerprint] = {}  # claimed since then, or about to be
+        self._batch_in_hand: Sequence[Waiting] = ()  # being claimed at this moment
+        self._elsewhere: Mapping[str | None, int] = {}  # in the work folders of other agents, by route
+        self.stranded = 0  # files there that nobody will see to, as of the last look
         self._awaited = {name for route in policy.routes.values() for name in route.after}
         self._paces: dict[str | None, Pace] = {}
         self._again: dict[str, float] = {}  # names whose quiet time begins anew, and when
@@ -84,6 +89,7 @@ class Dispatcher:
             self._engine.chore("look", self._look(), self._looked)
         if not self._is_claiming and (batch := self._batch()):
             self._is_claiming = True
+            self._batch_in_hand = batch
             self._engine.chore("claim", self._claim(batch), self._claimed)
 
     def taken(self) -> list[Row]:
@@ -165,8 +171,9 @@ class Dispatcher:
             targets: tuple[Target, ...] = self._folders
         else:
             ahead = self._pace(route.name).ahead + self._aside(route.name)
-            present = self._present + Counter(self._unseen)  # what came meanwhile goes first, too
-            why = blocked(route, present=present, under_way=under_way, ahead=ahead)
+            # What came meanwhile goes first, too.
+            present = self._present + Counter(self._unseen | self._looked_for)
+            why = blocked(route, present=present, under_way=under_way, elsewhere=self._elsewhere, ahead=ahead)
             targets = (*self._folders, *self._policy.way, Target("endpoint", route.url))
         if why is not None:
             return why
@@ -194,26 +201,27 @@ class Dispatcher:
     async def _look(self) -> Look:
         """Look at the whole folder, however long that takes."""
         again, self._again = self._again, {}
-        self._unseen, self.is_stale = set(), False
+        self._looked_for, self._unseen, self.is_stale = self._unseen, set(), False
+        # What was claimed before is not there any more: where it is seen, it came back.
+        self._in_hand = {file.name: file.look for file in self._batch_in_hand}
         # That it can be read says nothing of a hold that a claim began: where files wait, a claim ends it.
         targets = () if any(self._queues.values()) else (self._policy.drop,)
         look = partial(self._watcher.look, again)
         return await insist(Call(look, targets=targets, blames=self._policy.drop))
 
     def _looked(self, look: Look, _seconds: float) -> None:
-        self._is_looking = False
+        self._is_looking, self._looked_for = False, set()
         self.has_news = True
         # What was claimed during the look may still have been seen.
         waiting = [file for file in look.waiting if self._in_hand.get(file.name) != file.look]
-        if not self._is_claiming:
-            self._in_hand = {}
         if self._again:
             self._watcher.again_soon()
         if self._unseen:
             self._watcher.at_once()
         self.waiting = {file.name: file for file in waiting}
         self.odd = look.odd
-        self._present = Counter(map(route_name, waiting))
+        self._elsewhere, self.stranded = look.elsewhere, look.stranded
+        self._present = present_of(waiting)
         self._queues = queues(waiting)
 
     def _batch(self) -> list[Waiting]:
@@ -228,7 +236,7 @@ class Dispatcher:
         for file in batch:
             del self.waiting[file.name]
             self._in_hand[file.name] = file.look
-            self._present[route_name(file)] -= 1
+            self._present[present_key(file)] -= 1
             self._claiming[route_name(file)] += 1
         return batch
 
@@ -242,7 +250,7 @@ class Dispatcher:
 
     def _claimed(self, result: tuple[Sequence[Waiting], Claimed], _seconds: float) -> None:
         batch, claimed = result
-        self._is_claiming = False
+        self._is_claiming, self._batch_in_hand = False, ()
         files = {file.name: file for file in batch}
         for row in claimed.rows:
             del files[row.name]
@@ -260,8 +268,8 @@ class Dispatcher:
     def _put_back(self, file: Waiting) -> None:
         self.waiting[file.name] = file
         self.has_news = True
-        self._in_hand.pop(file.name)
-        self._present[route_name(file)] += 1
+        self._in_hand.pop(file.name, None)
+        self._present[present_key(file)] += 1
         self._claiming[route_name(file)] -= 1
 
     def _pace(self, route: str | None) -> Pace:

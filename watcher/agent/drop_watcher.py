@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from watcher.content.compressed import member_name
-from watcher.core.errors import NotWhole, Unfit
+from watcher.agent.elsewhere import Others
+from watcher.agent.routing import routed
 from watcher.core.events import ObserverRestarted, Warned
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import is_zip
 from watcher.core.order import Waiting
-from watcher.core.route import is_marker, marker_of, route
+from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name, route
 from watcher.core.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, observe, restart
-from watcher.disk.claim import open_still
 from watcher.disk.drop import Drop, Found
 from watcher.disk.hints import Hints
+from watcher.disk.others import Stranger
 from watcher.report.stream import Stream
 
 # A burst of events makes one look, and looks take at most a third of the time however large the folder is.
 SHORTEST_PAUSE_SECONDS = 0.02
 PAUSE_PER_LOOK = 2.0
+OTHERS_SECONDS = 2.0  # between two looks while another agent is at files that ours may wait for
 _NONE: Mapping[str, float] = MappingProxyType({})
 
 
@@ -37,6 +37,8 @@ class Look:
 
     waiting: Sequence[Waiting]
     odd: Sequence[tuple[str, str]]  # (name, why) of what lies there and is none of ours
+    elsewhere: Mapping[str | None, int] = field(default_factory=dict)  # files of other agents, by route
+    stranded: int = 0  # how many of those nobody will see to
 
 
 class DropWatcher:
@@ -54,8 +56,10 @@ class DropWatcher:
         wake: Callable[[], None],
         stream: Stream,
         clock: Callable[[], float] = time.monotonic,
+        elsewhere: Callable[[], list[Stranger]] = list,
     ) -> None:
-        """`quiet` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's wait."""
+        """`quiet` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's wait;
+        `elsewhere` gives the files in the work folders of other agents."""
         self.due_at = clock()  # when the next look is due, by the clock
         self.longest_wait = quiet * EMPTY_PATIENCE  # seconds that any file settles
         self._drop = drop
@@ -67,11 +71,12 @@ class DropWatcher:
         self._wake = wake
         self._stream = stream
         self._clock = clock
+        self._others = Others(elsewhere, routes, stream)
         self._hints: Hints | None = None
         self._settling: dict[str, Settling] = {}
         self._by_name: dict[str, tuple[Route | None, bool, str]] = {}  # what `_of` said at the last look
-        # Whose own names say nothing: the route by what is in them, and whether they were whole then.
-        self._zips: dict[str, tuple[Fingerprint, Route | None, bool]] = {}
+        # Whose own names say nothing: the route by what is in them, whether it is unread; were they whole?
+        self._zips: dict[str, tuple[Fingerprint, Route | None, bool, bool]] = {}
         self._earliest = clock()
         self._hinted = False
 
@@ -91,12 +96,17 @@ class DropWatcher:
         self._watch()
         self._hinted = False  # before the look: what happens during it needs another one
         began = self._clock()
+        self._others.look()
         found = self._drop.scan()
+        # Once more, behind the scan: whatever moves between the folders meanwhile is seen in one of them.
+        self._others.look(again=True)
         now = self._clock()
         waiting, odd, until = self._judged(found, now)
+        if self._others.at_work:  # no event tells when they are through
+            until.append(now + OTHERS_SECONDS)
         self._earliest = now + max(SHORTEST_PAUSE_SECONDS, PAUSE_PER_LOOK * (now - began))
         self.due_at = max(self._earliest, min([now + self._rescan, *until]))
-        return Look(waiting, odd)
+        return Look(waiting, odd, self._others.by_route, self._others.stranded)
 
     def soon(self) -> None:
         """Take a hint into account: bring the next look forward. Called by the main loop."""
@@ -157,6 +167,7 @@ class DropWatcher:
         self, found: list[Found], now: float
     ) -> tuple[list[Waiting], list[tuple[str, str]], list[float]]:
         names = {item.name for item in found}
+        lying = markers_by_name(names, self._routes)
         judged: dict[str, tuple[Route | None, bool, str]] = {}
         settling: dict[str, Settling] = {}
         waiting: list[Waiting] = []
@@ -171,18 +182,20 @@ class DropWatcher:
                 continue
             known = observe(self._settling.get(item.name), item.look, now)
             settling[item.name] = known
+            unread = False
             if unknown_zip:
                 is_ready = isinstance(judge(known, now, quiet=self._quiet), Ready)
-                wanted = self._route_inside(item.name, item.look, anew=is_ready)
+                wanted, unread = self._route_inside(item.name, item.look, anew=is_ready)
                 if is_ready and (why := self._not_ours(item.name, wanted)):
                     odd.append((item.name, why))
                     continue
-            marker = marker_of(item.name, wanted) if wanted else None
-            missing = marker if marker is not None and marker not in names else None
+            marker = marker_for(item.name, wanted, lying) if wanted else None
+            missing = marker_of(item.name, wanted) if wanted and marker is None else None
             verdict = judge(known, now, quiet=self._quiet, marker=missing)
             if isinstance(verdict, Wait) and verdict.until is not None:
                 until.append(verdict.until)
-            waiting.append(Waiting(item.name, item.look, wanted, Wait(item.busy) if item.busy else verdict))
+            verdict = Wait(item.busy) if item.busy else verdict
+            waiting.append(Waiting(item.name, item.look, wanted, verdict, unread, marker))
         self._settling, self._by_name = settling, judged
         self._zips = {name: known for name, known in self._zips.items() if name in names}
         return waiting, odd, until
@@ -194,14 +207,14 @@ class DropWatcher:
         unknown_zip = wanted is None and is_zip(name)
         return wanted, unknown_zip, "" if unknown_zip else self._not_ours(name, wanted)
 
-    def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> Route | None:
-        """Return the route of the file in a zip. It is opened once while it settles, for the order of files,
-        and with `anew` once more, now that it is whole."""
+    def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> tuple[Route | None, bool]:
+        """Return the route of the file in a zip, and whether it could not be read. It is opened once while it
+        settles, for the order of files, and with `anew` once more, now that it is whole."""
         known = self._zips.get(name)
-        if known is None or known[0] != look or (anew and not known[2]):
-            found = route_of(self._drop.folder / name, self._routes)
-            known = self._zips[name] = (look, found, anew)
-        return known[1]
+        if known is None or known[0] != look or (anew and not known[3]):
+            found, unread = routed(self._drop.folder / name, self._routes)
+            known = self._zips[name] = (look, found, unread, anew)
+        return known[1], known[2]
 
     def _not_ours(self, name: str, wanted: Route | None) -> str:
         if is_marker(name, self._routes):
@@ -209,15 +222,3 @@ class DropWatcher:
         if wanted is None and self._ignore_unmatched:
             return "no route matches its name, and `unmatched: ignore` leaves it"
         return ""
-
-
-def route_of(path: Path, routes: Sequence[Route]) -> Route | None:
-    """Return the route of a file by its name, or of a zip by the name of the one file in it."""
-    found = route(path.name, routes)
-    if found is not None or not is_zip(path.name):
-        return found
-    try:
-        with open_still(path) as file:
-            return route(member_name(file), routes)
-    except (OSError, NotWhole, Unfit):  # whoever takes it says what is wrong with it
-        return None

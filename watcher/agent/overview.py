@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from watcher.agent.build import build_drop
-from watcher.agent.drop_watcher import route_of
 from watcher.agent.opening import AGENT_LOCK
+from watcher.agent.routing import route_of
 from watcher.core.errors import Outside
 from watcher.core.names import shown
+from watcher.core.units import utc_text
+from watcher.disk.others import Stranger, strangers
 from watcher.journal import lock
 from watcher.journal.reading import open_to_read
 from watcher.report import status_file
@@ -25,9 +27,11 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
     told = status_file.read(config.folders.state) if running else {}
     under_way: list[dict[str, Any]] = []
     ended: list[dict[str, Any]] = []
+    agent_id: str | None = None
     journal = open_to_read(config.folders.state)
     if journal is not None:
         try:
+            agent_id = journal.agent_id
             under_way = [
                 as_json(entry)
                 | {
@@ -39,6 +43,7 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
             ended = [as_json(entry) for entry in journal.outcomes(last)]
         finally:
             journal.close()
+    own = config.folders.work_folder / (agent_id or "nobody ran here yet")
     waiting, number = _lying_there(config, told if running else None)
     return {
         "running": running,
@@ -48,7 +53,19 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         "waiting_count": number,
         "waiting": waiting,
         "under_way": under_way,
+        "stranded": [as_data(found) for found in strangers(own) if found.is_stranded],
         "last": ended,
+    }
+
+
+def as_data(stranger: Stranger) -> dict[str, Any]:
+    """Return a file in the work folder of another agent as plain data."""
+    return {
+        "name": shown(stranger.path.name),
+        "path": shown(str(stranger.path)),
+        "agent": shown(stranger.agent),
+        "host": shown(stranger.host) if stranger.host else None,
+        "since": utc_text(stranger.since),
     }
 
 

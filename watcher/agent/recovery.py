@@ -15,10 +15,11 @@ from pathlib import Path
 from watcher.core.errors import NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
-from watcher.core.route import marker_of
+from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Relocate
 from watcher.disk import files, filing
 from watcher.disk.claim import take_marker, was_removed
+from watcher.disk.others import OWNER_FILE, remove_part
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -36,7 +37,6 @@ class Recovery:
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self.strangers: list[Path] = []  # files that agents of other state folders have in the work folder
         # What the server refused last, with nothing delivered since: route and HTTP status.
         self.refused: list[tuple[Route, int]] = []
         self._journal, self._places, self._routes = journal, places, routes
@@ -60,7 +60,6 @@ class Recovery:
         known = {Path(entry.file.source).parent.name for entry in found}
         for words in _put_back_orphans(places, known, self._now()):
             self._stream.emit(Warned(words))
-        self.strangers = list(_strangers(places))
         self.refused = list(self._refused())
         return found
 
@@ -71,25 +70,22 @@ class Recovery:
                 yield route, last.outcome.status
 
     def tidy(self) -> None:
-        """Remove the work folder where it is empty; the next claim makes it again.
-
-        Not while a row needs it: there it tells a file that was moved from a share that is away.
-        """
-        work = self._places.work
-        with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
-            if self._journal.under_way("drop"):
-                return
-            files.remove_folder(work)
-            if work.parent.parent == self._places.drop:  # the default, .uploading: ours alone
-                files.remove_folder(work.parent)
+        """Remove the work folder where it is empty; the next claim makes it again."""
+        tidy(self._journal, self._places)
 
 
-def _strangers(places: Places) -> Iterator[Path]:
-    work = places.work.parent
-    if work.is_dir():
-        for other in sorted(work.iterdir()):
-            if other.name != places.work.name and other.name.startswith("agent-") and other.is_dir():
-                yield from sorted(path for path in other.glob("*/*") if path.is_file())
+def tidy(journal: Journal, places: Places) -> None:
+    """Remove our part of the work folder where it is empty.
+
+    Not while a row needs it: there it tells a file that was moved from a share that is away.
+    """
+    work = places.work
+    with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
+        if journal.under_way("drop"):
+            return
+        remove_part(work)
+        if work.parent.parent == places.drop:  # the default, .uploading: ours alone
+            files.remove_folder(work.parent)
 
 
 def _located(journal: Journal, places: Places, entry: Row) -> Row:
@@ -134,9 +130,14 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
     """A crash may have come between a file and its marker. If there is a new file of that name by now, the
     marker may be that one's, and stays."""
     route = routes.get(entry.route or "")
-    marker = marker_of(entry.name, route) if route and os.path.lexists(entry.file.source) else None
-    if marker is not None and not os.path.lexists(places.drop / entry.name):
-        with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
+    if route is None or route.marker is None or not os.path.lexists(entry.file.source):
+        return
+    if os.path.lexists(places.drop / entry.name):
+        return
+    with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
+        lying = markers_by_name((path.name for path in places.drop.iterdir()), [route])
+        marker = marker_for(entry.name, route, lying)
+        if marker is not None:
             take_marker(places.drop, Path(entry.file.source).parent, marker)
 
 
@@ -147,7 +148,7 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterato
         return
     with files.blame(places.work):
         for own in sorted(places.work.iterdir()):
-            if own.name.removesuffix(".report").removesuffix(".aside") in known:
+            if own.name == OWNER_FILE or own.name.removesuffix(".report").removesuffix(".aside") in known:
                 continue
             try:
                 yield from _put_back(own, places.drop, now)

@@ -11,8 +11,9 @@ from shutil import disk_usage
 
 from watcher.agent.build import build_drop, watching
 from watcher.agent.opening import check_distinct, refuse_share
+from watcher.agent.overview import collect
 from watcher.commands.finding import Finding, probed
-from watcher.core.errors import Outside
+from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.disk import files
 from watcher.settings.settings import Config
@@ -44,6 +45,7 @@ def folders(config: Config) -> Iterator[Finding]:
     yield _watching(config)
     yield from _room(named)
     yield from _forgotten(config)
+    yield from _stranded(config)
 
 
 def _probe(folder: Path) -> str:
@@ -190,4 +192,21 @@ def _forgotten(config: Config) -> Iterator[Finding]:
             + ", ".join(sorted(old)[:SHOWN_NAMES])
             + more,
             "rename them if they are to be sent, or delete them",
+        )
+
+
+def _stranded(config: Config) -> Iterator[Finding]:
+    """Yield the files in the work folders of agents that do not live: nobody will ever see to them."""
+    try:
+        stranded = collect(config, last=0)["stranded"]
+    except (Outside, ConfigError):
+        return  # other probes say what is wrong
+    if stranded:
+        names = ", ".join(item["path"] for item in stranded[:SHOWN_NAMES])
+        more = f" and {len(stranded) - SHOWN_NAMES:,} more" if len(stranded) > SHOWN_NAMES else ""
+        yield Finding(
+            "warn",
+            "stranded files",
+            f"{counted(len(stranded), 'file')} of agents of which nothing was heard for long: {names}{more}",
+            "start their agent again, or `watcher withdraw` them",
         )

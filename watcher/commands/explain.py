@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from watcher.agent.build import build_drop, watching
-from watcher.agent.drop_watcher import route_of
+from watcher.agent.routing import route_of
 from watcher.content import split
 from watcher.content.content import Content
 from watcher.content.inspect import prepare, refuse_empty
@@ -19,7 +19,7 @@ from watcher.content.records import first_boundary
 from watcher.core.errors import NotWhole, Unfit
 from watcher.core.model import Route
 from watcher.core.names import is_compressed, shown
-from watcher.core.route import is_marker, marker_of
+from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name
 from watcher.disk.claim import open_still
 from watcher.disk.leases import trial_open
 from watcher.settings.presets import build_routes
@@ -106,7 +106,8 @@ def _not_ready(config: Config, path: Path, found: Route) -> Iterator[str]:
     if in_use is not None:
         yield f"not now: {in_use}"
     marker = marker_of(path.name, found)
-    if marker is not None and not os.path.lexists(path.with_name(marker)):
+    lying = markers_by_name((beside.name for beside in path.parent.iterdir()), [found]) if marker else {}
+    if marker is not None and marker_for(path.name, found, lying) is None:
         yield f"not now: waits for its marker {shown(marker)}"
     yield f"once it is unchanged for {watching(config).quiet:g} s"
 

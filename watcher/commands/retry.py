@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from watcher.agent.routing import routed
 from watcher.core.errors import ConfigError
 from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name, shown
+from watcher.core.order import depth
 from watcher.disk import files, filing
 from watcher.journal.reading import open_to_read
+from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
 
@@ -38,7 +41,7 @@ def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, e
                 hint = "; name the file, not its report" if wanted.endswith(REPORT_SUFFIX) else ""
                 say(f"{shown(wanted)}: not in {shown(str(folder))}{hint}")
             chosen += [path for path in found if path not in chosen]
-    for path in chosen:
+    for path in _in_order(config, chosen, original):
         back = filing.put_back(path, config.folders.drop, original[path], datetime.now(UTC))
         with files.blame(folder):
             files.remove(folder / report_name(path.name))  # ours; the journal keeps what it said
@@ -46,6 +49,22 @@ def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, e
     if everything and not chosen:
         say("there are no failed files")
     return 1 if missing else 0
+
+
+def _in_order(config: Config, chosen: Sequence[Path], original: Mapping[Path, str]) -> list[Path]:
+    """Sort files as they are to go: an agent that looks between two moves must find those that others wait
+    for, and a file that has moved can be claimed at once."""
+    routes = build_routes(config)
+    after = {route.name: route.after for route in routes}
+
+    def key(path: Path) -> tuple[int, int, str]:
+        route, unread = routed(path, routes, original[path])
+        # A zip that cannot be read counts for every route; what no route matches, for none.
+        place = -1 if unread else depth(route.name, after) if route else len(routes)
+        return place, path.stat().st_mtime_ns, path.name
+
+    with files.blame(config.folders.failed):
+        return sorted(chosen, key=key)
 
 
 def _file_name(name: str) -> str:

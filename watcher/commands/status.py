@@ -11,13 +11,13 @@ from watcher.settings.settings import Config
 
 
 def status(config: Config, terminal: Terminal, *, as_data: bool) -> int:
-    """Print the agent's state; returns 0, or 1 where it does not run or something is held."""
+    """Print the agent's state; returns 0, or 1 where it does not run or something is held or stranded."""
     found = collect(config)
     if as_data:
         terminal.say(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         _show(found, terminal)
-    return 0 if found["running"] and not found["held"] else 1
+    return 0 if found["running"] and not (found["held"] or found["stranded"]) else 1
 
 
 def _show(found: dict[str, Any], terminal: Terminal) -> None:
@@ -28,6 +28,10 @@ def _show(found: dict[str, Any], terminal: Terminal) -> None:
     _table(terminal, f"waiting: {found['waiting_count']}", found["waiting"], ("name", "route", "why"))
     columns = ("name", "route", "state", "delivered_bytes", "total_bytes", "chunks", "started_at")
     _table(terminal, f"under way: {len(found['under_way'])}", found["under_way"], columns)
+    if found["stranded"]:
+        title = f"stranded in the work folders of other agents: {len(found['stranded'])}"
+        _table(terminal, title, found["stranded"], ("name", "agent", "host", "since", "path"))
+        terminal.say("start their agent again, or `watcher withdraw` them")
     ended = ("name", "route", "state", "finished_at", "reason")
     _table(terminal, "last outcomes:" if found["last"] else "no outcomes yet", found["last"], ended)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from watcher.agent.agent import ended
 from watcher.agent.build import World, build_client, build_engine, build_holding, build_policy, places
-from watcher.agent.drop_watcher import route_of
 from watcher.agent.effects import Effects
 from watcher.agent.opening import open_state
+from watcher.agent.routing import route_of
 from watcher.agent.runs import Part, Run
 from watcher.commands.terminal import Bar, Terminal
 from watcher.core.errors import ConfigError, NotWhole, Unfit
@@ -23,6 +23,7 @@ from watcher.core.holds import listed
 from watcher.core.life import from_the_journal, life_by_hand
 from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
+from watcher.core.order import depth
 from watcher.core.steps import Finish, Reject, Step
 from watcher.core.units import utc_text
 from watcher.disk.claim import open_still
@@ -89,11 +90,8 @@ def _planned(
             planned.append((path.absolute(), replace(found, acd_type=acd_type or found.acd_type)))
     if problems:
         raise ConfigError(problems)
-
-    def depth(name: str) -> int:
-        return 1 + max((depth(other) for other in by_name[name].after), default=0)
-
-    return sorted(planned, key=lambda item: depth(item[1].name))
+    after = {item.name: item.after for item in routes}
+    return sorted(planned, key=lambda item: depth(item[1].name, after))
 
 
 def _give_up(journal: Journal, entry: Row, reason: str) -> None:

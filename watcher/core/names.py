@@ -7,6 +7,7 @@ arrive as surrogates (PEP 383), which `print`, SQLite and log files refuse, so `
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from datetime import datetime
 
@@ -54,6 +55,26 @@ def stamped(name: str, now: datetime, *, serial: int = 1) -> str:
         stem, extension = name, ""
     more = f"-{serial}" if serial > 1 else ""
     return fitted(stem, f".{now:%Y%m%dT%H%M%SZ}{more}{extension}")
+
+
+# As `stamped` makes them: the stamp, then an extension, and of a compressed file another one before it.
+_STAMPED = re.compile(
+    r"(?P<stem>.+)\.(?:\d{8}T\d{6}Z)(?:-[1-9]\d*)?(?P<extension>(?:\.[^.]+){0,2})", re.DOTALL | re.ASCII
+)
+
+
+def unstamped(name: str) -> str:
+    """Return `name` without the stamps that `stamped` gave it; a name without any as it is.
+
+    >>> unstamped("agent_events.20261123T192439Z-2.csv")
+    'agent_events.csv'
+    """
+    while match := _STAMPED.fullmatch(name):
+        stem, extension = match.group("stem", "extension")
+        if extension.count(".") > 1 and not is_compressed(extension):
+            break  # a stamp stands right before the extension
+        name = stem + extension
+    return name
 
 
 def report_name(name: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 from watcher.core.model import Route
-from watcher.core.names import folded, inner_name, is_zip
+from watcher.core.names import folded, inner_name, is_zip, unstamped
 
 
 def compiled_glob(pattern: str) -> re.Pattern[str]:
@@ -26,8 +26,23 @@ def compiled_regex(pattern: str) -> re.Pattern[str]:
 def route(name: str, routes: Sequence[Route]) -> Route | None:
     """Return the first route that matches the file name, its `acd_type` filled in from the name.
 
-    Of a compressed file the name of what is in it counts as well: `a.csv.gz` is matched by `*.csv`.
+    Of a compressed file the name of what is in it counts as well: `a.csv.gz` is matched by `*.csv`. A name
+    that is matched by none is taken without our own stamp, which a file gets on its way back into the drop
+    folder where its name is taken: `a.20261123T192439Z.csv` is matched by `a.csv`.
     """
+    bare = unstamped(name)
+    if found := _first_match(name, routes):
+        candidate, acd_type = found
+        if acd_type is not None and bare != name and (without := _first_match(bare, [candidate])):
+            acd_type = without[1]  # the stamp is no part of it
+    elif bare != name and (found := _first_match(bare, routes)):
+        candidate, acd_type = found
+    else:
+        return None
+    return replace(candidate, acd_type=acd_type) if acd_type else candidate
+
+
+def _first_match(name: str, routes: Sequence[Route]) -> tuple[Route, str | None] | None:
     names = list(dict.fromkeys((name, inner_name(name))))
     for candidate in routes:
         for pattern, each in product(candidate.patterns, names):
@@ -35,7 +50,7 @@ def route(name: str, routes: Sequence[Route]) -> Route | None:
                 acd_type = match.groupdict().get("acd_type")
                 if acd_type and not acd_type.isprintable():
                     continue  # bytes that are not UTF-8, say: no ACD has such a name
-                return replace(candidate, acd_type=acd_type) if acd_type else candidate
+                return candidate, acd_type or None
     return None
 
 
@@ -56,6 +71,38 @@ def marker_of(name: str, wanted: Route) -> str | None:
     return wanted.marker.replace("{stem}", name.rpartition(".")[0] or name)
 
 
+def _between(before: str, name: str, after: str) -> str | None:
+    """Return what stands between these in a name, their case and composition ignored; None: they do not."""
+    if not name.isascii():
+        name, before, after = (unicodedata.normalize("NFC", text) for text in (name, before, after))
+    owned = name[len(before) : len(name) - len(after)]
+    return owned if owned and folded(name) == folded(before + owned + after) else None
+
+
+def markers_by_name(names: Iterable[str], routes: Sequence[Route]) -> Mapping[str, Sequence[str]]:
+    """Return the names in a folder by how they compare, where any route has markers to look for."""
+    found: dict[str, list[str]] = {}
+    if any(route.marker is not None for route in routes):
+        for name in names:
+            found.setdefault(folded(name), []).append(name)
+    return found
+
+
+def marker_for(name: str, wanted: Route, lying: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the marker file of `name` among those `lying` there (`markers_by_name`), or None.
+
+    Its name is compared as routes compare names. Where two files differ in nothing but that, each has the
+    one that is written as it is: a marker must never vouch for another file.
+    """
+    marker = marker_of(name, wanted)
+    if marker is None:
+        return None
+    like = lying.get(folded(marker), ())
+    if marker in like:
+        return marker
+    return like[0] if like and len(lying.get(folded(name), ())) <= 1 else None
+
+
 def is_marker(name: str, routes: Sequence[Route]) -> bool:
     """Say whether `name` is a marker file: of a file that is there, or of one to come."""
     for wanted in routes:
@@ -63,9 +110,9 @@ def is_marker(name: str, routes: Sequence[Route]) -> bool:
             continue
         whole_name = "{name}" in wanted.marker
         before, _, after = wanted.marker.partition("{name}" if whole_name else "{stem}")
-        if len(name) <= len(before + after) or not (name.startswith(before) and name.endswith(after)):
+        owned = _between(before, name, after)
+        if owned is None:
             continue
-        owned = name[len(before) : len(name) - len(after)]
         owner = route(owned, routes) if whole_name else None
         if whole_name and owner is None and is_zip(owned):
             return True  # of a zip that is routed by what is in it

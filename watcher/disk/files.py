@@ -118,8 +118,8 @@ def write_private(path: Path, content: BinaryIO) -> None:
 def replace_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
     fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
         file.write(data)
     os.replace(fresh, path)
 

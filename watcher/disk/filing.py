@@ -20,7 +20,7 @@ from pathlib import Path
 
 from watcher.core.errors import Gone, Outside
 from watcher.core.model import FileState, Row
-from watcher.core.names import fitted, report_name, shown, stamped
+from watcher.core.names import fitted, folded, report_name, shown, stamped
 from watcher.disk import files
 from watcher.disk.claim import is_gone
 from watcher.disk.places import Places
@@ -217,10 +217,10 @@ def _move_companions(own: Path, name: str, target: Path, part: str) -> None:
 def _renamed(companion: str, name: str, new: str) -> str:
     """Return the companion's name with `new` in the place of its file's old name, or of its stem."""
     for old, fresh in ((name, new), (name.rpartition(".")[0] or name, new.rpartition(".")[0] or new)):
-        if companion.startswith(old):
-            return fresh + companion.removeprefix(old)
-        if companion.endswith(old):
-            return companion.removesuffix(old) + fresh
+        if folded(companion[: len(old)]) == folded(old):
+            return fresh + companion[len(old) :]
+        if folded(companion[-len(old) :]) == folded(old):
+            return companion[: -len(old)] + fresh
     return companion
 
 

@@ -127,6 +127,16 @@ function showWaiting({ rows, number }) {
   $('waiting').replaceChildren(...parts);
 }
 
+function showStranded(rows) {
+  $('stranded-part').hidden = !rows.length;
+  setText('n-stranded', rows.length ? rows.length.toLocaleString('en') : '');
+  const lines = rows.map((row) => make('tr', {}, cell(row.name, undefined, 'name'),
+    cell(row.host ?? row.agent, 'of'), cell(row.path, 'where', 'wide')));
+  $('stranded').replaceChildren(
+    make('p', { class: 'quiet', text: 'Their agent has not been heard of for long: start it again, or take them out with `watcher withdraw`.' }),
+    table([['file'], ['of'], ['where']], lines, 'Stranded files'));
+}
+
 const KIND = { done: 'good', failed: 'bad' };
 
 function showLast(rows) {
@@ -192,6 +202,7 @@ function show(data) {
   changed('held', data.held, showHeld);
   told.isHeld = data.held.length > 0;
   changed('way', [data.under_way, told.isHeld], ([rows]) => showWay(rows));
+  changed('stranded', data.stranded ?? [], showStranded);
   changed('waiting', { rows: data.waiting, number: data.waiting_count }, showWaiting);
   changed('last', data.last, (rows) => { showLast(rows); loadHistory(); });
   tick();

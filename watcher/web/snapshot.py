@@ -34,7 +34,8 @@ def now(
     try:
         found, trouble = collect(config, last=OUTCOMES), None
     except (Outside, ConfigError) as fault:  # away, or a journal that was damaged meanwhile
-        found, trouble = {"waiting": [], "waiting_count": 0, "under_way": [], "last": []}, str(fault)
+        nothing: dict[str, Any] = {"waiting": [], "under_way": [], "stranded": [], "last": []}
+        found, trouble = nothing | {"waiting_count": 0}, str(fault)
     return found | {
         "running": True,  # it is the agent that answers, wherever its lock may be
         "version": __version__,

@@ -1,0 +1,137 @@
+"""Takes a file out of the queue from outside the agent: the verdict first, then the move, then the report.
+
+At every point the file is in one place: with its verdict written down and not moved yet it goes on waiting;
+once it is in the work folder, whoever comes next files it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from watcher.core.errors import Gone, NotWhole, Outside, Unfit
+from watcher.core.model import Claim, Fingerprint, Route, Row
+from watcher.core.route import marker_for, markers_by_name
+from watcher.core.steps import Finish, Plan, Reject, Vanish
+from watcher.core.units import utc_text
+from watcher.disk import files, filing
+from watcher.disk.claim import Wanted, claim
+from watcher.disk.others import remove_part
+from watcher.disk.places import Places
+from watcher.journal.protocol import Journal
+
+Now = Callable[[], datetime]
+
+
+def take_out(
+    journal: Journal,
+    places: Places,
+    source: Path,
+    fault: Unfit,
+    route: Route | None,
+    *,
+    now: Now,
+    token: str | None = None,
+) -> Row:
+    """Move a file that is not under way here to the failed folder; returns its row.
+
+    `token`: the push token that another agent had for it, which the file lies under. Raises `NotWhole` where
+    it is no regular file, or not there any more, and `Outside`; then it is where it was.
+    """
+    look = _look(source)
+    target = filing.plan(places.failed, source.name, now(), with_report=True)
+    own = token or str(uuid.uuid4())
+    [row] = journal.claim([_claim(places, source.name, look, route, own, now)])
+    row = put_out(journal, row, fault, now=now)
+    [row] = journal.apply([Plan(row, str(target))])
+    try:
+        _move(places, source, Path(row.file.source), look, route)
+    except (NotWhole, Outside):
+        with suppress(Outside):  # should that fail as well, the next start finds that it was not moved
+            journal.apply([Vanish(row, "it could not be withdrawn: it stayed where it was", utc_text(now()))])
+        raise
+    if token is not None:
+        _clear_away(source.parent, Path(row.file.source).parent)
+    return file_it(journal, places, row, now=now)
+
+
+def put_out(journal: Journal, row: Row, fault: Unfit, *, now: Now) -> Row:
+    """Write the verdict down. Raises `IllegalStep` where there is one already."""
+    [row] = journal.apply([Reject(row, fault, utc_text(now()))])
+    return row
+
+
+def file_it(journal: Journal, places: Places, row: Row, *, now: Now) -> Row:
+    """Move a file with its verdict, out of our part of the work folder, and write its report.
+
+    Raises `Outside`: the agent goes on with it when it starts.
+    """
+    while True:
+        if row.place.target is None:
+            target = filing.plan(places.failed, row.name, now(), with_report=True)
+            [row] = journal.apply([Plan(row, str(target))])
+        try:
+            if filing.finish(places, row):
+                [row] = journal.apply([Finish(row)])
+                return row
+        except Gone:
+            [row] = journal.apply([Vanish(row, "somebody took it before it could be moved", utc_text(now()))])
+            return row
+        row = replace(row, place=replace(row.place, target=None))
+
+
+def _look(source: Path) -> Fingerprint:
+    try:
+        status = os.lstat(source)
+    except OSError as error:
+        raise NotWhole(f"cannot be looked at: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise NotWhole("it is no regular file, and was never in the queue")
+    return Fingerprint.of(status)
+
+
+def _claim(places: Places, name: str, look: Fingerprint, route: Route | None, token: str, now: Now) -> Claim:
+    return Claim(
+        name=name,
+        fingerprint=look,
+        source=str(places.work / token / name),
+        push_token=token,
+        route=route.name if route else None,
+        acd_type=route.acd_type if route else None,
+        origin="drop",
+        at=utc_text(now()),
+    )
+
+
+def _move(places: Places, source: Path, target: Path, look: Fingerprint, route: Route | None) -> None:
+    with files.blame(places.work):
+        files.make_folder(places.work.parent)
+        files.make_folder(places.work)
+    marker = None
+    if route is not None and route.marker is not None:
+        with files.blame(source.parent):
+            beside = markers_by_name((path.name for path in source.parent.iterdir()), [route])
+        marker = marker_for(source.name, route, beside)
+    [error] = claim([Wanted(source, target, look, marker)])
+    if error is not None:
+        raise error
+
+
+def _clear_away(theirs: Path, own: Path) -> None:
+    """Take what else another agent had of the file, and remove the folders that are empty then.
+
+    The drafts beside its folder are bad records that are still in the file, and half a report.
+    """
+    with suppress(OSError):
+        for path in sorted(theirs.iterdir()):
+            files.rename_in(path, own / path.name)
+        files.remove_folder(theirs)
+        for suffix in (".aside", ".report"):
+            files.remove(theirs.with_name(theirs.name + suffix))
+        remove_part(theirs.parent)
