@@ -156,9 +156,8 @@ def test_retry_moves_files_in_the_order_in_which_they_go(world: World) -> None:
 
 
 def test_retry_all_and_retry_of_a_name_that_is_not_there(world: World) -> None:
-    world.server.always = answer(400)
     for number in range(3):
-        world.drop(f"agent_events_{number}.csv", rows(2))
+        world.drop(f"agent_events_{number}.csv", 'a"')
     assert world.run_once() == 1
 
     assert watcher(world, "retry", "nowhere.csv").returncode == 1

@@ -143,7 +143,7 @@ def test_it_shows_what_happens_without_a_reload_and_keeps_an_open_report_open(
         tab.locator("#state.good", has_text="running").wait_for()
         tab.get_by_role("button", name="Error report of agent_events_1.csv").click()
         tab.wait_for_selector("pre:visible")
-        world.drop("agent_events_2.csv", rows(2))
+        world.drop("agent_events_2.csv", 'a"')
         tab.wait_for_selector("#waiting td.name")
         served.holds.failed(Outside(Target("server", world.server.url), "the server asks for patience"))
         tab.wait_for_selector("#state.warn")
