@@ -73,7 +73,7 @@ def tries(lines: list[str], target: str) -> int:
     """The tries that the one hold of this log took; each is a step of the backoff."""
     assert sum("holding" in line for line in lines) == 1
     (ended,) = [line for line in lines if "is back after" in line]
-    found = re.search(rf" {re.escape(target)} is back after \S+ s and (\d+) tries$", ended)
+    found = re.search(rf" {re.escape(target)} is back after \S+ s and (\d+) tr(?:y|ies)$", ended)
     assert found, ended
     return int(found[1])
 

@@ -264,6 +264,18 @@ def test_a_commit_without_an_answer_is_never_begun_anew() -> None:
     assert not second.start_over
 
 
+def test_a_chunk_without_an_answer_gets_more_time_with_each_try_and_no_other_does() -> None:
+    """A server that is slower than the timeout is to get it as rarely as can be."""
+    talk = conversation(attempts=9)
+    given = []
+    for _ in range(5):
+        given.append(talk.request(FIRST).patience)
+        talk.no_answer(FIRST, LOST)
+
+    assert given == [1, 2, 4, 4, 4]
+    assert talk.request(LAST).patience == 1
+
+
 def test_a_chunk_that_is_lost_under_each_new_token_is_suspect_in_the_end() -> None:
     talk = conversation(lost_answer="new_token", attempts=3)
     second = Chunk(4, 8, b"c,d\n", b"c,d\n", last=False)

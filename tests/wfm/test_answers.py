@@ -28,6 +28,7 @@ def bare_deflate(content: bytes) -> bytes:
         (WORDS, "identity"),
         (WORDS, "gzip"),  # as some say who compress nothing
     ],
+    ids=["gzip", "x-gzip", "deflate", "bare", "none", "identity", "not so"],  # gzip's bytes hold the time
 )
 def test_a_body_is_expanded(raw: bytes, coding: str) -> None:
     assert expanded(raw, coding, 65_536) == WORDS

@@ -21,6 +21,9 @@ from watcher.core.target import Target
 SMALLEST_CHUNK_BYTES = 16 * 1024
 
 
+MOST_PATIENCE = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request as it goes out, all but the headers that are the same for all of them."""
@@ -29,6 +32,7 @@ class Request:
     params: tuple[tuple[str, str], ...]
     content_type: str
     body: bytes
+    patience: int = 1  # so many times the usual timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,17 @@ class Conversation:
         if self._route.acd_type is not None:
             params.append(("acdType", self._route.acd_type))
         params.append(("lastChunk", "true" if chunk.last else "false"))
-        return Request(self._route.url, (*params, *self._route.params), self._route.content_type, chunk.body)
+        return Request(
+            self._route.url, (*params, *self._route.params), self._route.content_type, chunk.body,
+            self.patience(chunk),
+        )  # fmt: skip
+
+    def patience(self, chunk: Chunk) -> int:
+        """Return how many times the usual timeout this chunk gets: twice as much with each try in vain.
+
+        A server that is slower than the timeout is to get a chunk as rarely as can be.
+        """
+        return min(MOST_PATIENCE, 1 << min(self._cuts[chunk.start], 8))
 
     def no_answer(self, chunk: Chunk, fault: Outside) -> Verdict:
         """Digest that no answer came: the chunk never left, it broke off, or its answer was lost."""

@@ -225,7 +225,7 @@ class Delivery:
     async def _exchange(self, piece: Piece) -> tuple[Verdict, Piece | Placement | None]:
         """Send a chunk; meanwhile cut the next, or behind the last one choose the file's place."""
         chunk, found, policy = piece.chunk, self._found, self._policy
-        seconds = policy.request_seconds
+        seconds = policy.request_seconds * self._talk.patience(chunk)
         if chunk.last:
             delivered = self._delivered() if self._moves else None
             return await Push(self._talk, chunk, found, delivered, targets=self._way, seconds=seconds)

@@ -118,7 +118,7 @@ _REDIRECT = _at_the_url(
 )
 _SERVER_ERROR = Rule(
     Follow.AGAIN,
-    "the server failed on this chunk each time",
+    "the server failed on this chunk",
     "look into the server's log, then copy the file into the drop folder again",
 )
 _NO_HTTP = Rule(Follow.HOLD, "this is no HTTP status", "does wfm.api_url lead to the API?")

@@ -187,7 +187,8 @@ def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks | SteppedAs
             return "WARNING", "hold_began", words, fields
         case HoldEnded(target, _, _, seconds, tries):
             back = "held no longer" if target.kind == "file" else "back"
-            words = "{target} is " + back + " after {seconds} s and {tries} tries"
+            tried = "try" if tries == 1 else "tries"
+            words = "{target} is " + back + " after {seconds} s and {tries} " + tried
             fields = {"target": str(target), "seconds": round(seconds, 1), "tries": tries}
             return "INFO", "hold_ended", words, fields
         case SteppedAside(name):

@@ -92,7 +92,7 @@ class Client:
                 "Accept": "application/json, text/plain;q=0.9, */*;q=0.1",
                 "Accept-Encoding": "identity",
             },
-            timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds), pool=None),
+            timeout=self._timeout(),
             limits=limits,
             verify=context,
             mounts=_transports(self._proxies, context, limits, ca_file),
@@ -130,11 +130,12 @@ class Client:
                     f"{request.url}?{urlencode(request.params)}",
                     content=body,
                     headers=headers,
+                    timeout=self._timeout(request.patience),
                 ),
                 stream=True,
             )
             try:
-                bounds.bound(answer, self._timeout_seconds)
+                bounds.bound(answer, self._timeout_seconds * request.patience)
                 answer.read()
             finally:
                 answer.close()
@@ -142,7 +143,7 @@ class Client:
                 # until the garbage collector comes by, dozens of chunks later.
                 answer.stream = httpx.ByteStream(b"")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
-            raise self._fault(error) from error
+            raise self._fault(error, request.patience) from error
         passage = bounds.passage()
         if answer.is_success and passage is not None and not passage.whole:
             raise self._too_early(answer.status_code)
@@ -171,6 +172,10 @@ class Client:
         """Get a new access token and say what it is like. Raises `Outside`."""
         self.get_token()
         return self._auth.login()
+
+    def _timeout(self, patience: int = 1) -> httpx.Timeout:
+        connect = min(CONNECT_SECONDS, self._timeout_seconds)
+        return httpx.Timeout(self._timeout_seconds * patience, connect=connect, pool=None)
 
     def _reply(self, answer: httpx.Response) -> Reply:
         now = http_date(answer.headers.get("date")) or datetime.now(UTC)
@@ -203,7 +208,7 @@ class Client:
                 retry_after=retry_after(response.headers.get("retry-after"), now=now),
             )
 
-    def _fault(self, error: Exception) -> Outside:
+    def _fault(self, error: Exception, patience: int = 1) -> Outside:
         for_token = False
         with suppress(RuntimeError):  # httpx sets no request where it never came so far
             for_token = isinstance(error, httpx.RequestError) and error.request.url == self._token_url
@@ -215,7 +220,7 @@ class Client:
         proxy = self._proxies[target]
         if proxy is not None and passage is not None and passage.stage in ("connect", "asked"):
             return self._proxy_fault(error, proxy, _host(target))
-        reason, check = in_words(error, _host(target), self._timeout_seconds)
+        reason, check = in_words(error, _host(target), self._timeout_seconds * patience)
         if proxy is not None:
             reason += f" (by the proxy {proxy.name})"
         # Whatever happened to the token request, the chunk did not go out.
