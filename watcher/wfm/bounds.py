@@ -57,16 +57,20 @@ class Passage:
         return not self.is_cut and not self.unread
 
 
-def seconds_for(body_bytes: int, timeout_seconds: float) -> float:
-    """Return how long a request may take, all in all: to connect, to send so much, and to be answered."""
-    return 2 * timeout_seconds + body_bytes / SLOWEST_BYTES_A_SECOND
+def seconds_for(body_bytes: int, timeout_seconds: float, patience: int = 1) -> float:
+    """Return how long a request may take, all in all: to connect, to send so much, and to be answered.
+
+    `patience`: so many times the timeout is waited for the answer.
+    """
+    return (1 + patience) * timeout_seconds + body_bytes / SLOWEST_BYTES_A_SECOND
 
 
 def begin(request: httpx.Request) -> None:
     """The request goes out now: its deadline begins. A hook of the client."""
     size = int(request.headers.get("Content-Length", 0))
-    timeout = request.extensions["timeout"]["read"]
-    _thread.passage = Passage(time.monotonic() + seconds_for(size, timeout))
+    patience = request.extensions.get("patience", 1)
+    timeout = request.extensions["timeout"]["read"] / patience
+    _thread.passage = Passage(time.monotonic() + seconds_for(size, timeout, patience))
 
 
 def forget() -> None:

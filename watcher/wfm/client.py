@@ -131,6 +131,7 @@ class Client:
                     content=body,
                     headers=headers,
                     timeout=self._timeout(request.patience),
+                    extensions={"patience": request.patience},
                 ),
                 stream=True,
             )
