@@ -275,3 +275,11 @@ def test_no_module_is_over_300_lines(module: str) -> None:
     text = PATHS[module].read_text(encoding="utf-8")
 
     assert text.count("\n") <= 300
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_function_is_over_50_lines(module: str) -> None:
+    """How many ways lead through one is ruff's to count (C901)."""
+    for node in ast.walk(ast.parse(PATHS[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 50, node.name

@@ -80,7 +80,8 @@ class Delivery:
             await self._write_down()
             raise
 
-    async def _run(self) -> tuple[Row, Receipt, Placement | None]:
+    async def _first(self) -> Piece:
+        """Return what goes out first; what was begun elsewhere, or cannot go on, begins again."""
         upload, found = self._row.upload, self._found
         elsewhere = upload.destination not in (None, found.destination)
         while elsewhere and upload.in_doubt:
@@ -92,7 +93,10 @@ class Delivery:
             # No operation is to have two halves; or a crash came between a chunk and its answer.
             await self._start_over()
         fresh = self._row.upload.sha256 is None
-        piece = found.first if found.first and fresh else await self._cut()
+        return found.first if found.first and fresh else await self._cut()
+
+    async def _run(self) -> tuple[Row, Receipt, Placement | None]:
+        piece, found = await self._first(), self._found
         await Turn("upload")
         while True:
             chunk = piece.chunk

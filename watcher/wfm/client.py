@@ -44,6 +44,12 @@ _NEVER_SENT = (
     UnicodeError,  # a host name that DNS cannot have
 )
 
+_HEADERS = {
+    "User-Agent": f"wfm-watcher/{__version__}",
+    "Accept": "application/json, text/plain;q=0.9, */*;q=0.1",
+    "Accept-Encoding": "identity",
+}
+
 
 class Client:
     """A connection pool to one WFM, shared by all threads."""
@@ -86,12 +92,7 @@ class Client:
         context = tls_context(ca_file, client_cert, client_key)
         self._http = httpx.Client(
             auth=auth,
-            headers={
-                "Tenant-ID": tenant,
-                "User-Agent": f"wfm-watcher/{__version__}",
-                "Accept": "application/json, text/plain;q=0.9, */*;q=0.1",
-                "Accept-Encoding": "identity",
-            },
+            headers=_HEADERS | {"Tenant-ID": tenant},
             timeout=self._timeout(),
             limits=limits,
             verify=context,
