@@ -116,11 +116,26 @@ def test_links_pipes_and_sockets_are_told_and_never_opened(
         assert "not a regular file" in found[name].odd
 
 
-def test_subfolders_are_ignored(tmp_path: Path) -> None:
-    (tmp_path / "sub.csv").mkdir()
-    (tmp_path / "sub.csv" / "inner.csv").write_bytes(b"x")
+def test_a_folder_with_something_in_it_is_told_with_its_remedy_and_never_looked_into(tmp_path: Path) -> None:
+    for name in ("sub.csv", "empty", ".uploading", "done"):
+        (tmp_path / name).mkdir()
+        if name != "empty":
+            (tmp_path / name / "inner.csv").write_bytes(b"x")
 
-    assert names(tmp_path) == []
+    (found,) = Drop(tmp_path, [".*"], network=False, ours=[tmp_path / "done"]).scan()
+
+    assert (found.name, found.look) == ("sub.csv", None)
+    assert "move the files in it into the drop folder itself" in found.odd
+
+
+def test_ignored_files_are_counted_by_the_pattern_that_ignores_them(tmp_path: Path) -> None:
+    for name in ("a.TMP", "b.tmp", ".hidden", ".c.part", "real.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / ".uploading").mkdir()
+
+    assert Drop(tmp_path, ["*.tmp", ".h*"], network=False).ignored_files() == {
+        "*.tmp": 2, ".h*": 1, "a half-copied file of our own": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", ["missing", "file"])

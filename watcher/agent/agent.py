@@ -115,6 +115,7 @@ class Agent:
                     continue
                 due = self._turn()
                 if (over := self._over()) is not None:
+                    self._dispatcher.give_up()
                     code = over
                     break
                 self._engine.finished(self._workers.wait(due - self._clock()))

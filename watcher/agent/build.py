@@ -20,6 +20,7 @@ from watcher.agent.effects import Effects, Sender
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
 from watcher.agent.once import Once
+from watcher.agent.patience import Case, Patience
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
@@ -132,7 +133,9 @@ def watching(config: Config) -> Watching:
 
 def build_drop(config: Config) -> Drop:
     """Return the drop folder, ready to be looked into."""
-    return Drop(config.folders.drop, config.settle.ignore, network=watching(config).network)
+    folders = config.folders
+    ours = (folders.work_folder, folders.done, folders.failed, folders.state)
+    return Drop(folders.drop, config.settle.ignore, network=watching(config).network, ours=ours)
 
 
 def build_policy(config: Config, world: World, places: Places, client: WfmClient) -> Policy:
@@ -197,16 +200,22 @@ def build_agent(
     *,
     history: HoldHistory,
     once_patience: float | None,
+    cases: dict[str, Case] | None = None,
     on_beat: Callable[[], None] = lambda: None,
     on_end: Callable[[], None] = lambda: None,
 ) -> Agent:
-    """Return the agent. `once_patience` in seconds, for `--once`; the others are told of its life."""
+    """Return the agent. `once_patience` in seconds, for `--once`; `cases`: those of the agent before in this
+    process; the others are told of its life."""
     where = places(config, journal)
     policy = build_policy(config, world, where, client)
     watcher = build_watcher(config, world, stream, where.work)
     owner = Owner(where.work)
     claims = Claims(journal, where, owner, now=world.now, new_token=world.new_token)
-    dispatcher = Dispatcher(engine, watcher, claims, policy, clock=world.clock)
+    after = {name: route.after for name, route in policy.routes.items()}
+    patience = Patience(
+        config.settle.patience, after, stream, clock=world.clock, now=world.now, cases=cases
+    )  # fmt: skip
+    dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
         holding,
@@ -228,6 +237,7 @@ def build_agent(
             waiting=lambda: dispatcher.waiting,
             under_way=lambda: len(engine.runs.files),
             stranded=lambda: dispatcher.stranded,
+            stuck=lambda: patience.number,
             lost=lambda: world.workers.lost,
             clock=world.clock,
             on_beat=on_beat,

@@ -15,6 +15,7 @@ from watcher.agent.drop_watcher import DropWatcher, Look
 from watcher.agent.engine import Engine
 from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
+from watcher.agent.patience import Patience
 from watcher.agent.runs import Awaited, Call, insist
 from watcher.core.errors import Outside
 from watcher.core.holds import Hold
@@ -49,9 +50,11 @@ class Dispatcher:
         watcher: DropWatcher,
         claims: Claims,
         policy: Policy,
+        patience: Patience,
         *,
         clock: Callable[[], float],
     ) -> None:
+        self.patience = patience  # the files that wait for a reason of their own
         self.waiting: dict[str, Waiting] = {}  # by name, as of the last look
         self.odd: Sequence[tuple[str, str]] = ()  # (name, why) of what lies there and is none of ours
         self.is_stale = True  # a file ended since the last look began
@@ -81,7 +84,9 @@ class Dispatcher:
     # -- in every turn -----------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Begin a look and a claim, where they are due."""
+        """Begin a look and a claim, where they are due; tell of the files that have waited for too long."""
+        if self._clock() >= self.patience.due_at:
+            self.has_news = self.patience.tell(self.waiting) or self.has_news
         if not self._is_looking:
             self._watcher.soon()
         if not self._is_looking and self._clock() >= self._watcher.due_at:
@@ -101,10 +106,10 @@ class Dispatcher:
 
     @property
     def due_at(self) -> float:
-        """When the next look or the next probe is due, by the clock."""
+        """When the next look, the next probe or something to tell is due, by the clock."""
         look = NEVER if self._is_looking else self._watcher.due_at
         probe = self._engine.holds.next_probe(self._clock()) if any(self._queues.values()) else None
-        return look if probe is None else min(look, probe)
+        return min(look, self.patience.due_at, NEVER if probe is None else probe)
 
     @property
     def is_idle(self) -> bool:
@@ -128,6 +133,10 @@ class Dispatcher:
             for file in self.waiting.values()
         )
         return self._watcher.longest_wait if settling else 0.0
+
+    def give_up(self) -> None:
+        """This is the end: tell of the files that stay, for a reason of their own."""
+        self.patience.tell(self.waiting, all_of_them=True)
 
     def look_now(self) -> None:
         """Bring the next look forward."""
@@ -220,6 +229,7 @@ class Dispatcher:
             self._watcher.at_once()
         self.waiting = {file.name: file for file in waiting}
         self.odd = look.odd
+        self.patience.look(look.waiting, look.misplaced)
         self._elsewhere, self.stranded = look.elsewhere, look.stranded
         self._present = present_of(waiting)
         self._queues = queues(waiting)
@@ -254,8 +264,10 @@ class Dispatcher:
         files = {file.name: file for file in batch}
         for row in claimed.rows:
             del files[row.name]
+        self.patience.over([row.name for row in claimed.rows])
         for file, why in claimed.refused:
             self._put_back(replace(files.pop(file.name), verdict=Wait(why)))
+            self.patience.refused(file.name, why)
             self._again[file.name] = self._clock()
             self._watcher.again_soon()
         for file in reversed(files.values()):  # nothing was tried with them

@@ -37,6 +37,7 @@ class Look:
 
     waiting: Sequence[Waiting]
     odd: Sequence[tuple[str, str]]  # (name, why) of what lies there and is none of ours
+    misplaced: Sequence[tuple[str, str]] = ()  # those of them that are no files: links, pipes, folders
     elsewhere: Mapping[str | None, int] = field(default_factory=dict)  # files of other agents, by route
     stranded: int = 0  # how many of those nobody will see to
 
@@ -106,7 +107,8 @@ class DropWatcher:
             until.append(now + OTHERS_SECONDS)
         self._earliest = now + max(SHORTEST_PAUSE_SECONDS, PAUSE_PER_LOOK * (now - began))
         self.due_at = max(self._earliest, min([now + self._rescan, *until]))
-        return Look(waiting, odd, self._others.by_route, self._others.stranded)
+        misplaced = [(item.name, item.odd) for item in found if item.odd]
+        return Look(waiting, odd, misplaced, self._others.by_route, self._others.stranded)
 
     def soon(self) -> None:
         """Take a hint into account: bring the next look forward. Called by the main loop."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watcher import __version__
 from watcher.agent.agent import RELIEVED, Agent
 from watcher.agent.build import WfmClient, World, build_agent, build_notifier, expectations, watching
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
+from watcher.agent.patience import Case
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
@@ -33,6 +34,7 @@ class Process:
     holding: Holding
     signals: Signals
     supervisor: Supervisor
+    cases: dict[str, Case] = field(default_factory=dict)  # files that wait for a reason of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Generation:
                 config, process.world, run.engine, process.holding, process.stream, run.journal, self._client,
                 history=run.history,
                 once_patience=run.once_patience,
+                cases=process.cases,
                 on_beat=process.supervisor.alive,
                 on_end=process.supervisor.stopping,
             )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from watcher.agent.build import build_drop
 from watcher.agent.opening import AGENT_LOCK
@@ -19,6 +20,15 @@ from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
 LAST = 10  # outcomes shown
+# Of a file that does not wait for a reason of its own, as far as the agent said.
+_CALM: Mapping[str, Any] = {"since": None, "stuck": False, "check": "", "blocks": (), "blocked": 0}
+
+
+class Lying(NamedTuple):
+    """How many files lie in the drop folder."""
+
+    number: int
+    ignored: Mapping[str, int]  # ... that are not ours, by the pattern of `settle.ignore`
 
 
 def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
@@ -44,14 +54,15 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         finally:
             journal.close()
     own = config.folders.work_folder / (agent_id or "nobody ran here yet")
-    waiting, number = _lying_there(config, told if running else None)
+    waiting, lying = _lying_there(config, told if running else None)
     return {
         "running": running,
         "started_at": told.get("started_at"),
         "updated_at": told.get("updated_at"),
         "held": told.get("held", []),
-        "waiting_count": number,
+        "waiting_count": lying.number,
         "waiting": waiting,
+        "ignored": dict(lying.ignored),
         "under_way": under_way,
         "stranded": [as_data(found) for found in strangers(own) if found.is_stranded],
         "last": ended,
@@ -69,22 +80,29 @@ def as_data(stranger: Stranger) -> dict[str, Any]:
     }
 
 
-def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict[str, Any]], int]:
-    """Return what is in the drop folder, with what the agent last said of it, and the number of all.
+def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict[str, Any]], Lying]:
+    """Return what is in the drop folder, with what the agent last said of it: those that are stuck first.
 
     The look is our own: a file that was dropped this very moment is not missing.
     """
+    drop = build_drop(config)
     try:
-        found = build_drop(config).scan()
+        found, ignored = drop.scan(), drop.ignored_files()
     except Outside as fault:
-        return [{"name": "", "route": None, "why": f"{fault.target}: {fault.reason}"}], 0
+        return [_row("", None, f"{fault.target}: {fault.reason}")], Lying(0, {})
     routes = build_routes(config)
     why = {item["name"]: item["why"] for item in (told or {}).get("waiting", [])}
+    own = {item["name"]: item for item in (told or {}).get("stuck", [])}
     unknown = "the agent is not running" if told is None else "seen by the agent at its next look"
     rows = []
-    for item in sorted(found, key=lambda item: item.name)[: status_file.SHOWN_WAITING]:
+    found.sort(key=lambda item: (not own.get(shown(item.name), _CALM)["stuck"], item.name))
+    for item in found[: status_file.SHOWN_WAITING]:
         match = route_of(config.folders.drop / item.name, routes)
         name = shown(item.name)
-        reason = item.odd or why.get(name, unknown)
-        rows.append({"name": name, "route": match.name if match else None, "why": reason})
-    return rows, len(found)
+        row = _row(name, match.name if match else None, item.odd or why.get(name, unknown))
+        rows.append(row | {key: own[name][key] for key in _CALM} if name in own else row)
+    return rows, Lying(len(found), ignored)
+
+
+def _row(name: str, route: str | None, why: str) -> dict[str, Any]:
+    return {"name": name, "route": route, "why": why, **_CALM}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.holding import NEVER
+from watcher.core.events import Stuck
 from watcher.core.holds import Hold
 from watcher.core.order import route_name
 from watcher.core.units import utc_text
-from watcher.report.status_file import SHOWN_WAITING, write
+from watcher.report.status_file import SHOWN_STUCK, SHOWN_WAITING, write
 
 PUBLISH_SECONDS = 0.25  # `status` is at most this far behind
 
@@ -29,6 +30,7 @@ class Publisher:
         self._waiting: Sequence[tuple[str, str | None, str]] = ()  # as in `write`
         self._number = 0
         self._holds: Sequence[Hold] = ()
+        self._stuck: Sequence[tuple[Stuck, bool]] = ()
 
     @property
     def due_at(self) -> float:
@@ -47,10 +49,11 @@ class Publisher:
         self._waiting += [(name, None, why) for name, why in dispatcher.odd]
         self._number = len(dispatcher.waiting) + len(dispatcher.odd)
         self._holds = holds
+        self._stuck = dispatcher.patience.listed(dispatcher.waiting, SHOWN_STUCK)
 
     def tell(self) -> None:
         """Write it down. Raises `Outside`."""
         write(
             self._state, waiting=self._waiting, number=self._number, holds=self._holds,
-            started_at=self._started_at,
+            started_at=self._started_at, stuck=self._stuck,
         )  # fmt: skip

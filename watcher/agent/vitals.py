@@ -30,18 +30,19 @@ class Vitals:
         waiting: Callable[[], Collection[str]],
         under_way: Callable[[], int],
         stranded: Callable[[], int] = lambda: 0,
+        stuck: Callable[[], int] = lambda: 0,
         lost: Callable[[], list[str]],
         clock: Callable[[], float],
         on_beat: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`waiting` gives the names of the files that wait, as of the last look, `under_way` the number of
-        those that were claimed, `stranded` that of files of agents that do not live, `lost` the names of
-        threads that died at their work."""
+        those that were claimed, `stranded` that of files of agents that do not live, `stuck` that of files
+        that have waited too long for a reason of their own, `lost` the names of threads that died."""
         self.ending = False
         self._watch = watch
         self._waiting, self._under_way, self._lost = waiting, under_way, lost
-        self._stranded = stranded
+        self._stranded, self._stuck = stranded, stuck
         self._clock = clock
         self._on_beat, self._on_end = on_beat, on_end
         self._beat_at = clock()
@@ -71,6 +72,10 @@ class Vitals:
     def stranded(self) -> int:
         """Return the number of files of other agents that nobody will see to, as of the last look."""
         return self._stranded()
+
+    def stuck(self) -> int:
+        """Return the number of files that have waited too long for a reason of their own."""
+        return self._stuck()
 
     def waiting(self) -> int:
         """Return the number of files that wait in the drop folder."""

@@ -21,6 +21,7 @@ from watcher.core.model import Route
 from watcher.core.names import is_compressed, shown
 from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name
 from watcher.disk.claim import open_still
+from watcher.disk.drop import oddity
 from watcher.disk.leases import trial_open
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
@@ -48,6 +49,9 @@ def _explain(config: Config, path: Path, say: Callable[[str], None]) -> bool:
 
     if build_drop(config).ignored(path.name):
         line("ignored", "its name is on settle.ignore; it stays where it is")
+        return False
+    if odd := oddity(os.lstat(path).st_mode):
+        line("file", f"{odd}; it would stay where it is")
         return False
     if is_marker(path.name, routes):
         line("marker", "it says that another file is whole, and goes along with it")

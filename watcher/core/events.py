@@ -144,6 +144,26 @@ class HoldEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A file has waited for a reason of its own for longer than `settle.patience`; told once."""
+
+    name: str
+    why: str
+    check: str  # what a person should do
+    since: datetime
+    blocks: tuple[str, ...] = ()  # the first ones of the files that wait for it
+    blocked: int = 0  # how many these are
+
+
+@dataclass(frozen=True, slots=True)
+class StuckEnded:
+    """... and does not any more."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class TryingAgain:
     """A server error that may be the file's fault."""
 
@@ -224,5 +244,5 @@ Event: TypeAlias = (
     Started | StatusPage | Stopped | ReloadAccepted | ReloadRefused | Warned | FolderCreated
     | ObserverRestarted | Resumed | Claimed | ChunkSent | FileDelivered | FileFailed | FileReturned
     | FileVanished | HoldBegan | HoldEnded | TryingAgain | SmallerChunks | SteppedAside | StartedOver
-    | NotifyFails | NotifyWorks | NotifyLost | FileRemoved | HistoryRemoved | Crashed
+    | Stuck | StuckEnded | NotifyFails | NotifyWorks | NotifyLost | FileRemoved | HistoryRemoved | Crashed
 )  # fmt: skip

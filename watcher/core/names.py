@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 
 # Linux, macOS and Windows all allow 255 per name (bytes on Linux, so bytes are what we count).
@@ -105,6 +106,13 @@ def inner_name(name: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 chunk`, `1,234 chunks`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def some_of(names: Sequence[str], number: int, most: int = 5) -> str:
+    """Return the first names of so many, for people: `a.csv, b.csv and 3 more`."""
+    told = [shown(name) for name in names[:most]]
+    more = f" and {number - len(told):,} more" if number > len(told) else ""
+    return ", ".join(told) + more
 
 
 def fitted(stem: str, suffix: str) -> str:

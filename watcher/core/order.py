@@ -68,6 +68,27 @@ def queues(files: Iterable[Waiting]) -> dict[str | None, list[Waiting]]:
     return ready
 
 
+def behind(
+    key: str | None, after: Mapping[str, Iterable[str]], present: Mapping[str | None, int]
+) -> set[str | None]:
+    """Return the routes whose waiting files wait for one that counts as `key` (see `present_key`).
+
+    Those behind them wait as well, as long as such a file is there. Files of its own route do not: one that
+    is not ready lets others go first.
+    """
+    blocked_too: set[str | None] = set()
+    keys = {key}
+    while keys:
+        found = {
+            route
+            for route, others in after.items()
+            if route not in blocked_too and (not keys.isdisjoint(others) or (ANY in keys and others))
+        }
+        blocked_too |= found
+        keys = {route for route in found if present.get(route, 0)}
+    return blocked_too
+
+
 def blocked(
     route: Route,
     *,

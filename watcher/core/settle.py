@@ -59,3 +59,27 @@ def judge(settling: Settling, now: float, *, quiet: float, marker: str | None = 
 def restart(settling: Settling, now: float) -> Settling:
     """Start the quiet time anew, for a file that turned out to be in use."""
     return replace(settling, since=now)
+
+
+# What a person should do about a file that waits for a reason of its own, by a part of that reason.
+_KEEPS_CHANGING = "it is never still: write under a name that is ignored, and rename it when it is whole"
+_REMEDIES = (
+    ("open for writing", "end the program that has it open (`fuser` or `lsof` names it)"),
+    ("permission", "let the agent's user read it: chmod, chown, or an ACL"),
+    ("cannot be moved", "it may be immutable (`lsattr`), or somebody else's in a sticky folder"),
+    ("its marker", "let the export write its marker, or take `marker` out of the route"),
+    ("empty so far", "let its writer finish, or delete it"),
+    ("being written", _KEEPS_CHANGING),
+    ("it changed", _KEEPS_CHANGING),
+    ("cannot be", "look at its rights, and at the disk that it is on"),
+    ("symbolic link", "copy the file itself into the drop folder"),
+    ("not a regular file", "remove it"),
+    ("a folder", "or put its name on `settle.ignore`"),
+)
+_NO_FILE = ("a symbolic link", "not a regular file", "a folder")
+
+
+def remedy(why: str) -> str:
+    """Return what a person should do about a file that waits because of `why`, as `Wait` has it."""
+    what = next((words for part, words in _REMEDIES if part in why), "look at the file")
+    return what if why.startswith(_NO_FILE) else what + "; `watcher withdraw` takes it out of the queue"

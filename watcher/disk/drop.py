@@ -6,6 +6,7 @@ import fnmatch
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,32 +23,71 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLL
 _UNKNOWN = Fingerprint(0, 0, 0, 0)
 
 
+def oddity(mode: int) -> str:
+    """Say why nothing of this `st_mode` is ever taken, and what to do about it; or "": it is a file."""
+    if stat.S_ISDIR(mode):
+        return (
+            "a folder: move the files in it into the drop folder itself; watcher does not look into folders"
+        )
+    if stat.S_ISLNK(mode):
+        return "a symbolic link is never followed"
+    return "" if stat.S_ISREG(mode) else "not a regular file: never opened"
+
+
+def _is_empty(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:  # there is no telling
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One name in the drop folder."""
 
     name: str
     look: Fingerprint | None  # None: nothing that may be opened
-    odd: str = ""  # why not: a symbolic link, a pipe
+    odd: str = ""  # why not: a symbolic link, a pipe, a folder
     busy: str = ""  # why it cannot be opened now
 
 
 class Drop:
     """The drop folder, one look at a time."""
 
-    def __init__(self, folder: Path, ignore: Iterable[str], *, network: bool) -> None:
-        """`network`: sizes and times are read from an opened handle, past the client's cache."""
+    def __init__(
+        self, folder: Path, ignore: Iterable[str], *, network: bool, ours: Iterable[Path] = ()
+    ) -> None:
+        """`network`: sizes and times are read from an opened handle, past the client's cache; `ours`: folders
+        of the settings, which may stand in the drop folder."""
         self.folder = folder
-        self._ignored = re.compile("|".join(fnmatch.translate(folded(glob)) for glob in ignore) or r"(?!)")
+        self._globs = tuple(ignore)
+        self._ignored = re.compile(
+            "|".join(fnmatch.translate(folded(glob)) for glob in self._globs) or r"(?!)"
+        )
         self._network = network
+        self._ours = frozenset(path for own in ours for path in (own, *own.parents))
 
     def ignored(self, name: str) -> bool:
         """Say whether files of this name are none of ours."""
         # Half-copied files of our own have such names whatever the settings say.
         return is_half_copied(name) or bool(self._ignored.match(folded(name)))
 
+    def ignored_files(self) -> Counter[str]:
+        """Count the files that are ignored, by the glob that does it. Raises `Outside`."""
+        found = Counter[str]()
+        with files.blame(self.folder), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if self.ignored(entry.name) and not entry.is_dir(follow_symlinks=False):
+                    found[self._glob_of(entry.name)] += 1
+        return found
+
+    def _glob_of(self, name: str) -> str:
+        matching = (glob for glob in self._globs if fnmatch.fnmatchcase(folded(name), folded(glob)))
+        return next(matching, "a half-copied file of our own")
+
     def scan(self) -> list[Found]:
-        """Return everything in the folder that is not ignored; subfolders are. Raises `Outside`."""
+        """Return everything in the folder that is not ignored, nor an empty folder. Raises `Outside`."""
         found = []
         with files.blame(self.folder), os.scandir(self.folder) as entries:
             for entry in entries:
@@ -69,12 +109,10 @@ class Drop:
     def _look(self, entry: os.DirEntry[str]) -> Found | None:
         # On Windows an entry's own stat has no inode.
         status = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
+        if stat.S_ISDIR(status.st_mode) and (Path(entry.path) in self._ours or _is_empty(entry.path)):
             return None
-        if stat.S_ISLNK(status.st_mode):
-            return Found(entry.name, None, "a symbolic link is never followed")
-        if not stat.S_ISREG(status.st_mode):
-            return Found(entry.name, None, "not a regular file: never opened")
+        if odd := oddity(status.st_mode):
+            return Found(entry.name, None, odd)
         if self._network:
             try:
                 descriptor = os.open(entry.path, _OPEN_FLAGS)  # close-to-open consistency: nfs(5)

@@ -42,11 +42,13 @@ from watcher.core.events import (
     StatusPage,
     SteppedAside,
     Stopped,
+    Stuck,
+    StuckEnded,
     TryingAgain,
     Warned,
 )  # fmt: skip
 from watcher.core.model import Row
-from watcher.core.names import counted, shown
+from watcher.core.names import counted, shown, some_of
 from watcher.core.units import utc_text
 from watcher.report.log_lines import PRIORITY, journald_line, json_line, text_line
 
@@ -124,6 +126,8 @@ def _told(event: Event) -> _Told:
             return _of_its_end(event)
         case HoldBegan() | HoldEnded() | SmallerChunks() | SteppedAside():
             return _of_what_is_outside(event)
+        case Stuck() | StuckEnded():
+            return _of_stuck(event)
         case NotifyFails() | NotifyWorks() | NotifyLost():
             return _of_notices(event)
         case _:
@@ -197,6 +201,20 @@ def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks | SteppedAs
             words = "{route}: the server refuses the size: chunks of at most {limit} bytes from now on;"
             fields = {"route": route, "limit": limit}
             return "WARNING", "smaller_chunks", words + " upload.chunk_bytes can say so", fields
+
+
+def _of_stuck(event: Stuck | StuckEnded) -> _Told:
+    match event:
+        case Stuck(name, why, check, since, blocks, blocked):
+            words = "{name}: waits since {since}: {why}; {check}"
+            fields: dict[str, Any] = {"name": name, "since": utc_text(since), "why": why, "check": check}
+            if blocked:
+                words += "; for it waits {behind}" if blocked == 1 else "; for it wait {behind}"
+                fields["behind"] = some_of(blocks, blocked)
+            return "WARNING", "stuck", words, fields
+        case StuckEnded(name, seconds):
+            words = "{name}: waits no longer for a reason of its own, after {seconds} s"
+            return "INFO", "stuck_ended", words, {"name": name, "seconds": round(seconds, 1)}
 
 
 def _of_notices(event: NotifyFails | NotifyWorks | NotifyLost) -> _Told:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from watcher.core.events import Stuck, StuckEnded
 from watcher.core.model import FileState, Row
-from watcher.core.names import counted, shown
+from watcher.core.names import counted, shown, some_of
 from watcher.core.units import utc_text
 from watcher.report.expect import Expectation, duration
 
@@ -80,6 +81,8 @@ class Notices:
     _window: float = 0.0  # seconds that the failed files of one message are gathered
     _holds: dict[str, _Told] = field(default_factory=dict)  # by target
     _told_at: dict[str, float] = field(default_factory=dict)  # target: tick of its last message
+    _stuck: list[Stuck] = field(default_factory=list)  # those that wait to be told
+    _stuck_due: float = 0.0  # tick of their message
     _ready: list[Message] = field(default_factory=list)
 
     def failed(self, entry: Row, tick: float) -> None:
@@ -93,6 +96,19 @@ class Notices:
         self._failed_count += 1
         if len(self._failed) < SHOWN_FAILED:
             self._failed.append(entry)
+
+    def stuck(self, event: Stuck | StuckEnded, tick: float) -> None:
+        """A file has waited too long for a reason of its own, or does not any more."""
+        if isinstance(event, Stuck):
+            self._stuck_due = self._stuck_due if self._stuck else tick + self.gather
+            self._stuck.append(event)
+            return
+        untold = [one for one in self._stuck if one.name != event.name]
+        if len(untold) == len(self._stuck):
+            lasted = duration(max(1, round(event.seconds)))
+            text = f"{shown(event.name)} waits no longer for a reason of its own, after {lasted}."
+            self._ready.append(Message("success", f"{shown(event.name)} is stuck no longer", text))
+        self._stuck = untold
 
     def holds(self, active: Iterable[Held], tick: float) -> None:
         """These are all the holds of this moment."""
@@ -129,6 +145,9 @@ class Notices:
         if self._failed_count and (all_of_it or tick >= self._failed_due):
             messages.append(_failed(self._failed, self._failed_count))
             self._failed, self._failed_count = [], 0
+        if self._stuck and (all_of_it or tick >= self._stuck_due):
+            messages.append(_stuck(self._stuck))
+            self._stuck = []
         late = [known for known in self._holds.values() if not known.told and tick >= known.due_at]
         for known in late:
             known.told = True
@@ -141,6 +160,7 @@ class Notices:
         """Return the tick at which `due` has something, as far as is known; None: nothing waits."""
         times = [known.due_at for known in self._holds.values() if not known.told]
         times += [self._failed_due] if self._failed_count else []
+        times += [self._stuck_due] if self._stuck else []
         return min(times, default=None)
 
     def _due_at(self, held: Held) -> float:
@@ -171,6 +191,21 @@ def _failed(entries: list[Row], count: int) -> Message:
         parts.append(f"... and {counted(count - len(entries), 'more file')}.")
     parts.append("Look into the failed folder: beside each file or its records is NAME.error.txt.")
     return Message("failure", subject, "\n\n".join(parts))
+
+
+def _stuck(files: list[Stuck]) -> Message:
+    count = len(files)
+    subject = f"{shown(files[0].name)} is stuck" if count == 1 else f"{counted(count, 'file')} are stuck"
+    parts = []
+    for file in files[:SHOWN_FAILED]:
+        text = f"{shown(file.name)}, since {utc_text(file.since)}: {_cut(file.why)}\nWhat to do: {file.check}"
+        if file.blocked:
+            text += f"\nFor it wait: {some_of(file.blocks, file.blocked)}"
+        parts.append(text)
+    if count > SHOWN_FAILED:
+        parts.append(f"... and {counted(count - SHOWN_FAILED, 'more file')}.")
+    parts.append("They lie in the drop folder and wait. `watcher status` shows what waits, and why.")
+    return Message("warning", subject, "\n\n".join(parts))
 
 
 def _held(holds: list[Held], tick: float) -> Message:

@@ -29,6 +29,8 @@ from watcher.core.events import (
     NotifyFails,
     NotifyLost,
     NotifyWorks,
+    Stuck,
+    StuckEnded,
     Warned,
 )  # fmt: skip
 from watcher.core.holds import Hold
@@ -115,7 +117,7 @@ class Notifier:
         self._holds = holds
         self._clock = clock
         self._now = now
-        self._events: queue.Queue[Row | None] = queue.Queue(QUEUE_EVENTS)
+        self._events: queue.Queue[Row | Stuck | StuckEnded | None] = queue.Queue(QUEUE_EVENTS)
         self._lost = 0  # failed files that the queue had no room for; written by the main thread
         self._lost_told = 0
         self._closing = threading.Event()
@@ -131,12 +133,16 @@ class Notifier:
     # -- any thread --------------------------------------------------------------------------------
 
     def hear(self, event: Event) -> None:
-        """Take note of files that came to their end, and of holds that begin or end."""
+        """Take note of files that came to their end or are stuck, and of holds that begin or end."""
         if self._is_short and self._thread is None and not isinstance(event, Warned):
             self.start()
         match event:
             case FileFailed(row) | FileDelivered(row):
                 self._outcome(row)
+            case Stuck() | StuckEnded():
+                if self._boxes:
+                    with suppress(queue.Full):  # what is stuck is in `status` as well
+                        self._events.put_nowait(event)
             case HoldBegan() | HoldEnded():
                 self._wake()
 
@@ -226,8 +232,10 @@ class Notifier:
         for box in self._boxes:
             box.work(self._clock, last_chance=last)
 
-    def _note(self, entry: Row | None) -> None:
-        if entry is not None:
+    def _note(self, entry: Row | Stuck | StuckEnded | None) -> None:
+        if isinstance(entry, Stuck | StuckEnded):
+            self._notices.stuck(entry, self._clock())
+        elif entry is not None:
             self._notices.failed(entry, self._clock())
 
     def _look(self) -> None:

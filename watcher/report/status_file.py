@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from watcher.core.events import Stuck
 from watcher.core.holds import Hold
 from watcher.core.names import shown
 from watcher.core.units import utc_text
@@ -18,6 +19,8 @@ from watcher.disk import files
 
 # A backlog of 100,000 names would be rewritten once a second; their number is always told.
 SHOWN_WAITING = 500
+# Of those that wait for a reason of their own; the ones that are stuck come first.
+SHOWN_STUCK = 200
 # The file is never smaller, so that holds can be told on a full disk too, in the room that it has.
 ROOM_BYTES = 4_000
 
@@ -34,16 +37,24 @@ def write(
     number: int,
     holds: Sequence[Hold],
     started_at: str,
+    stuck: Sequence[tuple[Stuck, bool]] = (),
 ) -> None:
     """Replace the file. `waiting` is (name, route, why) of files in the drop folder, of which there are
-    `number`; no more than `SHOWN_WAITING` are told. Raises `Outside`."""
+    `number`; no more than `SHOWN_WAITING` are told. `stuck`: those that wait for a reason of their own, and
+    whether each does for too long. Raises `Outside`."""
     content = {
         "started_at": started_at,
         "updated_at": utc_text(datetime.now(UTC)),
         "held": [
-            {"target": shown(str(hold.target)), "since": utc_text(hold.since), "reason": shown(hold.reason)}
+            {
+                "target": shown(str(hold.target)),
+                "since": utc_text(hold.since),
+                "reason": shown(hold.reason),
+                "check": shown(hold.check),
+            }
             for hold in holds
         ],
+        "stuck": [_own_reason(event, is_stuck) for event, is_stuck in stuck],
         "waiting_count": number,
         "waiting": [
             {"name": shown(name), "route": route, "why": shown(why)}
@@ -56,9 +67,21 @@ def write(
         except OSError as error:
             # On a full disk of all things, what is held and why must be told.
             try:
-                files.overwrite_private(path(state), _text(content | {"waiting": []}))
+                files.overwrite_private(path(state), _text(content | {"waiting": [], "stuck": []}))
             except FileNotFoundError:
                 raise error from None  # it was never written: the disk is full, and not "it is not there"
+
+
+def _own_reason(event: Stuck, is_stuck: bool) -> dict[str, Any]:
+    return {
+        "name": shown(event.name),
+        "why": shown(event.why),
+        "since": utc_text(event.since),
+        "stuck": is_stuck,
+        "check": event.check,
+        "blocks": [shown(name) for name in event.blocks],
+        "blocked": event.blocked,
+    }
 
 
 def _text(content: dict[str, Any]) -> bytes:

@@ -87,6 +87,7 @@ class Settle(Model):
     """When a file counts as whole."""
 
     quiet: Duration = 2.0
+    patience: Annotated[Duration, Field(gt=0)] = 900.0
     ignore: tuple[str, ...] = (
         ".*",
         "~*",

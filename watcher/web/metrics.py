@@ -168,6 +168,7 @@ class _Now:
         for name, text, value in (
             ("waiting_files", "Files in the drop folder, as of the last look.", vitals.waiting()),
             ("files_under_way", "Files that were claimed and are not finished.", vitals.under_way()),
+            ("stuck_files", "Files that wait too long for a reason of their own.", vitals.stuck()),
             ("stranded_files", "Files of agents that do not live, as of the last look.", vitals.stranded()),
             (
                 "oldest_waiting_file_age_seconds",

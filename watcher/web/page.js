@@ -47,13 +47,16 @@ function cell(content, label, kind) {
 
 // -- the parts ------------------------------------------------------------------------------------------------
 
+const stuck = (data) => data.waiting.filter((row) => row.stuck);
+
 function showState(data) {
   const [words, kind] =
     data.ill.length ? [data.ill[0], 'bad']
       : data.trouble ? ['in trouble', 'bad']
         : !data.running ? ['not running', 'bad']
           : data.held.length ? [`${counted(data.held.length, 'hold')}, nothing is lost`, 'warn']
-            : ['running', 'good'];
+            : stuck(data).length ? [`${counted(stuck(data).length, 'file')} stuck`, 'warn']
+              : ['running', 'good'];
   setText('state', words);
   $('state').className = `chip ${kind}`;
   document.title = kind === 'good' ? 'watcher' : `${words} · watcher`;
@@ -78,6 +81,7 @@ function showHeld(held) {
   $('held').replaceChildren(...held.map((hold) => make('div', { class: 'notice warn' },
     make('strong', { text: `held: ${hold.target}` }),
     make('span', { text: `${hold.reason}. ` }),
+    ...(hold.check ? [make('span', { text: `What to check: ${hold.check}. ` })] : []),
     make('span', {}, 'Since ', moment(hold.since), ' (', make('span', { 'data-since': hold.since }), '), ',
       counted(hold.tries, 'try', 'tries'), '; next try ', make('span', { 'data-until': hold.next_try_at }), '.'))));
 }
@@ -114,17 +118,32 @@ function left(row) {
   return `about ${duration((row.total_bytes - row.delivered_bytes) / speed)} left, ${bytes(Math.round(speed))}/s`;
 }
 
-function showWaiting({ rows, number }) {
+function showWaiting({ rows, number, ignored }) {
   setText('n-waiting', number ? number.toLocaleString('en') : '');
+  const passed = Object.entries(ignored ?? {});
+  const count = passed.reduce((sum, [, many]) => sum + many, 0);
+  const globs = passed.map(([glob, many]) => `${glob} (${many.toLocaleString('en')})`).join(', ');
+  const aside = count ? [make('p', { class: 'quiet', text: `${counted(count, 'file')} ignored, by settle.ignore: ${globs}` })] : [];
   if (!rows.length) {
-    $('waiting').replaceChildren(make('p', { class: 'empty', text: 'The drop folder is empty.' }));
+    const words = count ? 'No file waits in the drop folder.' : 'The drop folder is empty.';
+    $('waiting').replaceChildren(make('p', { class: 'empty', text: words }), ...aside);
     return;
   }
   const lines = rows.map((row) => make('tr', {}, cell(row.name, undefined, 'name'),
-    cell(row.route ?? '–', 'route'), cell(row.why, 'waits because', 'wide')));
+    cell(row.route ?? '–', 'route'), cell(whyItWaits(row), 'waits because', 'wide')));
   const parts = [table([['file'], ['route'], ['why it waits']], lines, 'Waiting files')];
   if (number > rows.length) parts.push(make('p', { class: 'quiet', text: `… and ${(number - rows.length).toLocaleString('en')} more` }));
-  $('waiting').replaceChildren(...parts);
+  $('waiting').replaceChildren(...parts, ...aside);
+}
+
+function whyItWaits(row) {
+  if (!row.stuck) return row.why;
+  const more = row.blocked - row.blocks.length;
+  const behind = row.blocks.join(', ') + (more ? ` and ${more.toLocaleString('en')} more` : '');
+  return make('div', {},
+    make('div', {}, make('span', { class: 'outcome warn', text: 'stuck' }), ' since ', moment(row.since), `: ${row.why}`),
+    make('div', { class: 'quiet', text: `What to do: ${row.check}` }),
+    ...(row.blocked ? [make('div', { class: 'quiet', text: `For it wait: ${behind}` })] : []));
 }
 
 function showStranded(rows) {
@@ -197,13 +216,13 @@ function reportButton(row, place) {
 // -- what keeps it going --------------------------------------------------------------------------------------
 
 function show(data) {
-  changed('state', { ...data, waiting: 0, under_way: 0, last: 0 }, showState);
+  changed('state', { ...data, waiting: stuck(data), under_way: 0, last: 0 }, showState);
   changed('numbers', { started: data.started_at, waiting: data.waiting_count, way: data.under_way.length, held: data.held.length }, showNumbers);
   changed('held', data.held, showHeld);
   told.isHeld = data.held.length > 0;
   changed('way', [data.under_way, told.isHeld], ([rows]) => showWay(rows));
   changed('stranded', data.stranded ?? [], showStranded);
-  changed('waiting', { rows: data.waiting, number: data.waiting_count }, showWaiting);
+  changed('waiting', { rows: data.waiting, number: data.waiting_count, ignored: data.ignored }, showWaiting);
   changed('last', data.last, (rows) => { showLast(rows); loadHistory(); });
   tick();
 }

@@ -47,6 +47,7 @@ def now(
             {
                 "target": shown(str(hold.target)),
                 "reason": shown(hold.reason),
+                "check": shown(hold.check),
                 "since": utc_text(hold.since),
                 "tries": hold.tries,
                 "next_try_at": utc_text(next_try(hold).replace(microsecond=0)),
