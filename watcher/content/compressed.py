@@ -126,6 +126,8 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             f"the zip holds {len(members)} files where there must be exactly one",
             what_to_do=_ONE_EACH,
         )
+    if not members[0].filename:  # from Python 3.12 on zipfile itself takes it
+        raise zipfile.BadZipFile("a member has no name")
     if members[0].flag_bits & 1:
         raise Unfit("the zip is encrypted", what_to_do="make it without a password, and drop it again")
     if method := _UNREADABLE.get(members[0].compress_type):
