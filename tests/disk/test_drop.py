@@ -182,6 +182,15 @@ MOUNTS = r"""
 27 21 0:25 / /mnt/smb rw - smb3 //acd/x rw
 28 21 0:26 / /mnt/ssh rw - fuse.sshfs me@host:/ rw
 29 21 0:27 / /mnt/disk rw - fuse.ntfs-3g /dev/sdc1 rw,actimeo=99
+29 21 0:31 / /mnt/usb rw - fuseblk /dev/sdc2 rw
+29 21 0:32 / /mnt/container rw - fuse.fuse-overlayfs fuse-overlayfs rw
+29 21 0:33 / /mnt/bind rw - fuse.bindfs /srv rw
+29 21 0:34 / /mnt/old-bind rw - fuse bindfs rw
+29 21 0:35 / /mnt/s3 rw - fuse.s3fs s3fs rw
+29 21 0:36 / /mnt/vbox rw - vboxsf export rw
+29 21 0:37 / /mnt/vmware rw - vmhgfs .host:/ rw
+29 21 0:38 / /mnt/vmware-fuse rw - fuse.vmhgfs-fuse vmhgfs-fuse rw
+29 21 0:39 / /mnt/parallels rw - prl_fs none rw
 30 21 0:28 / /mnt/covered rw - nfs nas:/vol rw
 31 30 0:29 / /mnt/covered rw - ext4 /dev/sdd1 rw
 """
@@ -201,6 +210,15 @@ MOUNTS = r"""
         ("/mnt/smb", 5),
         ("/mnt/ssh/a", 5),
         ("/mnt/disk", None),
+        ("/mnt/usb", None),
+        ("/mnt/container", None),
+        ("/mnt/bind", 5),
+        ("/mnt/old-bind", 5),
+        ("/mnt/s3", 5),
+        ("/mnt/vbox", 5),
+        ("/mnt/vmware", 5),
+        ("/mnt/vmware-fuse", 5),
+        ("/mnt/parallels", 5),
         ("/mnt/covered/drop", None),  # the last one mounted is the one that is seen
         ("/", None),
     ],

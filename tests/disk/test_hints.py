@@ -89,6 +89,29 @@ def test_a_hard_link_wakes(drop: Path, watch: Watch) -> None:
     assert woken.wait(LONG)
 
 
+def test_a_file_in_a_folder_behind_a_link_wakes(drop: Path, watch: Watch) -> None:
+    link = drop.with_name("link")
+    link.symlink_to(drop)
+    hints, woken = watch(link)
+
+    (drop / "new.csv").touch()
+
+    assert woken.wait(LONG)
+    assert hints.alive()
+
+
+def test_it_is_not_alive_when_the_link_leads_to_another_folder(drop: Path, watch: Watch) -> None:
+    link, other = drop.with_name("link"), drop.with_name("other")
+    other.mkdir()
+    link.symlink_to(drop)
+    hints, _ = watch(link)
+
+    link.unlink()
+    link.symlink_to(other)
+
+    assert not hints.alive()
+
+
 def test_our_own_looking_and_reading_does_not(drop: Path, watch: Watch) -> None:
     """Else the agent would wake itself for ever."""
     _, woken = watch(drop)

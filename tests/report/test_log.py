@@ -34,6 +34,8 @@ from watcher.core.events import (
     Started,
     StartedOver,
     Stopped,
+    Stuck,
+    StuckEnded,
     TryingAgain,
     Warned,
 )  # fmt: skip
@@ -97,6 +99,8 @@ EVENTS: list[Callable[[str], Event]] = [
     lambda name: HoldBegan(Target("server", name), name, name, 1),
     lambda name: HoldEnded(Target("server", name), name, NOW, 1, 2),
     lambda name: TryingAgain(entry(name), name, 1, 2),
+    lambda name: Stuck(name, name, name, NOW, (name, name), 3),
+    lambda name: StuckEnded(name, 1),
     lambda name: SmallerChunks(name, 16384),
     lambda name: StartedOver(entry(name)),
 ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tests.made import made_row
+from watcher.core.events import Stuck, StuckEnded
 from watcher.core.model import FileState, Placement, Row
 from watcher.report.expect import Expectation
 from watcher.report.notices import HOLD_AGAIN_SECONDS, SHOWN_FAILED, Held, Message, Notices, Silence
@@ -192,3 +193,32 @@ def test_a_silence_that_was_told_before_a_restart_is_not_told_again() -> None:
     notices.silences([Silence(Expectation("agent-events", 60), None)], {})
 
     assert notices.due(0) == []
+
+
+def test_files_that_are_stuck_are_one_message_with_what_to_do_and_what_waits_for_them() -> None:
+    notices = Notices(gather=60)
+    notices.stuck(Stuck("a.json", "a program has it open", "end the program", SINCE, ("b.csv",), 3), 100)
+    notices.stuck(Stuck("export", "a folder", "move its files", SINCE), 110)
+
+    assert notices.due(159) == []
+    assert notices.next_due() == 160
+    message = one(notices.due(160))
+    assert message.subject == "2 files are stuck"
+    assert (
+        "a.json, since 2026-11-24T03:12:00.000Z: a program has it open\nWhat to do: end the" in message.body
+    )
+    assert "For it wait: b.csv and 2 more" in message.body
+    assert notices.next_due() is None
+
+
+def test_the_end_of_what_was_told_is_told_and_what_ended_before_never_was() -> None:
+    notices = Notices(gather=60)
+    stuck = Stuck("a.csv", "open", "close it", SINCE)
+    notices.stuck(stuck, 0)
+    notices.stuck(StuckEnded("a.csv", 900), 30)
+    assert notices.due(1000) == []
+
+    notices.stuck(stuck, 2000)
+    assert one(notices.due(2060)).subject == "a.csv is stuck"
+    notices.stuck(StuckEnded("a.csv", 3600), 3000)
+    assert one(notices.due(3000)).subject == "a.csv is stuck no longer"

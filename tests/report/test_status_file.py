@@ -18,7 +18,7 @@ SINCE = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def tell(state: Path) -> None:
-    hold = Hold(Target("folder", "/srv/two\nlines"), "the disk is full", SINCE, 0.0)
+    hold = Hold(Target("folder", "/srv/two\nlines"), "the disk is full", SINCE, 0.0, check="make\nroom")
     status_file.write(state, waiting=[("a.csv", None, "held")], number=1, holds=[hold], started_at="then")
 
 
@@ -37,6 +37,7 @@ def test_holds_are_told_by_the_words_of_their_targets(tmp_path: Path) -> None:
 
     [held] = status_file.read(tmp_path)["held"]
     assert held["target"] == "folder /srv/two\\nlines"
+    assert held["check"] == "make\\nroom"
 
 
 def test_on_a_full_disk_what_is_held_goes_over_what_was_told_before(

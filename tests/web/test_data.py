@@ -86,9 +86,10 @@ def test_a_report_that_is_not_there_is_404(world: World) -> None:
 
 def test_what_is_held_is_told_with_its_reason_since_when_and_the_next_try(world: World) -> None:
     with page(world) as served:
-        served.holds.failed(Outside(Target("endpoint", "http://x.example"), "no\nanswer"))
+        served.holds.failed(Outside(Target("endpoint", "http://x.example"), "no\nanswer", check="is it\nup?"))
         (held,) = json.loads(served.get("/api/now").text)["held"]
 
+    assert held["check"] == "is it\\nup?"
     assert (held["target"], held["reason"], held["tries"]) == ("http://x.example", "no\\nanswer", 1)
     since, next_try = (datetime.fromisoformat(held[key]) for key in ("since", "next_try_at"))
     assert timedelta(0) <= datetime.now(UTC) - since < timedelta(minutes=1)

@@ -100,7 +100,11 @@ def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict
         match = route_of(config.folders.drop / item.name, routes)
         name = shown(item.name)
         row = _row(name, match.name if match else None, item.odd or why.get(name, unknown))
-        rows.append(row | {key: own[name][key] for key in _CALM} if name in own else row)
+        if name in own:
+            row |= {key: own[name][key] for key in _CALM}
+            # The last reason that was found: it may be settling once more, before it is tried again.
+            row["why"] = own[name]["why"] if row["stuck"] else row["why"]
+        rows.append(row)
     return rows, Lying(len(found), ignored)
 
 

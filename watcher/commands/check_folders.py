@@ -15,6 +15,7 @@ from watcher.agent.overview import collect
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
+from watcher.core.settle import remedy
 from watcher.disk import files
 from watcher.settings.settings import Config
 
@@ -45,6 +46,7 @@ def folders(config: Config) -> Iterator[Finding]:
     yield _watching(config)
     yield from _room(named)
     yield from _forgotten(config)
+    yield from _misplaced(config)
     yield from _stranded(config)
 
 
@@ -193,6 +195,19 @@ def _forgotten(config: Config) -> Iterator[Finding]:
             + more,
             "rename them if they are to be sent, or delete them",
         )
+
+
+def _misplaced(config: Config) -> Iterator[Finding]:
+    """Yield what lies in the drop folder and is no file: nobody will ever see to it."""
+    try:
+        odd = {item.name: item.odd for item in build_drop(config).scan() if item.odd}
+    except Outside:
+        return  # the probe of the folder says why
+    for name, why in sorted(odd.items())[:SHOWN_NAMES]:
+        yield Finding("warn", f"in the drop folder: {shown(name)}", why, remedy(why))
+    if len(odd) > SHOWN_NAMES:
+        words = f"{len(odd) - SHOWN_NAMES:,} more that are no files"
+        yield Finding("warn", "in the drop folder", words, "`watcher status` names them")
 
 
 def _stranded(config: Config) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def _show(found: dict[str, Any], terminal: Terminal) -> None:
             terminal.say(f"stuck: {row['name']} since {row['since']}: {row['why']}")
             terminal.say(f"       {row['check']}")
             if row["blocked"]:
-                terminal.say(f"       for it waits: {some_of(row['blocks'], row['blocked'])}")
+                terminal.say(f"       for it wait: {some_of(row['blocks'], row['blocked'])}")
     _table(terminal, f"waiting: {found['waiting_count']}", found["waiting"], ("name", "route", "why"))
     if found["ignored"]:
         by = ", ".join(f"{glob} {number:,}" for glob, number in found["ignored"].items())

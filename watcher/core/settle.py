@@ -74,7 +74,7 @@ _REMEDIES = (
     ("cannot be", "look at its rights, and at the disk that it is on"),
     ("symbolic link", "copy the file itself into the drop folder"),
     ("not a regular file", "remove it"),
-    ("a folder", "or put its name on `settle.ignore`"),
+    ("a folder", "move its files, or put its name on `settle.ignore`"),
 )
 _NO_FILE = ("a symbolic link", "not a regular file", "a folder")
 

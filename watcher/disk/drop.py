@@ -66,7 +66,7 @@ class Drop:
             "|".join(fnmatch.translate(folded(glob)) for glob in self._globs) or r"(?!)"
         )
         self._network = network
-        self._ours = frozenset(path for own in ours for path in (own, *own.parents))
+        self._ours = tuple(ours)
 
     def ignored(self, name: str) -> bool:
         """Say whether files of this name are none of ours."""
@@ -106,10 +106,15 @@ class Drop:
                     found.append(item)
         return found
 
+    def _is_ours(self, path: str) -> bool:
+        """Say whether a folder of the settings is this one, or below it; by whichever name."""
+        real = Path(os.path.realpath(path))
+        return any(Path(os.path.realpath(own)).is_relative_to(real) for own in self._ours)
+
     def _look(self, entry: os.DirEntry[str]) -> Found | None:
         # On Windows an entry's own stat has no inode.
         status = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode) and (Path(entry.path) in self._ours or _is_empty(entry.path)):
+        if stat.S_ISDIR(status.st_mode) and (self._is_ours(entry.path) or _is_empty(entry.path)):
             return None
         if odd := oddity(status.st_mode):
             return Found(entry.name, None, odd)

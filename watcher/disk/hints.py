@@ -33,13 +33,16 @@ class Hints:
         folder.stat()  # here and not in watchdog, which would leave its threads behind
         self._folder = folder
         self._mounts = MountTable()
-        self._identity = _identity(folder)
+        # watchdog asks inotify not to follow a link (IN_DONT_FOLLOW), and then hears nothing of what happens in
+        # the folder: the real one is watched, and `alive` tells when the link leads to another one.
+        real = os.path.realpath(folder)
+        self._identity = _identity(real)
         observer = None
         try:
             self._observer = observer = Observer(timeout=0.1)  # it has a thread of its own from now on
             # The filter goes down to the kernel: our own reading makes no events, and far fewer are lost.
             observer.schedule(
-                Handler(), str(folder), event_filter=[FileCreatedEvent, FileMovedEvent, FileClosedEvent]
+                Handler(), real, event_filter=[FileCreatedEvent, FileMovedEvent, FileClosedEvent]
             )
             observer.start()
         except (OSError, RuntimeError) as error:
@@ -52,7 +55,7 @@ class Hints:
 
     def alive(self) -> bool:
         """Say whether events can still come. watchdog goes deaf without a word when the folder is renamed
-        or unmounted, and when only its emitter thread dies."""
+        or unmounted, when a link to it leads elsewhere, and when only its emitter thread dies."""
         return self.running() and self._identity == _identity(self._folder)
 
     def running(self) -> bool:
@@ -74,7 +77,7 @@ class Hints:
         chatter.disabled = False
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _identity(folder: str | Path) -> tuple[int, int] | None:
     try:
         status = os.stat(folder)
     except OSError:

@@ -9,7 +9,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-_NETWORK_TYPES = re.compile(r"cifs|smb3?|smbfs|nfs4?|9p|fuse\.(sshfs|rclone|glusterfs)|afs|ceph|virtiofs")
+# Others may change what is in these, and no event tells of it: shares, those of a virtual machine's host, and
+# what a program serves (FUSE: bindfs, sshfs, s3fs, rclone, ...).
+_NETWORK_TYPES = re.compile(r"cifs|smb3?|smbfs|nfs4?|afs|ceph|9p|virtiofs|vboxsf|vmhgfs|prl_fs|fuse(\..+)?")
+# ... but for those FUSE file systems that are the only way to a local disk.
+_LOCAL_TYPES = re.compile(r"fuse\.(ntfs|ntfs-3g|exfat|fuse-overlayfs|gocryptfs|encfs|cryfs)")
 # nfs(5): acregmax, the longest that a client believes its copy of a file's size and time.
 NFS_CACHE_SECONDS = 60.0
 OTHER_CACHE_SECONDS = 5.0
@@ -60,8 +64,12 @@ def cache_seconds(mountinfo: str, folder: str) -> float | None:
         if len(point) >= best and (folder + "/").startswith(point.rstrip("/") + "/"):
             best = len(point)
             kind, _, options = right.partition(" ")
-            answer = _cache(kind, options) if _NETWORK_TYPES.fullmatch(kind) else None
+            answer = _cache(kind, options) if _is_network(kind) else None
     return answer
+
+
+def _is_network(kind: str) -> bool:
+    return bool(_NETWORK_TYPES.fullmatch(kind)) and not _LOCAL_TYPES.fullmatch(kind)
 
 
 def _cache(kind: str, options: str) -> float:
