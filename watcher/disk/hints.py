@@ -33,8 +33,8 @@ class Hints:
         folder.stat()  # here and not in watchdog, which would leave its threads behind
         self._folder = folder
         self._mounts = MountTable()
-        # watchdog asks inotify not to follow a link (IN_DONT_FOLLOW), and then hears nothing of what happens in
-        # the folder: the real one is watched, and `alive` tells when the link leads to another one.
+        # watchdog asks inotify not to follow a link (IN_DONT_FOLLOW), and hears nothing of what happens
+        # behind it: the real folder is watched, and `alive` tells when the link leads to another one.
         real = os.path.realpath(folder)
         self._identity = _identity(real)
         observer = None
