@@ -190,6 +190,26 @@ def test_it_is_readable_and_named_on_a_phone_in_light_and_in_the_dark(
         tab.close()
 
 
+def test_what_is_stuck_ignored_and_to_be_checked_is_told(world: World, opened: Open) -> None:
+    world.settings["settle"]["patience"] = "100ms"
+    world.settings["routes"][0]["marker"] = ".ok"
+    world.drop("a.tmp", "x")
+    with running(world) as url:
+        tab = opened(url)
+        tab.get_by_text("No file waits in the drop folder.").wait_for()
+        assert "1 file ignored, by settle.ignore: *.tmp (1)" in tab.locator("#waiting").inner_text()
+        world.drop("agent_events.csv", rows(2))
+        world.drop("event_types.json", "[]")
+        tab.get_by_text("What to do: let the export write its marker").wait_for()
+
+        tab.get_by_text("1 file stuck").wait_for()
+        assert "waits for its marker event_types.json.ok" in tab.locator("#waiting").inner_text()
+        world.server.always = answer(403)
+        world.drop("event_types.json.ok", "")
+        tab.get_by_text("What to check:").wait_for()
+        tab.close()
+
+
 def test_the_keyboard_reaches_everything_and_its_focus_is_seen(world: World, opened: Open) -> None:
     world.drop("agent_events.csv", 'a"')
     assert world.run_once() == 1
