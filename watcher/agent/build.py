@@ -232,19 +232,30 @@ def build_agent(
         history=history,
         owner=owner,
         withdrawals=Withdrawals(where.state, journal, clock=world.clock),
-        vitals=Vitals(
-            watcher,
-            waiting=lambda: dispatcher.waiting,
-            under_way=lambda: len(engine.runs.files),
-            stranded=lambda: dispatcher.stranded,
-            stuck=lambda: patience.number,
-            lost=lambda: world.workers.lost,
-            clock=world.clock,
-            on_beat=on_beat,
-            on_end=on_end,
-        ),
+        vitals=_vitals(world, engine, watcher, dispatcher, on_beat, on_end),
         once=None if once_patience is None else Once(once_patience, world.clock),
         clock=world.clock,
+    )
+
+
+def _vitals(
+    world: World,
+    engine: Engine,
+    watcher: DropWatcher,
+    dispatcher: Dispatcher,
+    on_beat: Callable[[], None],
+    on_end: Callable[[], None],
+) -> Vitals:
+    return Vitals(
+        watcher,
+        waiting=lambda: dispatcher.waiting,
+        under_way=lambda: len(engine.runs.files),
+        stranded=lambda: dispatcher.stranded,
+        stuck=lambda: dispatcher.patience.number,
+        lost=lambda: world.workers.lost,
+        clock=world.clock,
+        on_beat=on_beat,
+        on_end=on_end,
     )
 
 
