@@ -215,6 +215,8 @@ def test_the_keyboard_reaches_everything_and_its_focus_is_seen(world: World, ope
     assert world.run_once() == 1
     with page(world) as served:
         tab = opened(served.url)
+        tab.get_by_role("button", name="Error report of agent_events.csv").wait_for()  # all is drawn
+        tab.locator("#as-table summary").wait_for()
         reached = []
         for _ in range(5):
             tab.keyboard.press("Tab")

@@ -13,7 +13,7 @@ from pathlib import Path
 # what a program serves (FUSE: bindfs, sshfs, s3fs, rclone, ...).
 _NETWORK_TYPES = re.compile(r"cifs|smb3?|smbfs|nfs4?|afs|ceph|9p|virtiofs|vboxsf|vmhgfs|prl_fs|fuse(\..+)?")
 # ... but for those FUSE file systems that are the only way to a local disk.
-_LOCAL_TYPES = re.compile(r"fuse\.(ntfs|ntfs-3g|exfat|fuse-overlayfs|gocryptfs|encfs|cryfs)")
+_LOCAL_TYPES = re.compile(r"fuse\.(ntfs|ntfs-3g|exfat|fuse-overlayfs|mergerfs|gocryptfs|encfs|cryfs)")
 # nfs(5): acregmax, the longest that a client believes its copy of a file's size and time.
 NFS_CACHE_SECONDS = 60.0
 OTHER_CACHE_SECONDS = 5.0
