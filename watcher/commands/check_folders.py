@@ -16,6 +16,7 @@ from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.disk import files
+from watcher.disk.ours import require_ours, user_name
 from watcher.settings.settings import Config
 
 # Less than a tenth of the file system, and less than this.
@@ -26,9 +27,6 @@ SHOWN_NAMES = 5
 _NAMES = ("drop", "done", "failed", "state")
 # What systems and people leave in every folder.
 _USUAL = frozenset({".ds_store", ".gitkeep", ".keep", "thumbs.db", "desktop.ini"})
-
-if sys.platform != "win32":
-    import pwd
 
 
 def folders(config: Config) -> Iterator[Finding]:
@@ -84,7 +82,7 @@ def _user(state: Path) -> Iterator[Finding]:
     """Rights are those of whoever runs `check`, and that should be the service's user."""
     if sys.platform == "win32":
         return
-    me = _user_name(os.geteuid())
+    me = user_name(os.geteuid())
     try:
         owner = state.stat().st_uid
     except OSError:
@@ -93,8 +91,8 @@ def _user(state: Path) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "user",
-            f"this check runs as {me}, but the state folder is of {_user_name(owner)}",
-            f"run it as the user of the service: sudo -u {_user_name(owner)} watcher check",
+            f"this check runs as {me}, but the state folder is of {user_name(owner)}",
+            f"run it as the user of the service: sudo -u {user_name(owner)} watcher check",
         )
     elif os.geteuid() == 0:
         yield Finding(
@@ -107,15 +105,6 @@ def _user(state: Path) -> Iterator[Finding]:
         yield Finding("ok", "user", f"{me}; the service should run as the same one")
 
 
-def _user_name(number: int) -> str:
-    if sys.platform == "win32":
-        return str(number)
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
-
-
 def _distinct(config: Config) -> str:
     check_distinct(config)
     return "no two are the same"
@@ -123,6 +112,11 @@ def _distinct(config: Config) -> str:
 
 def _same_disk(config: Config) -> str:
     work, drop = config.folders.work_folder, config.folders.drop
+    with files.blame(config.folders.state):
+        state = config.folders.state
+        user = state.stat().st_uid if os.name != "nt" and state.exists() else None
+    for part in (work / "nobody's", *work.glob("agent-*")):
+        require_ours(part, mend=False, user=user)
     with files.blame(drop):
         drop_device = drop.stat().st_dev
     while not work.exists():

@@ -11,12 +11,16 @@ import errno
 import hashlib
 import os
 import shutil
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from watcher.disk.faults import blame as blame
 from watcher.disk.faults import folder_target as folder_target
+from watcher.disk.system import create_new
+from watcher.disk.system import sha256 as sha256
+from watcher.disk.system import sync_folder as sync_folder
 
 COPY_BYTES = 1 << 20
 # What `link` says on file systems without hard links: FAT, exFAT, many SMB mounts, FUSE.
@@ -61,20 +65,6 @@ def make_shared_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in `path` durable. Windows cannot open folders, and needs no such call."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems have no fsync for folders
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def rename_in(source: Path, target: Path) -> None:
     """Rename `source` to `target`, which lies in a fresh folder of our own: atomic, or an `OSError`.
 
@@ -105,23 +95,35 @@ def move_new(source: Path, target: Path, *, part: str) -> None:
 
 
 def write_private(path: Path, content: BinaryIO) -> None:
-    """Write all of `content` to a file in a folder of our own, durable; an older version is replaced."""
+    """Write all of `content` to a file in a folder of our own, durable; what is there is replaced.
+
+    Half of it, after a crash, has a name of its own, which nobody knows.
+    """
     content.seek(0)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "wb") as file:
-        shutil.copyfileobj(content, file, COPY_BYTES)
-        file.flush()
-        os.fsync(file.fileno())
+    fresh = _fresh(path)
+    try:
+        with create_new(fresh) as file:
+            shutil.copyfileobj(content, file, COPY_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
 def replace_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
     fresh = path.with_name(path.name + ".new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
+    fresh.unlink(missing_ok=True)  # of a crash
+    with create_new(fresh) as file:
         file.write(data)
     os.replace(fresh, path)
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{uuid.uuid4().hex}.new")
 
 
 def overwrite_private(path: Path, data: bytes) -> None:
@@ -195,12 +197,6 @@ def same_file(one: Path, other: Path) -> bool:
         return os.path.samestat(os.lstat(one), os.lstat(other))
     except FileNotFoundError:
         return False
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _link(source: Path, target: Path, part: str) -> None:

@@ -23,6 +23,7 @@ from watcher.core.model import FileState, Row
 from watcher.core.names import fitted, folded, report_name, shown, stamped
 from watcher.disk import files
 from watcher.disk.claim import is_gone
+from watcher.disk.ours import require_ours
 from watcher.disk.places import Places
 
 SAID_CHARS = 2_000  # how much of a server's answer goes into a report
@@ -88,6 +89,7 @@ def _finish(entry: Row, drop: Path) -> bool:
     source, target = Path(entry.file.source), Path(entry.place.target)
     own = source.parent
     part = f".{own.name}.part"
+    require_ours(own.parent, own.name)
     with files.blame(target.parent):
         target.parent.stat()
     with files.blame(own.parent, entry.name):
@@ -121,9 +123,12 @@ def _finish(entry: Row, drop: Path) -> bool:
 
 
 def make_work_folder(work: Path) -> None:
-    """Make our part of the work folder, if need be. Raises OSError where what it lies in is away."""
+    """Make our part of the work folder, if need be. Raises OSError where what it lies in is away, `Outside`
+    where what stands there is not ours."""
     files.make_folder(work.parent)
+    require_ours(work)  # nothing is made in a folder of others
     files.make_folder(work)
+    require_ours(work)
 
 
 def _set_aside(entry: Row, own: Path, part: str) -> bool:

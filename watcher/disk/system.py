@@ -1,0 +1,65 @@
+"""System calls with the flags that make them safe in a folder that others may write.
+
+Nothing is opened through a link, nothing that is there is written over, and no pipe is waited for.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from io import BufferedRandom, BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+# Not on Windows: O_NOFOLLOW, O_NONBLOCK. Only there: O_BINARY.
+_SAFE = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def create_new(path: Path) -> BufferedRandom:
+    """Create a file for us alone (0600) and open it to write and read; FileExistsError where the name is
+    taken, by a link too."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE, 0o600), "w+b")
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file to be read. Raises OSError (ELOOP, EINVAL) where it is a link, or no regular file."""
+    descriptor = os.open(path, os.O_RDONLY | _SAFE)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a regular file's bytes, in hex."""
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_at(path: Path, file: BinaryIO) -> bool:
+    """Say whether `path` is a name of the open file, and no link to it."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in `path` durable. Windows cannot open folders, and needs no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no fsync for folders
+            raise
+    finally:
+        os.close(descriptor)
