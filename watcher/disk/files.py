@@ -1,4 +1,5 @@
-"""Everything that changes a file or a folder, one small function each; nothing else in the package does.
+"""Everything that changes a file or a folder, one small function each, with `moving` and `system`; nothing
+else in the package does.
 
 It never overwrites, and every step can be repeated after a crash at any point. It does not decide where
 a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns them into `Outside`
@@ -8,23 +9,22 @@ a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns t
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from watcher.disk.faults import blame as blame
 from watcher.disk.faults import folder_target as folder_target
+from watcher.disk.moving import COPY_BYTES as COPY_BYTES
+from watcher.disk.moving import is_blind as is_blind
+from watcher.disk.moving import is_moved as is_moved
+from watcher.disk.moving import move_new as move_new
+from watcher.disk.moving import next_serial as next_serial
 from watcher.disk.system import create_new
 from watcher.disk.system import sha256 as sha256
 from watcher.disk.system import sync_folder as sync_folder
-
-COPY_BYTES = 1 << 20
-# What `link` says on file systems without hard links: FAT, exFAT, many SMB mounts, FUSE.
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def make_folder(path: Path, *, durable: bool = True) -> None:
@@ -71,27 +71,6 @@ def rename_in(source: Path, target: Path) -> None:
     Whoever calls syncs both folders.
     """
     os.rename(source, target)
-
-
-def move_new(source: Path, target: Path, *, part: str) -> None:
-    """Move `source` to `target` and keep its times, where the file system lets us; never overwrite.
-
-    `part` is a name for the half-written copy in the target's folder, needed only across file systems.
-    May be repeated after a crash: a target that is the same file, or the same bytes, counts as ours.
-    Raises FileExistsError where another file has the name.
-    """
-    try:
-        _link(source, target, part)
-    except FileExistsError:
-        if _is_reservation(target, part):
-            target.unlink()
-            _link(source, target, part)
-        elif not is_moved(source, target):
-            raise
-        target.with_name(part).unlink(missing_ok=True)  # the crash may have left it behind
-    sync_folder(target.parent)
-    source.unlink(missing_ok=True)
-    sync_folder(source.parent)
 
 
 def write_private(path: Path, content: BinaryIO) -> None:
@@ -189,101 +168,3 @@ def refused_time(folder: Path, name: str) -> str:
 
 _TRIAL_TIME = 1_000_000_000  # in 2001
 _COARSEST_SECONDS = 2  # FAT
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Say whether two names are one file (hard links), without following symbolic links."""
-    try:
-        return os.path.samestat(os.lstat(one), os.lstat(other))
-    except FileNotFoundError:
-        return False
-
-
-def _link(source: Path, target: Path, part: str) -> None:
-    """Give `source` the name `target` too, or rename it there; FileExistsError where it is taken."""
-    try:
-        if os.name == "nt":
-            os.rename(source, target)  # refuses by itself
-        elif source.is_dir() and not source.is_symlink():  # folders have no hard links
-            _refuse_taken(target)
-            os.rename(source, target)
-        else:
-            os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            _copy_new(source, target, part)
-        elif error.errno in _NO_LINKS:
-            _rename_reserved(source, target, part)
-        else:
-            raise
-
-
-def _rename_reserved(source: Path, target: Path, part: str) -> None:
-    """Rename where there are no hard links, without overwriting: the name is reserved first."""
-    _reserve(target, part)
-    try:
-        os.replace(source, target)
-    except OSError:
-        target.unlink()
-        raise
-
-
-def _reserve(target: Path, part: str) -> None:
-    """Take the name `target` for us: the one way not to overwrite where there are no hard links."""
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_reservation(part))
-    except OSError:
-        target.unlink()  # a full disk: nothing of ours may stay there
-        raise
-
-
-def _reservation(part: str) -> bytes:
-    return f"reserved for {part}\n".encode()
-
-
-def _is_reservation(target: Path, part: str) -> bool:
-    """After a crash: is what has the target's name our own reservation of it?"""
-    if not target.is_file() or target.is_symlink():
-        return False
-    wanted = _reservation(part)
-    return target.stat().st_size == len(wanted) and target.read_bytes() == wanted
-
-
-def is_moved(source: Path, target: Path) -> bool:
-    """After a crash: is what has the target's name the file that we were moving?"""
-    if same_file(source, target):
-        return True
-    if not target.is_file() or target.is_symlink() or not source.is_file():
-        return False
-    return target.stat().st_size == source.stat().st_size and sha256(source) == sha256(target)
-
-
-def _refuse_taken(target: Path) -> None:
-    """Raise FileExistsError where the name is taken; an OSError where the disk cannot have such a name."""
-    with suppress(FileNotFoundError):
-        os.lstat(target)
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-
-
-def _copy_new(source: Path, target: Path, part: str) -> None:
-    """Copy to another file system: under `part` first, compared with the source, then named."""
-    _refuse_taken(target)
-    half = target.with_name(part)
-    try:
-        digest = hashlib.sha256()
-        with source.open("rb") as reader, half.open("wb") as writer:
-            while block := reader.read(COPY_BYTES):
-                digest.update(block)
-                writer.write(block)
-            writer.flush()
-            stat = os.fstat(reader.fileno())
-            with suppress(OSError):  # a share where times may not be set: its bytes are what counts
-                os.utime(half, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-            os.fsync(writer.fileno())
-        if sha256(half) != digest.hexdigest():
-            raise OSError(errno.EIO, "the copy differs from the original")
-        _link(half, target, part)
-    finally:
-        half.unlink(missing_ok=True)

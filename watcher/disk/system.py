@@ -5,10 +5,12 @@ Nothing is opened through a link, nothing that is there is written over, and no 
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
 import stat
+import sys
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,29 @@ _SAFE = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1  # renameat2(2)
+_renameat2 = (
+    getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename in one step that never overwrites: FileExistsError where the name is taken.
+
+    Raises OSError with ENOSYS where the system has no such call, EINVAL where the file system has not.
+    """
+    if os.name == "nt":
+        os.rename(source, target)
+        return
+    if _renameat2 is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), str(source))
+    names = os.fsencode(source), os.fsencode(target)
+    if _renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
 
 
 def create_new(path: Path) -> BufferedRandom:
@@ -45,6 +70,8 @@ def sha256(path: Path) -> str:
 
 def is_at(path: Path, file: BinaryIO) -> bool:
     """Say whether `path` is a name of the open file, and no link to it."""
+    if os.name == "nt":
+        return True  # nobody swaps an open file there, and the two may tell different inodes
     try:
         return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
     except (FileNotFoundError, NotADirectoryError):
