@@ -55,21 +55,20 @@ def _probe(folder: Path) -> str:
             check="create it, or mount it again; the very first `watcher run` makes it",
         )
     with files.blame(folder):
-        files.probe(folder, f".watcher-check-{os.getpid()}.part")
+        files.probe(folder)
     return "files can be created, renamed and deleted"
 
 
 def _limits(what: str, folder: Path, drop: Path) -> Iterator[Finding]:
     """Yield what a folder cannot do with some file of the drop folder; what it can do with none is told
     elsewhere."""
-    trial = f".watcher-check-{os.getpid()}"
-    plain = f"{trial}.part"  # ignored, whatever the settings say
+    trial = files.trial_name()
     names = {f"of {LONGEST_NAME_BYTES} bytes": fitted(trial + "x" * LONGEST_NAME_BYTES, ".part")}
     if os.name != "nt":  # there it is no part of a name
-        names["with a colon"] = f"{trial}:.part"
-    if files.refused_name(folder, plain):
+        names["with a colon"] = files.trial_name(":")
+    if files.refused_name(folder, trial):
         return
-    if why := files.refused_time(folder, plain):
+    if why := files.refused_time(folder):
         words = f"the time of a file cannot be set there ({why})"
         yield Finding("warn", what, words, "files from another disk get the time at which they are moved")
     for kind, name in names.items():

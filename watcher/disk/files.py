@@ -22,7 +22,7 @@ from watcher.disk.moving import is_blind as is_blind
 from watcher.disk.moving import is_moved as is_moved
 from watcher.disk.moving import move_new as move_new
 from watcher.disk.moving import next_serial as next_serial
-from watcher.disk.system import create_new
+from watcher.disk.system import create_new, set_times
 from watcher.disk.system import sha256 as sha256
 from watcher.disk.system import sync_folder as sync_folder
 
@@ -130,39 +130,49 @@ def remove_folder(path: Path) -> None:
             raise
 
 
-def probe(folder: Path, name: str) -> None:
-    """Create, rename and delete a file of this name in `folder`, to see whether that is allowed."""
-    first, second = folder / name, folder / f"{name}.part"
+def trial_name(stem: str = "") -> str:
+    """Return a name for a trial: random, so that nobody can lay a file there first, and always ignored."""
+    return f".watcher-check-{uuid.uuid4().hex}{stem}.part"
+
+
+def probe(folder: Path) -> None:
+    """Create, rename and delete a file in `folder`, to see whether that is allowed."""
+    first, second = folder / trial_name(), folder / trial_name()
+    create_new(first).close()
     try:
-        first.write_bytes(b"")
         os.replace(first, second)
-    finally:
+    except OSError:
         first.unlink(missing_ok=True)
-        second.unlink(missing_ok=True)
+        raise
+    second.unlink(missing_ok=True)
 
 
 def refused_name(folder: Path, name: str) -> str:
-    """Return why no file of this name can be made in `folder`, or ""; none is left behind."""
+    """Return why no file of this name, one of `trial_name`, can be made in `folder`, or ""; none is left."""
     path = folder / name
     try:
-        path.write_bytes(b"")
+        create_new(path).close()
         path.unlink()
     except OSError as error:
         return error.strerror or str(error)
     return ""
 
 
-def refused_time(folder: Path, name: str) -> str:
-    """Return why a file in `folder`, called `name` for a trial, cannot get another time, or ""."""
-    path = folder / name
+def refused_time(folder: Path) -> str:
+    """Return why a file in `folder` cannot get another time, or ""; none is left there."""
+    path = folder / trial_name()
     try:
-        path.write_bytes(b"")
-        os.utime(path, (_TRIAL_TIME, _TRIAL_TIME))
-        kept = abs(path.stat().st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
+        with create_new(path) as file:
+            try:
+                set_times(file, path, _TRIAL_TIME * 10**9, _TRIAL_TIME * 10**9)
+                kept = abs(os.fstat(file.fileno()).st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
+            finally:
+                if os.name != "nt":
+                    path.unlink()
+        if os.name == "nt":
+            path.unlink()
     except OSError as error:
         return error.strerror or str(error)
-    finally:
-        path.unlink(missing_ok=True)
     return "" if kept else "it was set, and is another one"
 
 

@@ -62,6 +62,12 @@ def open_plain(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
+def set_times(file: BinaryIO, path: Path, accessed: int, modified: int) -> None:
+    """Set the times of an open file, in ns since 1970: by its handle where the system can, for `path` may be
+    a link by now."""
+    os.utime(file.fileno() if os.utime in os.supports_fd else path, ns=(accessed, modified))
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a regular file's bytes, in hex."""
     with open_plain(path) as file:
