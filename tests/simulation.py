@@ -31,13 +31,14 @@ from watcher.core.errors import LostAnswer, NoJournal, Outside
 from watcher.core.events import Event, HoldBegan, HoldEnded
 from watcher.core.model import Row
 from watcher.core.target import Target
+from watcher.disk import system
 from watcher.disk.files import folder_target
 from watcher.journal.database import Database
 from watcher.journal.sqlite import SqliteJournal
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
 from watcher.settings.config import load
 
-CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "fsync")
+CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "chmod", "fsync")
 SERVER = "http://127.0.0.1:1"  # nothing is ever sent there
 SETTINGS = """\
 folders: {{drop: drop, done: {done}, failed: failed, state: state}}
@@ -82,7 +83,8 @@ class Effects:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Let every effect pass through here, as long as the block lasts."""
-        originals = {name: getattr(os, name) for name in (*CHANGING, "open")}
+        homes: dict[str, Any] = dict.fromkeys((*CHANGING, "open"), os) | {"rename_new": system}
+        originals = {name: getattr(home, name) for name, home in homes.items()}
         writing = Database.writing
 
         def wrapped(name: str) -> Callable[..., Any]:
@@ -119,8 +121,8 @@ class Effects:
                 self.point("before commit")
             self.point("after commit")
 
-        for name in originals:
-            setattr(os, name, wrapped(name))
+        for name, home in homes.items():
+            setattr(home, name, wrapped(name))
         Database.writing = transaction  # type: ignore[method-assign]
         self.active = True
         try:
@@ -129,7 +131,7 @@ class Effects:
             self.active = False
             Database.writing = writing  # type: ignore[method-assign]
             for name, original in originals.items():
-                setattr(os, name, original)
+                setattr(homes[name], name, original)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -7,11 +7,13 @@ run, then each is tried. `python -m tests.agent.test_crash` prints how many, `--
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +36,23 @@ OTHER_DISK = Path("/dev/shm")
 VARIANTS = [
     (lost_answer, other) for lost_answer in ("resend", "new_token") for other in ("same disk", "other disk")
 ]
+# File systems where no rename refuses to overwrite, and where there are no hard links either.
+VARIANTS += [("resend", "no renameat2"), ("resend", "no hard links")]
+
+
+def refusing(**numbers: int) -> Callable[[str, str], OSError | None]:
+    """A file system that says so to these effects."""
+
+    def fault(effect: str, path: str) -> OSError | None:
+        return OSError(numbers[effect], os.strerror(numbers[effect]), path) if effect in numbers else None
+
+    return fault
+
+
+REFUSED = {
+    "no renameat2": refusing(rename_new=errno.EINVAL),
+    "no hard links": refusing(rename_new=errno.ENOSYS, link=errno.EPERM),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +77,7 @@ def simulated(lost_answer: str, disk: str) -> Iterator[Simulation]:
         for name in ("drop", "failed"):
             (world.root / name).mkdir()
         world.done.mkdir()
+        world.effects.fault = REFUSED.get(disk, world.effects.fault)
         (world.done / "agent_events.csv").write_bytes(b"an older one")
         for name, content in FILES.items():
             world.drop(name, content)
@@ -76,6 +96,8 @@ def check(world: Simulation, *, crashes: int) -> None:
         assert place.startswith(f"{fate}/agent_events"), place
     assert (world.done / "agent_events.csv").read_bytes() == b"an older one"
     assert len(list((world.root / "failed").glob("*.error.txt"))) == 2
+    everywhere = [path for folder in (world.root, world.done) for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in everywhere if path.read_bytes().startswith(b"reserved")]
     for name in ("event_types.json", "reason_codes.json", "agent_events.csv"):
         whole = [
             operation

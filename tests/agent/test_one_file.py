@@ -15,6 +15,7 @@ from tests.conftest import World, answer, rows
 from tests.simulation import Simulation
 from watcher.core.events import Event, HoldBegan
 from watcher.core.target import Target
+from watcher.disk import system
 from watcher.disk.drop import Drop
 
 NAME, OTHER = "agent_events_1.csv", "reason_codes.json"
@@ -142,10 +143,10 @@ def test_where_times_may_not_be_set_the_file_is_moved_all_the_same(
     def no_times(*_args: Any, **_kwargs: Any) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    link = os.link
+    link = system.rename_new
     monkeypatch.setattr(
-        os,
-        "link",
+        system,
+        "rename_new",
         lambda source, *args, **kwargs: (no_links if ".uploading" in str(source) else link)(
             source, *args, **kwargs
         ),
@@ -169,14 +170,14 @@ def test_a_file_in_the_work_folder_that_cannot_be_put_back_keeps_nobody_from_sta
     lost = claimed.parents[1] / "unknown" / "lost.csv"
     lost.parent.mkdir()
     lost.write_text(rows(1))
-    link = os.link
+    rename = system.rename_new
 
-    def failing(source: Any, *args: Any, **kwargs: Any) -> None:
-        if Path(source).name == lost.name:
+    def failing(source: Path, target: Path) -> None:
+        if source.name == lost.name:
             raise OSError(*READ)
-        link(source, *args, **kwargs)
+        rename(source, target)
 
-    monkeypatch.setattr(os, "link", failing)
+    monkeypatch.setattr(system, "rename_new", failing)
 
     assert world.run_once() == 0
 
@@ -193,7 +194,7 @@ def test_in_the_simulation_a_fault_of_one_name_never_holds_a_folder(tmp_path: Pa
             targets.append(event.target)
 
     def refused(effect: str, path: str) -> OSError | None:
-        refuses = effect == "link" and NAME in path and world.now < 1100
+        refuses = effect in ("rename_new", "link") and NAME in path and world.now < 1100
         return OSError(errno.EINVAL, os.strerror(errno.EINVAL), path) if refuses else None
 
     world.on_event = hear

@@ -43,6 +43,28 @@ def test_a_folder_where_times_cannot_be_set_is_a_warning(
     ]
 
 
+@pytest.mark.parametrize("kind", ["link", "hard link"])
+def test_no_file_is_emptied_through_what_was_planted_under_the_names_of_the_probes(
+    world: World, kind: str
+) -> None:
+    """`watcher check` may be run by root, in folders where others may write."""
+    secret = world.root / "authorized_keys"
+    secret.write_text("a key")
+    names = [f".watcher-check-{os.getpid()}{end}" for end in (".part", ".part.part", ":.part")]
+    names += [f".watcher-check-{os.getpid()}".ljust(250, "x") + ".part"]
+    for folder in ("drop", "done", "failed", "state"):
+        for name in names:
+            path = world.path(folder) / name
+            path.symlink_to(secret) if kind == "link" else os.link(secret, path)
+    before = secret.stat().st_mtime_ns
+
+    found(world, offline=True)
+
+    assert secret.read_text() == "a key"
+    assert secret.stat().st_mtime_ns == before
+    assert sorted(path.name for path in world.path("done").iterdir()) == sorted(names)
+
+
 def test_folders_that_take_everything_are_no_warning(world: World) -> None:
     items = about(found(world, offline=True), "folders.")
 

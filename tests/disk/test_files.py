@@ -11,6 +11,7 @@ import pytest
 
 from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Fingerprint
+from watcher.disk import system
 from watcher.disk.claim import Wanted, claim, open_claimed
 from watcher.disk.files import make_folder, move_new, remove_folder, replace_private, write_private
 
@@ -38,16 +39,28 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture(params=["same file system", "another file system", "no hard links"])
+@pytest.fixture(params=["same file system", "another file system", "no renameat2", "no hard links"])
 def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the file goes, on each kind of file system."""
     folder = tmp_path / "to"
     folder.mkdir()
     if request.param == "another file system":
         folder = request.getfixturevalue("elsewhere")
+    if request.param in ("no renameat2", "no hard links"):
+        refuse_rename(monkeypatch)
     if request.param == "no hard links":
         refuse_links(monkeypatch)
     return folder / "b.csv"
+
+
+def refuse_rename(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the operating system say what it says on NFS, and on an old kernel."""
+
+    def rename_new(source: Path, _target: Path) -> None:
+        number = errno.EXDEV if source.parent.stat().st_dev != _target.parent.stat().st_dev else errno.EINVAL
+        raise OSError(number, os.strerror(number), str(source))
+
+    monkeypatch.setattr(system, "rename_new", rename_new)
 
 
 def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:

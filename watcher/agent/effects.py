@@ -235,7 +235,7 @@ def _opened(row: Row, folder: Path, drop: Path | None) -> Iterator[BinaryIO]:
     try:
         # Before anything was sent it must be the very file. Later its content is compared, by sha256, for a
         # remounted share may give it another device and inode.
-        file = open_claimed(path, fingerprint, same_inode=row.upload.sha256 is None)
+        file = open_claimed(path, fingerprint, same_inode=row.upload.sha256 is None, work=drop and folder)
     except FileNotFoundError:
         if not is_gone(path, folder, drop=drop, device=fingerprint.device):
             raise  # it was away for a moment: a hold, not a loss

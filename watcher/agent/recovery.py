@@ -20,6 +20,7 @@ from watcher.core.steps import Relocate
 from watcher.disk import files, filing
 from watcher.disk.claim import take_marker, was_removed
 from watcher.disk.others import OWNER_FILE, remove_part
+from watcher.disk.ours import require_ours
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -48,6 +49,7 @@ class Recovery:
         Raises `Outside`; may be repeated.
         """
         journal, places = self._journal, self._places
+        require_ours(places.work)  # whatever lies in one of others is neither moved nor removed
         entries = [_located(journal, places, entry) for entry in journal.under_way("drop")]
         found = []
         for entry in entries:
@@ -83,6 +85,7 @@ def tidy(journal: Journal, places: Places) -> None:
     with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
         if journal.under_way("drop"):
             return
+        require_ours(work)
         remove_part(work)
         if work.parent.parent == places.drop:  # the default, .uploading: ours alone
             files.remove_folder(work.parent)
@@ -160,7 +163,7 @@ def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterato
 
 def _put_back(own: Path, drop: Path, now: datetime) -> Iterator[str]:
     with files.blame(own.parent, own.name):
-        if not own.is_dir():
+        if own.is_symlink() or not own.is_dir():
             files.remove(own)  # the draft of a report, or bad records that are still in their file
             return
         for path in sorted(own.iterdir()):

@@ -111,8 +111,7 @@ def _claim(places: Places, name: str, look: Fingerprint, route: Route | None, to
 
 def _move(places: Places, source: Path, target: Path, look: Fingerprint, route: Route | None) -> None:
     with files.blame(places.work):
-        files.make_folder(places.work.parent)
-        files.make_folder(places.work)
+        filing.make_work_folder(places.work)
     marker = None
     if route is not None and route.marker is not None:
         with files.blame(source.parent):

@@ -17,6 +17,7 @@ from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.core.settle import remedy
 from watcher.disk import files
+from watcher.disk.ours import require_ours, user_name
 from watcher.settings.settings import Config
 
 # Less than a tenth of the file system, and less than this.
@@ -27,9 +28,6 @@ SHOWN_NAMES = 5
 _NAMES = ("drop", "done", "failed", "state")
 # What systems and people leave in every folder.
 _USUAL = frozenset({".ds_store", ".gitkeep", ".keep", "thumbs.db", "desktop.ini"})
-
-if sys.platform != "win32":
-    import pwd
 
 
 def folders(config: Config) -> Iterator[Finding]:
@@ -59,21 +57,20 @@ def _probe(folder: Path) -> str:
             check="create it, or mount it again; the very first `watcher run` makes it",
         )
     with files.blame(folder):
-        files.probe(folder, f".watcher-check-{os.getpid()}.part")
+        files.probe(folder)
     return "files can be created, renamed and deleted"
 
 
 def _limits(what: str, folder: Path, drop: Path) -> Iterator[Finding]:
     """Yield what a folder cannot do with some file of the drop folder; what it can do with none is told
     elsewhere."""
-    trial = f".watcher-check-{os.getpid()}"
-    plain = f"{trial}.part"  # ignored, whatever the settings say
+    trial = files.trial_name()
     names = {f"of {LONGEST_NAME_BYTES} bytes": fitted(trial + "x" * LONGEST_NAME_BYTES, ".part")}
     if os.name != "nt":  # there it is no part of a name
-        names["with a colon"] = f"{trial}:.part"
-    if files.refused_name(folder, plain):
+        names["with a colon"] = files.trial_name(":")
+    if files.refused_name(folder, trial):
         return
-    if why := files.refused_time(folder, plain):
+    if why := files.refused_time(folder):
         words = f"the time of a file cannot be set there ({why})"
         yield Finding("warn", what, words, "files from another disk get the time at which they are moved")
     for kind, name in names.items():
@@ -86,7 +83,7 @@ def _user(state: Path) -> Iterator[Finding]:
     """Rights are those of whoever runs `check`, and that should be the service's user."""
     if sys.platform == "win32":
         return
-    me = _user_name(os.geteuid())
+    me = user_name(os.geteuid())
     try:
         owner = state.stat().st_uid
     except OSError:
@@ -95,8 +92,8 @@ def _user(state: Path) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "user",
-            f"this check runs as {me}, but the state folder is of {_user_name(owner)}",
-            f"run it as the user of the service: sudo -u {_user_name(owner)} watcher check",
+            f"this check runs as {me}, but the state folder is of {user_name(owner)}",
+            f"run it as the user of the service: sudo -u {user_name(owner)} watcher check",
         )
     elif os.geteuid() == 0:
         yield Finding(
@@ -109,15 +106,6 @@ def _user(state: Path) -> Iterator[Finding]:
         yield Finding("ok", "user", f"{me}; the service should run as the same one")
 
 
-def _user_name(number: int) -> str:
-    if sys.platform == "win32":
-        return str(number)
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
-
-
 def _distinct(config: Config) -> str:
     check_distinct(config)
     return "no two are the same"
@@ -125,6 +113,11 @@ def _distinct(config: Config) -> str:
 
 def _same_disk(config: Config) -> str:
     work, drop = config.folders.work_folder, config.folders.drop
+    with files.blame(config.folders.state):
+        state = config.folders.state
+        user = state.stat().st_uid if os.name != "nt" and state.exists() else None
+    for part in (work / "nobody's", *work.glob("agent-*")):
+        require_ours(part, mend=False, user=user)
     with files.blame(drop):
         drop_device = drop.stat().st_dev
     while not work.exists():

@@ -78,6 +78,15 @@ def unstamped(name: str) -> str:
     return name
 
 
+_UNGUESSABLE = re.compile(r"[-.][1-9]\d{19}(?!\d)", re.ASCII)
+
+
+def is_unguessable(name: str) -> bool:
+    """Say whether a name has a random number of 20 digits, as ours have where nothing but that keeps a move
+    from overwriting: nobody else comes upon it."""
+    return _UNGUESSABLE.search(name) is not None
+
+
 def report_name(name: str) -> str:
     """Return the name of the error report that belongs to the failed file `name`."""
     return fitted(name, REPORT_SUFFIX)

@@ -22,6 +22,7 @@ from watcher.core.model import Fingerprint
 from watcher.core.names import inner_name
 from watcher.disk import files
 from watcher.disk.faults import is_the_folders
+from watcher.disk.ours import require_ours
 
 # Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
 _OPEN_FLAGS = (
@@ -130,12 +131,17 @@ def _is_the_folders(error: OSError, drop: Path, own: Path) -> bool:
     return is_the_folders(error, drop, writes=False) or is_the_folders(error, own, writes=True)
 
 
-def open_claimed(path: Path, fingerprint: Fingerprint, *, same_inode: bool) -> BinaryIO:
+def open_claimed(
+    path: Path, fingerprint: Fingerprint, *, same_inode: bool, work: Path | None = None
+) -> BinaryIO:
     """Open the file that was claimed, following no link and waiting for no pipe.
 
-    Raises FileNotFoundError where it is gone, `NotWhole` where it changed: size and mtime, and with
+    `work`: our part of the work folder, where it lies there: `Outside` unless that is ours alone. Raises
+    FileNotFoundError where it is gone, `NotWhole` where it changed: size and mtime, and with
     `same_inode` its device and inode too.
     """
+    if work is not None:
+        require_ours(work, path.parent.name)
     file = open_still(path)
     found = Fingerprint.of(os.fstat(file.fileno()))
     if not same_inode:

@@ -1,4 +1,5 @@
-"""Everything that changes a file or a folder, one small function each; nothing else in the package does.
+"""Everything that changes a file or a folder, one small function each, with `moving` and `system`; nothing
+else in the package does.
 
 It never overwrites, and every step can be repeated after a crash at any point. It does not decide where
 a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns them into `Outside`
@@ -8,19 +9,22 @@ a file goes, and knows no journal. Errors come out as `OSError`; `blame` turns t
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
-from contextlib import suppress
+import uuid
 from pathlib import Path
 from typing import BinaryIO
 
 from watcher.disk.faults import blame as blame
 from watcher.disk.faults import folder_target as folder_target
-
-COPY_BYTES = 1 << 20
-# What `link` says on file systems without hard links: FAT, exFAT, many SMB mounts, FUSE.
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+from watcher.disk.moving import COPY_BYTES as COPY_BYTES
+from watcher.disk.moving import is_blind as is_blind
+from watcher.disk.moving import is_moved as is_moved
+from watcher.disk.moving import move_new as move_new
+from watcher.disk.moving import next_serial as next_serial
+from watcher.disk.system import create_new, set_times
+from watcher.disk.system import sha256 as sha256
+from watcher.disk.system import sync_folder as sync_folder
 
 
 def make_folder(path: Path, *, durable: bool = True) -> None:
@@ -61,20 +65,6 @@ def make_shared_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in `path` durable. Windows cannot open folders, and needs no such call."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems have no fsync for folders
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def rename_in(source: Path, target: Path) -> None:
     """Rename `source` to `target`, which lies in a fresh folder of our own: atomic, or an `OSError`.
 
@@ -83,45 +73,36 @@ def rename_in(source: Path, target: Path) -> None:
     os.rename(source, target)
 
 
-def move_new(source: Path, target: Path, *, part: str) -> None:
-    """Move `source` to `target` and keep its times, where the file system lets us; never overwrite.
-
-    `part` is a name for the half-written copy in the target's folder, needed only across file systems.
-    May be repeated after a crash: a target that is the same file, or the same bytes, counts as ours.
-    Raises FileExistsError where another file has the name.
-    """
-    try:
-        _link(source, target, part)
-    except FileExistsError:
-        if _is_reservation(target, part):
-            target.unlink()
-            _link(source, target, part)
-        elif not is_moved(source, target):
-            raise
-        target.with_name(part).unlink(missing_ok=True)  # the crash may have left it behind
-    sync_folder(target.parent)
-    source.unlink(missing_ok=True)
-    sync_folder(source.parent)
-
-
 def write_private(path: Path, content: BinaryIO) -> None:
-    """Write all of `content` to a file in a folder of our own, durable; an older version is replaced."""
+    """Write all of `content` to a file in a folder of our own, durable; what is there is replaced.
+
+    Half of it, after a crash, has a name of its own, which nobody knows.
+    """
     content.seek(0)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "wb") as file:
-        shutil.copyfileobj(content, file, COPY_BYTES)
-        file.flush()
-        os.fsync(file.fileno())
+    fresh = _fresh(path)
+    try:
+        with create_new(fresh) as file:
+            shutil.copyfileobj(content, file, COPY_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
 def replace_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
     fresh = path.with_name(path.name + ".new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
+    fresh.unlink(missing_ok=True)  # of a crash
+    with create_new(fresh) as file:
         file.write(data)
     os.replace(fresh, path)
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{uuid.uuid4().hex}.new")
 
 
 def overwrite_private(path: Path, data: bytes) -> None:
@@ -149,145 +130,51 @@ def remove_folder(path: Path) -> None:
             raise
 
 
-def probe(folder: Path, name: str) -> None:
-    """Create, rename and delete a file of this name in `folder`, to see whether that is allowed."""
-    first, second = folder / name, folder / f"{name}.part"
+def trial_name(stem: str = "") -> str:
+    """Return a name for a trial: random, so that nobody can lay a file there first, and always ignored."""
+    return f".watcher-check-{uuid.uuid4().hex}{stem}.part"
+
+
+def probe(folder: Path) -> None:
+    """Create, rename and delete a file in `folder`, to see whether that is allowed."""
+    first, second = folder / trial_name(), folder / trial_name()
+    create_new(first).close()
     try:
-        first.write_bytes(b"")
         os.replace(first, second)
-    finally:
+    except OSError:
         first.unlink(missing_ok=True)
-        second.unlink(missing_ok=True)
+        raise
+    second.unlink(missing_ok=True)
 
 
 def refused_name(folder: Path, name: str) -> str:
-    """Return why no file of this name can be made in `folder`, or ""; none is left behind."""
+    """Return why no file of this name, one of `trial_name`, can be made in `folder`, or ""; none is left."""
     path = folder / name
     try:
-        path.write_bytes(b"")
+        create_new(path).close()
         path.unlink()
     except OSError as error:
         return error.strerror or str(error)
     return ""
 
 
-def refused_time(folder: Path, name: str) -> str:
-    """Return why a file in `folder`, called `name` for a trial, cannot get another time, or ""."""
-    path = folder / name
+def refused_time(folder: Path) -> str:
+    """Return why a file in `folder` cannot get another time, or ""; none is left there."""
+    path = folder / trial_name()
     try:
-        path.write_bytes(b"")
-        os.utime(path, (_TRIAL_TIME, _TRIAL_TIME))
-        kept = abs(path.stat().st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
+        with create_new(path) as file:
+            try:
+                set_times(file, path, _TRIAL_TIME * 10**9, _TRIAL_TIME * 10**9)
+                kept = abs(os.fstat(file.fileno()).st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
+            finally:
+                if os.name != "nt":
+                    path.unlink()
+        if os.name == "nt":
+            path.unlink()
     except OSError as error:
         return error.strerror or str(error)
-    finally:
-        path.unlink(missing_ok=True)
     return "" if kept else "it was set, and is another one"
 
 
 _TRIAL_TIME = 1_000_000_000  # in 2001
 _COARSEST_SECONDS = 2  # FAT
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Say whether two names are one file (hard links), without following symbolic links."""
-    try:
-        return os.path.samestat(os.lstat(one), os.lstat(other))
-    except FileNotFoundError:
-        return False
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _link(source: Path, target: Path, part: str) -> None:
-    """Give `source` the name `target` too, or rename it there; FileExistsError where it is taken."""
-    try:
-        if os.name == "nt":
-            os.rename(source, target)  # refuses by itself
-        elif source.is_dir() and not source.is_symlink():  # folders have no hard links
-            _refuse_taken(target)
-            os.rename(source, target)
-        else:
-            os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            _copy_new(source, target, part)
-        elif error.errno in _NO_LINKS:
-            _rename_reserved(source, target, part)
-        else:
-            raise
-
-
-def _rename_reserved(source: Path, target: Path, part: str) -> None:
-    """Rename where there are no hard links, without overwriting: the name is reserved first."""
-    _reserve(target, part)
-    try:
-        os.replace(source, target)
-    except OSError:
-        target.unlink()
-        raise
-
-
-def _reserve(target: Path, part: str) -> None:
-    """Take the name `target` for us: the one way not to overwrite where there are no hard links."""
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_reservation(part))
-    except OSError:
-        target.unlink()  # a full disk: nothing of ours may stay there
-        raise
-
-
-def _reservation(part: str) -> bytes:
-    return f"reserved for {part}\n".encode()
-
-
-def _is_reservation(target: Path, part: str) -> bool:
-    """After a crash: is what has the target's name our own reservation of it?"""
-    if not target.is_file() or target.is_symlink():
-        return False
-    wanted = _reservation(part)
-    return target.stat().st_size == len(wanted) and target.read_bytes() == wanted
-
-
-def is_moved(source: Path, target: Path) -> bool:
-    """After a crash: is what has the target's name the file that we were moving?"""
-    if same_file(source, target):
-        return True
-    if not target.is_file() or target.is_symlink() or not source.is_file():
-        return False
-    return target.stat().st_size == source.stat().st_size and sha256(source) == sha256(target)
-
-
-def _refuse_taken(target: Path) -> None:
-    """Raise FileExistsError where the name is taken; an OSError where the disk cannot have such a name."""
-    with suppress(FileNotFoundError):
-        os.lstat(target)
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-
-
-def _copy_new(source: Path, target: Path, part: str) -> None:
-    """Copy to another file system: under `part` first, compared with the source, then named."""
-    _refuse_taken(target)
-    half = target.with_name(part)
-    try:
-        digest = hashlib.sha256()
-        with source.open("rb") as reader, half.open("wb") as writer:
-            while block := reader.read(COPY_BYTES):
-                digest.update(block)
-                writer.write(block)
-            writer.flush()
-            stat = os.fstat(reader.fileno())
-            with suppress(OSError):  # a share where times may not be set: its bytes are what counts
-                os.utime(half, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-            os.fsync(writer.fileno())
-        if sha256(half) != digest.hexdigest():
-            raise OSError(errno.EIO, "the copy differs from the original")
-        _link(half, target, part)
-    finally:
-        half.unlink(missing_ok=True)

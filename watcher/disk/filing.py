@@ -20,9 +20,10 @@ from pathlib import Path
 
 from watcher.core.errors import Gone, Outside
 from watcher.core.model import FileState, Row
-from watcher.core.names import fitted, folded, report_name, shown, stamped
+from watcher.core.names import fitted, folded, is_unguessable, report_name, shown, stamped
 from watcher.disk import files
 from watcher.disk.claim import is_gone
+from watcher.disk.ours import require_ours
 from watcher.disk.places import Places
 
 SAID_CHARS = 2_000  # how much of a server's answer goes into a report
@@ -36,8 +37,12 @@ def plan(folder: Path, name: str, now: datetime, *, with_report: bool = False) -
     candidate, serial = name, 0
     with files.blame(folder):
         folder.stat()
-        while _taken(folder / candidate) or (with_report and _taken(folder / report_name(candidate))):
-            serial += 1
+        while (
+            _taken(folder / candidate)
+            or (with_report and _taken(folder / report_name(candidate)))
+            or (files.is_blind(folder) and not is_unguessable(candidate))
+        ):
+            serial = files.next_serial(folder, serial)
             candidate = stamped(name, now, serial=serial)
     return folder / candidate
 
@@ -88,6 +93,7 @@ def _finish(entry: Row, drop: Path) -> bool:
     source, target = Path(entry.file.source), Path(entry.place.target)
     own = source.parent
     part = f".{own.name}.part"
+    require_ours(own.parent, own.name)
     with files.blame(target.parent):
         target.parent.stat()
     with files.blame(own.parent, entry.name):
@@ -105,10 +111,10 @@ def _finish(entry: Row, drop: Path) -> bool:
     with files.blame(target.parent, entry.name, tried="put back" if target.parent == drop else "moved"):
         if _taken(source):
             try:
-                files.move_new(source, target, part=part)
+                files.move_new(source, target, part=part, reserve=target.parent != drop)
             except FileExistsError:
                 return False
-        _move_companions(own, source.name, target, part)
+        _move_companions(own, source.name, target, part, reserve=target.parent != drop)
         if entry.state is FileState.REJECTED:
             make_work_folder(
                 own.parent
@@ -121,9 +127,12 @@ def _finish(entry: Row, drop: Path) -> bool:
 
 
 def make_work_folder(work: Path) -> None:
-    """Make our part of the work folder, if need be. Raises OSError where what it lies in is away."""
+    """Make our part of the work folder, if need be. Raises OSError where what it lies in is away, `Outside`
+    where what stands there is not ours."""
     files.make_folder(work.parent)
+    require_ours(work)  # nothing is made in a folder of others
     files.make_folder(work)
+    require_ours(work)
 
 
 def _set_aside(entry: Row, own: Path, part: str) -> bool:
@@ -157,7 +166,7 @@ def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
         target = plan(folder, name, now)
         with files.blame(folder, source.name, tried="put back"):
             try:
-                files.move_new(source, target, part=f".{uuid.uuid4()}.part")
+                files.move_new(source, target, part=f".{uuid.uuid4()}.part", reserve=False)
             except FileExistsError:
                 continue
         return target
@@ -202,7 +211,7 @@ def _report_draft(own: Path) -> Path:
     return own.with_name(f"{own.name}.report")
 
 
-def _move_companions(own: Path, name: str, target: Path, part: str) -> None:
+def _move_companions(own: Path, name: str, target: Path, part: str, *, reserve: bool) -> None:
     """Move what was claimed with the file `name` (its marker) along with it.
 
     Where the file got a stamp, its marker gets it too: it must never vouch for another file.
@@ -211,7 +220,7 @@ def _move_companions(own: Path, name: str, target: Path, part: str) -> None:
         return
     for companion in sorted(own.iterdir()):
         beside = _renamed(companion.name, name, target.name)
-        _move_beside(companion, target.with_name(beside), part)
+        _move_beside(companion, target.with_name(beside), part, reserve=reserve)
 
 
 def _renamed(companion: str, name: str, new: str) -> str:
@@ -224,15 +233,15 @@ def _renamed(companion: str, name: str, new: str) -> str:
     return companion
 
 
-def _move_beside(source: Path, target: Path, part: str) -> None:
+def _move_beside(source: Path, target: Path, part: str, *, reserve: bool = True) -> None:
     """Move a file that belongs to another one; a number tells it from one that has its name."""
     serial = 0
     while True:
         try:
             name = fitted(target.name, f".{serial}" if serial else "")
-            files.move_new(source, target.with_name(name), part=part)
+            files.move_new(source, target.with_name(name), part=part, reserve=reserve)
         except FileExistsError:
-            serial += 1
+            serial = files.next_serial(target.parent, serial)
         else:
             return
 

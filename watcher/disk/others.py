@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from watcher.core.errors import Outside
 from watcher.core.names import shown
 from watcher.disk import files
+from watcher.disk.ours import require_ours
 
 OWNER_FILE = ".owner"
 HEARTBEAT_SECONDS = 60.0
@@ -118,8 +120,9 @@ class Owner:
     def beat(self) -> None:
         """Say that we live, where our part of the work folder is there: the first claim makes it."""
         text = {"host": socket.gethostname(), "boot": _boot_id(), "pid": os.getpid()}
-        with suppress(OSError):
+        with suppress(OSError, Outside):
             if self._path.parent.is_dir():
+                require_ours(self._path.parent)
                 files.replace_private(self._path, json.dumps(text).encode())
 
 

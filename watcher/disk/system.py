@@ -1,0 +1,98 @@
+"""System calls with the flags that make them safe in a folder that others may write.
+
+Nothing is opened through a link, nothing that is there is written over, and no pipe is waited for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import stat
+import sys
+from io import BufferedRandom, BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+# Not on Windows: O_NOFOLLOW, O_NONBLOCK. Only there: O_BINARY.
+_SAFE = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1  # renameat2(2)
+_renameat2 = (
+    getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename in one step that never overwrites: FileExistsError where the name is taken.
+
+    Raises OSError with ENOSYS where the system has no such call, EINVAL where the file system has not.
+    """
+    if os.name == "nt":
+        os.rename(source, target)
+        return
+    if _renameat2 is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), str(source))
+    names = os.fsencode(source), os.fsencode(target)
+    if _renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+
+def create_new(path: Path) -> BufferedRandom:
+    """Create a file for us alone (0600) and open it to write and read; FileExistsError where the name is
+    taken, by a link too."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE, 0o600), "w+b")
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file to be read. Raises OSError (ELOOP, EINVAL) where it is a link, or no regular file."""
+    descriptor = os.open(path, os.O_RDONLY | _SAFE)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def set_times(file: BinaryIO, path: Path, accessed: int, modified: int) -> None:
+    """Set the times of an open file, in ns since 1970: by its handle where the system can, for `path` may be
+    a link by now."""
+    os.utime(file.fileno() if os.utime in os.supports_fd else path, ns=(accessed, modified))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a regular file's bytes, in hex."""
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_at(path: Path, file: BinaryIO) -> bool:
+    """Say whether `path` is a name of the open file, and no link to it."""
+    if os.name == "nt":
+        return True  # nobody swaps an open file there, and the two may tell different inodes
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in `path` durable. Windows cannot open folders, and needs no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no fsync for folders
+            raise
+    finally:
+        os.close(descriptor)
