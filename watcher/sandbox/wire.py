@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send back; Date, Content-Length and Connection are added on the way out; its own `Date` stays."""
+    """What to send back; Content-Length and Connection are added on the way out, and Date, if it has none."""
 
     status: int
     body: bytes = b""
