@@ -164,6 +164,10 @@ class Wire:
         """An answer as the client would hand it on."""
         return Reply(answer.status, answer.body.decode())
 
+    def server_time(self) -> datetime | None:
+        """The server's clock was not heard."""
+        return None
+
     def close(self) -> None:
         """There is nothing to close."""
 

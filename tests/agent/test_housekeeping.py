@@ -8,13 +8,15 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Server, World, answer, lose_answer, rows, works
+from tests.conftest import Server, Take, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
 from watcher.agent.build import places
 from watcher.agent.retention import ROUND_SECONDS, STEP_FILES, Housekeeper
@@ -25,6 +27,7 @@ from watcher.disk.filing import is_day
 from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.report.stream import Stream
+from watcher.sandbox.server import Answer, Request
 from watcher.settings.config import load
 
 LATER = timedelta(days=100)
@@ -34,8 +37,17 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def keep_house(world: World, *, rounds: int = 1, after: timedelta = LATER) -> list[int]:
-    """Let the housekeeper work as it will some time later; returns how many files each step removed."""
+def keep_house(
+    world: World,
+    *,
+    rounds: int = 1,
+    after: timedelta = LATER,
+    server_time: Callable[[datetime], datetime | None] = lambda now: now,
+) -> list[int]:
+    """Let the housekeeper work as it will some time later; returns how many files each step removed.
+
+    `server_time`: what the login server's clock says then.
+    """
     config, _ = load(world.config, {})
     journal = SqliteJournal(config.folders.state)
     clock = [0.0]
@@ -47,6 +59,7 @@ def keep_house(world: World, *, rounds: int = 1, after: timedelta = LATER) -> li
             Stream(),
             clock=lambda: clock[0],
             now=lambda: datetime.now(UTC) + after,
+            server_time=lambda: server_time(datetime.now(UTC) + after),
         )
         removed = []
         for _ in range(rounds):
@@ -232,12 +245,81 @@ def test_nothing_is_removed_in_the_round_after_the_clock_was_set(world: World) -
         Stream(),
         clock=lambda: 0.0,
         now=lambda: now[0],
+        server_time=lambda: now[0],
     )
     now[0] += LATER
     keeper.step()
     journal.close()
 
     assert lying(world) == {"done/agent_events.csv"}
+
+
+@pytest.mark.parametrize(
+    ("server_time", "words"),
+    [
+        (lambda now: now - LATER, "the clock is 100 days ahead of the login server's; set it (NTP)"),
+        (lambda now: now + timedelta(hours=2), "the clock is 2 hours behind the login server's"),
+        (lambda _now: None, None),  # not heard since the start
+    ],
+)
+def test_nothing_is_removed_by_a_clock_that_the_login_server_does_not_confirm(
+    world: World, lines: list[str], server_time: Callable[[datetime], datetime | None], words: str | None
+) -> None:
+    world.settings["retention"] = {"done": "30d", "failed": "30d", "history": "40d"}
+    world.drop("agent_events.csv", rows(2))
+    world.drop("holiday.xls", "no route")
+    world.run_once()
+
+    keep_house(world, server_time=server_time)
+
+    assert len(lying(world)) == 3
+    assert len(world.history()) == 2
+    assert sum("nothing is removed in this round" in line for line in lines) == (words is not None)
+    assert words is None or any(words in line for line in lines)
+
+
+def test_nothing_is_removed_while_the_newest_file_is_of_a_time_to_come(
+    world: World, lines: list[str]
+) -> None:
+    world.settings["retention"] = {"done": "1h"}
+    world.drop("agent_events.csv", rows(2))
+    world.run_once()
+    world.drop("agent_events_2.csv", rows(3))
+    world.run_once()
+    with closing(SqliteJournal(world.path("state"))) as journal, journal._database.writing() as connection:
+        connection.execute("UPDATE files SET finished_at = '2999-01-01T00:00:00.000Z' WHERE id = 2")
+
+    keep_house(world)
+
+    assert len(lying(world)) == 2
+    assert any("of 2999-01-01T00:00:00.000Z, and that is still to come" in line for line in lines)
+
+
+def test_an_agent_whose_login_server_tells_another_time_keeps_everything(world: World) -> None:
+    """As one that starts with a clock years ahead, before the machine learns the time."""
+    world.settings["retention"] = {"done": "500ms"}
+    os.utime(world.drop("agent_events.csv", rows(2)), (1_500_000_000, 1_500_000_000))
+    world.run_once()
+    until_old(world)
+    world.server.tokens.append(in_another_time)
+    world.drop("agent_events_2.csv", rows(3))
+    world.run_once()
+
+    assert lying(world) == {"done/agent_events.csv", "done/agent_events_2.csv"}
+
+
+def in_another_time(request: Request, take: Take) -> Answer | None:
+    """The login server, with a `Date` of the last century."""
+    answer = take(request)
+    assert answer is not None
+    return replace(answer, headers=(*answer.headers, ("Date", "Mon, 23 Nov 1998 10:00:00 GMT")))
+
+
+@pytest.mark.parametrize("bare", [30, 30.0, "30", " 30 "])
+def test_a_bare_number_is_no_time_to_keep_files(world: World, bare: object) -> None:
+    world.settings["retention"] = {"done": bare}
+    with pytest.raises(ConfigError, match=r'retention.done: needs a unit: "30(\.0)?d" for days'):
+        load(world.config, {})
 
 
 def test_a_file_of_the_same_size_and_time_but_another_content_is_left_alone(world: World) -> None:

@@ -186,6 +186,14 @@ class QuestionsContract(Fixtures):
         assert kept(("", 0), 1) == [soon]
         assert kept((later(1), soon.id), 9) == [again, late]
 
+    def test_the_newest_row_is_ones_own_whatever_its_state(self, open_as: OpenAs) -> None:
+        journal = open_as("agent-1")
+        assert journal.archive.newest() is None
+        delivered(journal, days=9)
+        newest = seen(journal)
+        seen(open_as("agent-2"))
+        assert journal.archive.newest() == newest
+
     def test_a_removed_file_is_not_kept_any_more(self, journal: Journal) -> None:
         row = delivered(journal)
         journal.archive.removed(row, NOW + DAY)

@@ -60,6 +60,9 @@ class WfmClient(Sender, Protocol):
     def token_renewals(self) -> int:
         """How many access tokens were got so far."""
 
+    def server_time(self) -> datetime | None:
+        """Return the login server's time of day; None: it is not known."""
+
     def close(self) -> None:
         """Close all connections."""
 
@@ -227,7 +230,13 @@ def build_agent(
         recovery=Recovery(journal, where, policy.routes, stream, now=world.now),
         publisher=Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper=Housekeeper(
-            journal.archive, where, config.retention, stream, clock=world.clock, now=world.now
+            journal.archive,
+            where,
+            config.retention,
+            stream,
+            clock=world.clock,
+            now=world.now,
+            server_time=client.server_time,
         ),
         history=history,
         owner=owner,

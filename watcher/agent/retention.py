@@ -3,6 +3,9 @@
 Only files that the journal knows: at the place where they were put, with the size and time that they had,
 and put there by no later row. Whatever is not there, or is another file, is left alone, and so is everything
 while a folder is away.
+
+By a wrong clock everything is old. So it is believed only as long as the login server's agrees with it, and
+no row is of a time that is still to come; before that server was heard, nothing is removed.
 """
 
 from __future__ import annotations
@@ -14,21 +17,24 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from watcher.agent.holding import NEVER
 from watcher.core.errors import Outside
 from watcher.core.events import FileRemoved, HistoryRemoved, Warned
 from watcher.core.model import FileState, Row
 from watcher.core.names import report_name
+from watcher.core.units import utc_text
 from watcher.disk import files
 from watcher.disk.filing import is_day
 from watcher.disk.places import Places
 from watcher.journal.protocol import Archive
+from watcher.report.expect import duration
 from watcher.report.stream import Stream
 from watcher.settings.housekeeping_settings import Retention
 
 ROUND_SECONDS = 3600.0  # from the end of one round to the next
 STEP_FILES = 20  # in one turn of the main loop: milliseconds, on a share too
 STEP_ROWS = 200
-DRIFT_SECONDS = 3600.0  # a clock that is set by more was wrong, before or now
+DRIFT_SECONDS = 3600.0  # a clock that is set by more, or is off by more, was wrong, before or now
 MTIME_TOLERANCE_NS = 2 * 10**9  # FAT keeps even seconds
 
 
@@ -44,31 +50,38 @@ class Housekeeper:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        server_time: Callable[[], datetime | None],
     ) -> None:
+        """`now` is this machine's clock, and `server_time` the login server's, where it is known."""
         self._archive = archive
         self._places = places
         self._settings = settings
         self._stream = stream
         self._clock = clock
         self._now = now
-        self.due_at = clock()  # when `step` has something to do
+        self._server_time = server_time
+        self._due_at = clock()
         self._told = (now(), clock())  # both clocks at the last round, to see whether one was set
         self._stuck = False  # a file could not be removed in this round
         self._steps: Iterator[None] | None = None  # of the round that has begun
         # How far each kind got. What was not there is not looked for again in this process.
         self._reached = dict.fromkeys((FileState.DONE, FileState.FAILED), ("", 0))
 
+    @property
+    def due_at(self) -> float:
+        """When `step` has something to do, by the clock."""
+        return NEVER if self._server_time() is None else self._due_at
+
     def step(self) -> None:
         """Do a little of what is due, at most once an hour from the beginning; raises nothing."""
-        if self._steps is None:
-            if self._clock() < self.due_at:
-                return
-            if self._clock_was_set():
-                self._warn("the clock was set; nothing is removed in this round")
+        if self._clock() < self.due_at:
+            return
+        try:
+            if (doubt := self._doubt()) is not None:
+                self._warn(f"{doubt}; nothing is removed in this round")
                 self._end_round()
                 return
-            self._steps = self._round()
-        try:
+            self._steps = self._steps or self._round()
             next(self._steps)
         except StopIteration:
             self._end_round()
@@ -78,7 +91,24 @@ class Housekeeper:
 
     def _end_round(self) -> None:
         self._steps = None
-        self.due_at = self._clock() + ROUND_SECONDS
+        self._due_at = self._clock() + ROUND_SECONDS
+
+    def _doubt(self) -> str | None:
+        """Say why this machine's clock is not believed, or None. Raises `Outside`."""
+        if self._clock_was_set():
+            return "the clock was set"
+        server, now = self._server_time(), self._now()
+        if server is None:
+            return "the clock was set"  # in this very moment
+        off = (now - server).total_seconds()
+        if abs(off) > DRIFT_SECONDS:
+            which = "ahead of" if off > 0 else "behind"
+            return f"the clock is {duration(round(abs(off)))} {which} the login server's; set it (NTP)"
+        newest = self._archive.newest()
+        latest = newest and max(newest.file.started_at, newest.outcome.finished_at or "")
+        if latest and latest > utc_text(now + timedelta(seconds=DRIFT_SECONDS)):
+            return f"the newest file of the history is of {latest}, and that is still to come"
+        return None
 
     def _clock_was_set(self) -> bool:
         """Say whether the time of day went otherwise than time: then nothing is as old as it seems."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +35,8 @@ from watcher.wfm.client import Client
 
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2
+_IN_DOUBT = "its last chunk went out and had no answer: it may be complete at the server"
+_LOOK_FIRST = "look into the import history of the WFM first; only if it is not there, send it again"
 
 
 def upload(
@@ -84,6 +86,11 @@ def _planned(
         found = by_name[route_name] if route_name is not None else route_of(path, routes)
         if not path.is_file():
             problems.append(f"{shown(str(path))}: there is no such file")
+        elif (folder := _folder_of_the_agent(config, path)) is not None:
+            problems.append(
+                f"{shown(str(path))}: a file in {folder} is refused: the agent sends it; to send it by hand,"
+                " copy it to another folder"
+            )
         elif found is None:
             problems.append(f"{shown(str(path))}: no route matches its name; name one with --route")
         else:
@@ -94,15 +101,50 @@ def _planned(
     return sorted(planned, key=lambda item: depth(item[1].name, after))
 
 
-def _give_up(journal: Journal, entry: Row, reason: str) -> None:
-    """Bring the row of a file that is not sent any further to an end; one with a verdict keeps it."""
+def _folder_of_the_agent(config: Config, path: Path) -> str | None:
+    """Say which folder it lies in, by whatever way `path` leads there, where the agent is to send it."""
+    drop, work = config.folders.drop, config.folders.work_folder
+    real = Path(os.path.realpath(path))
+    if any(_is_same(folder, work) for folder in real.parents):
+        return f"the work folder {shown(str(work))}"
+    if _is_same(real.parent, drop) or _is_linked(real, drop):
+        return f"the drop folder {shown(str(drop))}"
+    return None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with suppress(OSError):  # there is no such folder: nothing lies in it
+        return one.samefile(other)
+    return False
+
+
+def _is_linked(path: Path, drop: Path) -> bool:
+    """Say whether a file is a hard link of one in the drop folder."""
+    with suppress(OSError):
+        look = path.stat()
+        if look.st_nlink > 1:
+            with os.scandir(drop) as found:
+                same = (item.stat(follow_symlinks=False) for item in found if item.inode() == look.st_ino)
+                return any(os.path.samestat(look, item) for item in same)
+    return False
+
+
+def _give_up(journal: Journal, entry: Row, reason: str) -> Unfit | None:
+    """Bring the row of a file that is not sent any further to an end; one with a verdict keeps it.
+
+    Returns what it failed with.
+    """
     steps: list[Step] = []
+    fault = None
     if entry.state not in (*FINAL, FileState.DELIVERED, FileState.REJECTED):
         fault = Unfit(reason, what_to_do="send it again")
+        if entry.upload.in_doubt:
+            fault = Unfit(f"{reason}; {_IN_DOUBT}", what_to_do=_LOOK_FIRST)
         steps.append(Reject(entry, fault, utc_text(datetime.now(UTC))))
     if entry.state not in FINAL:
         steps.append(Finish(entry))
     journal.apply(steps)
+    return fault
 
 
 class _Sending:
@@ -167,7 +209,7 @@ class _Sending:
             self._watch()
         except KeyboardInterrupt:
             self._end()
-            _give_up(self._journal, self._journal.row(row.id), "interrupted by hand")
+            self._give_up(path, row, "interrupted by hand")
             raise
         return self._told(path, row)
 
@@ -194,15 +236,25 @@ class _Sending:
         last = self._last
         if last is None:
             held = listed(self._engine.holds.active)
-            _give_up(self._journal, self._journal.row(row.id), f"gave up waiting: {held or 'stopped'}")
-            self._say(path, f"not sent: {held or 'stopped'}")
-            return False
+            return self._give_up(path, row, f"gave up waiting: {held or 'stopped'}")
         if last.state is FileState.DONE:
             chunks = counted(last.upload.chunks, "chunk")
             self._say(path, f"delivered in {chunks}, push token {last.push_token}")
             return True
         self._say(path, f"failed: {last.outcome.reason}; {last.outcome.what_to_do}")
         return False
+
+    def _give_up(self, path: Path, row: Row, reason: str) -> bool:
+        """Say how it stands with a file that is not waited for any more, and whether it was delivered."""
+        row = self._journal.row(row.id)
+        fault = _give_up(self._journal, row, reason)
+        if fault is not None and row.upload.in_doubt:
+            self._say(path, f"{fault.reason}; {fault.what_to_do}")
+        elif fault is not None:
+            self._say(path, f"not sent: {reason}")
+        else:  # the verdict came, and what comes after it did not
+            self._say(path, f"{row.state}, push token {row.push_token}; {reason}")
+        return fault is None and row.state in (FileState.DELIVERED, FileState.DONE)
 
     def _say(self, path: Path, words: str) -> None:
         self._terminal.say(f"{shown(path.name)}: {words}")

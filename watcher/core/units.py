@@ -22,6 +22,18 @@ def seconds(value: object) -> float:
     return amount
 
 
+def seconds_with_unit(value: object) -> float:
+    """Return a duration in seconds, where a bare number is rather meant in days than in seconds.
+
+    Raises ValueError with the remedy, for such a number, too.
+    """
+    amount = seconds(value)
+    bare = str(value).strip()
+    if not bare[-1:].isalpha() and amount > 0:
+        raise ValueError(f'needs a unit: "{bare}d" for days, "{bare}h" for hours, "{bare}s" for seconds')
+    return amount
+
+
 def byte_count(value: object) -> int:
     """Return a size in bytes; raises ValueError with the remedy."""
     amount = _amount(value, _BYTES, fold=True)

@@ -40,6 +40,13 @@ class SqliteArchive:
         )
         return row_of(found[0]) if found else None
 
+    def newest(self) -> Row | None:
+        """Return one's own newest row, whatever became of its file; None: there is none."""
+        found = self._database.query(
+            "SELECT * FROM files WHERE owner = ? ORDER BY id DESC LIMIT 1", (self._owner,)
+        )
+        return row_of(found[0]) if found else None
+
     def kept_since(
         self, state: FileState, *, before: datetime, after: tuple[str, int], limit: int
     ) -> list[Row]:

@@ -94,6 +94,9 @@ class Archive(Protocol):
     def failed_at(self, target: Path) -> Row | None:
         """Return the newest row of a file that was moved to `target` in the failed folder."""
 
+    def newest(self) -> Row | None:
+        """Return one's own newest row, whatever became of its file; None: there is none."""
+
     def kept_since(
         self, state: FileState, *, before: datetime, after: tuple[str, int], limit: int
     ) -> list[Row]:

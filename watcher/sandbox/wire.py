@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send back; Date, Content-Length and Connection are added on the way out."""
+    """What to send back; Content-Length and Connection are added on the way out, and Date, if it has none."""
 
     status: int
     body: bytes = b""
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         fields = [
-            ("Date", self.date_time_string()),
+            *(() if "Date" in dict(answer.headers) else (("Date", self.date_time_string()),)),
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
             *answer.headers,

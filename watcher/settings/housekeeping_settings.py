@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from watcher.settings.setting_types import Duration, Model
+from watcher.settings.setting_types import LongDuration, Model
 
 Duplicates = Literal["upload", "skip", "fail"]
 T = TypeVar("T")
@@ -23,9 +23,9 @@ OrNothing = Annotated[T, BeforeValidator(_nothing)]
 class Retention(Model):
     """How long things are kept, in seconds since the file's end; None: for ever."""
 
-    done: Annotated[Duration, Field(gt=0)] | None = None
-    failed: Annotated[Duration, Field(gt=0)] | None = None
-    history: Annotated[Duration, Field(gt=0)] | None = None
+    done: Annotated[LongDuration, Field(gt=0)] | None = None
+    failed: Annotated[LongDuration, Field(gt=0)] | None = None
+    history: Annotated[LongDuration, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _history_outlives_files(self) -> Self:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from watcher.report.expect import DAY_SECONDS, Expectation
-from watcher.settings.setting_types import Duration, Model, Secret
+from watcher.settings.setting_types import Duration, LongDuration, Model, Secret
 
 
 def _time_of_day(value: str) -> str:
@@ -36,7 +36,7 @@ def _time_zone(value: str) -> str:
 class Expect(Model):
     """When files of a route should come."""
 
-    every: Annotated[Duration, Field(gt=0)] | None = None
+    every: Annotated[LongDuration, Field(gt=0)] | None = None
     by: Annotated[str, AfterValidator(_time_of_day)] | None = None
     timezone: Annotated[str, AfterValidator(_time_zone)] | None = None
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
 
-from watcher.core.units import byte_count, seconds
+from watcher.core.units import byte_count, seconds, seconds_with_unit
 
 
 def _no_truth(value: object) -> object:
@@ -142,6 +142,7 @@ def _pattern(value: str) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
+LongDuration = Annotated[float, BeforeValidator(seconds_with_unit)]
 Count = Annotated[int, BeforeValidator(_no_truth)]
 Size = Annotated[int, BeforeValidator(byte_count)]
 FolderPath = Annotated[Path, AfterValidator(_absolute)]

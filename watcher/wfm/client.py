@@ -25,7 +25,7 @@ from watcher.core.names import shown
 from watcher.core.target import Target
 from watcher.wfm import answers, bounds
 from watcher.wfm.login import ClientCredentials, Login
-from watcher.wfm.proxies import Proxy, proxy_for
+from watcher.wfm.proxies import Proxy, proxy_for, way_by
 from watcher.wfm.tls import tls_context
 from watcher.wfm.words import in_words
 
@@ -86,7 +86,7 @@ class Client:
             target: proxy_for(target.name, proxy) if trust_env or proxy else None
             for target in (auth.target, self._server)
         }
-        self.way = _way(self._proxies)
+        self.way = way_by(self._proxies)
         self._reuse = reuse or bounds.Reuse()
         limits = httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS)
         context = tls_context(ca_file, client_cert, client_key)
@@ -107,6 +107,10 @@ class Client:
     def token_renewals(self) -> int:
         """How many access tokens were got so far."""
         return self._auth.renewals
+
+    def server_time(self) -> datetime | None:
+        """Return the login server's time of day, as of its last answer; None: it is not known."""
+        return self._auth.server_clock.now()
 
     def close(self) -> None:
         """Close all connections."""
@@ -250,14 +254,6 @@ class Client:
 
 def _host(target: Target) -> str:
     return urlsplit(target.name).hostname or target.name
-
-
-def _way(proxies: dict[Target, Proxy | None]) -> tuple[Target, ...]:
-    """Return what a request meets, in this order: a proxy comes before what it leads to."""
-    way: list[Target] = []
-    for target, proxy in proxies.items():
-        way += [target] if proxy is None else [proxy.target, target]
-    return tuple(dict.fromkeys(way))
 
 
 def _transports(

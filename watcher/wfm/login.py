@@ -26,6 +26,7 @@ from watcher.core.names import shown
 from watcher.core.target import Target
 from watcher.wfm.bounds import bound
 from watcher.wfm.jwt import claims
+from watcher.wfm.server_clock import ServerClock
 
 # For a token endpoint that does not say how long its tokens live (RFC 6749 only recommends it).
 UNSAID_LIFE_SECONDS = 60.0
@@ -79,7 +80,7 @@ class ClientCredentials(httpx.Auth):
         self._issued: deque[str] = deque(maxlen=8)  # the last ones: an old one may be good for minutes
         self._good_until = 0.0
         self._life = 0.0  # seconds, as the server said
-        self._clock_ahead: float | None = None
+        self.server_clock = ServerClock(clock)
         self.renewals = 0  # tokens got so far; any thread may read it
         self._failed = 0  # renewals that failed so far; any thread may read it
         self._fault: Outside | None = None  # of the last renewal, if it failed; guarded by _lock
@@ -107,7 +108,9 @@ class ClientCredentials(httpx.Auth):
         """Say what the token at hand is like."""
         with self._lock:
             assert self._token is not None
-            return Login(self._good_until - self._clock(), self._life, self._clock_ahead, claims(self._token))
+            return Login(
+                self._good_until - self._clock(), self._life, self.server_clock.ahead, claims(self._token)
+            )
 
     def redacted(self, text: str) -> str:
         """Return `text` without the secrets of this client: a server may echo the request that it refuses."""
@@ -161,9 +164,8 @@ class ClientCredentials(httpx.Auth):
         response.read()
         self._token, life = self._read(response)
         self._issued.append(self._token)
-        served_at = http_date(response.headers.get("date"))
+        self.server_clock.hear(response.headers.get("date"))
         self._life = life
-        self._clock_ahead = (datetime.now(UTC) - served_at).total_seconds() if served_at else None
         self.renewals += 1
         # The lesser of 60 s before its end or 80 % of its life; of a short life at least a fifth, or
         # every request would need a token of its own.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
@@ -52,6 +53,14 @@ def proxy_for(url: str, setting: str | None = None) -> Proxy | None:
                 return None
             return _proxy(value if "://" in value else f"http://{value}", _variable(scheme))
     return None
+
+
+def way_by(proxies: Mapping[Target, Proxy | None]) -> tuple[Target, ...]:
+    """Return what a request meets, in this order: a proxy comes before what it leads to."""
+    way: list[Target] = []
+    for target, proxy in proxies.items():
+        way += [target] if proxy is None else [proxy.target, target]
+    return tuple(dict.fromkeys(way))
 
 
 def _proxy(url: str, source: str) -> Proxy:
