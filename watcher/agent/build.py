@@ -214,10 +214,7 @@ def build_agent(
     watcher = build_watcher(config, world, stream, where.work)
     owner = Owner(where.work)
     claims = Claims(journal, where, owner, now=world.now, new_token=world.new_token)
-    after = {name: route.after for name, route in policy.routes.items()}
-    patience = Patience(
-        config.settle.patience, after, stream, clock=world.clock, now=world.now, cases=cases
-    )  # fmt: skip
+    patience = _patience(config, world, policy, stream, cases)
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
@@ -230,13 +227,8 @@ def build_agent(
         recovery=Recovery(journal, where, policy.routes, stream, now=world.now),
         publisher=Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper=Housekeeper(
-            journal.archive,
-            where,
-            config.retention,
-            stream,
-            clock=world.clock,
-            now=world.now,
-            server_time=client.server_time,
+            journal.archive, where, config.retention, stream,
+            clock=world.clock, now=world.now, server_time=client.server_time,
         ),
         history=history,
         owner=owner,
@@ -244,7 +236,15 @@ def build_agent(
         vitals=_vitals(world, engine, watcher, dispatcher, on_beat, on_end),
         once=None if once_patience is None else Once(once_patience, world.clock),
         clock=world.clock,
-    )
+    )  # fmt: skip
+
+
+def _patience(
+    config: Config, world: World, policy: Policy, stream: Stream, cases: dict[str, Case] | None
+) -> Patience:
+    after = {name: route.after for name, route in policy.routes.items()}
+    seconds = config.settle.patience
+    return Patience(seconds, after, stream, clock=world.clock, now=world.now, cases=cases)
 
 
 def _vitals(
