@@ -134,7 +134,7 @@ class Effects:
             # Where a crash cannot take them, before the good records are sent.
             draft = filing.aside_draft(row.file.source)
             if content.aside is not None:
-                files.write_private(draft, content.aside)
+                files.write_private(draft, content.aside, like=opened.status)
             else:
                 files.remove(draft)
         return Found(

@@ -22,7 +22,7 @@ from watcher.disk.moving import is_blind as is_blind
 from watcher.disk.moving import is_moved as is_moved
 from watcher.disk.moving import move_new as move_new
 from watcher.disk.moving import next_serial as next_serial
-from watcher.disk.system import create_new, set_times
+from watcher.disk.system import create_new, set_mode, set_times
 from watcher.disk.system import sha256 as sha256
 from watcher.disk.system import sync_folder as sync_folder
 
@@ -73,15 +73,18 @@ def rename_in(source: Path, target: Path) -> None:
     os.rename(source, target)
 
 
-def write_private(path: Path, content: BinaryIO) -> None:
+def write_private(path: Path, content: BinaryIO, *, like: os.stat_result | None = None) -> None:
     """Write all of `content` to a file in a folder of our own, durable; what is there is replaced.
 
-    Half of it, after a crash, has a name of its own, which nobody knows.
+    `like`: the file that it comes from; those who may read that one, and only they, may read it once it is
+    moved. By default it is for us alone. Half of it, after a crash, has a name that nobody knows.
     """
     content.seek(0)
     fresh = _fresh(path)
     try:
         with create_new(fresh) as file:
+            if like is not None:
+                set_mode(file, like)
             shutil.copyfileobj(content, file, COPY_BYTES)
             file.flush()
             os.fsync(file.fileno())

@@ -203,8 +203,17 @@ def _write_report(entry: Row, own: Path, target: Path, part: str) -> None:
     """Write the report beside the failed file, whole or not at all; after a crash it is found there."""
     text = report_text(entry).encode("utf-8", "backslashreplace")
     draft = _report_draft(own)
-    files.write_private(draft, io.BytesIO(text))
+    files.write_private(draft, io.BytesIO(text), like=_regular(target))
     _move_beside(draft, target.with_name(report_name(target.name)), part)
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    """Return what a file is like; None where somebody took it, or put something else there."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _report_draft(own: Path) -> Path:

@@ -21,7 +21,7 @@ from pathlib import Path
 from watcher.core.model import Fingerprint
 from watcher.core.names import is_unguessable
 from watcher.disk import system
-from watcher.disk.system import create_new, is_at, open_plain, set_times, sha256, sync_folder
+from watcher.disk.system import create_new, is_at, open_plain, set_mode, set_times, sha256, sync_folder
 
 COPY_BYTES = 1 << 20
 # What `rename_new` says where the system, or the file system (NFS, many FUSE), has no such call.
@@ -225,7 +225,8 @@ def _begin_copy(target: Path, part: str) -> tuple[Path, BufferedRandom]:
 
 
 def _keep(writer: BufferedRandom, half: Path, status: os.stat_result) -> None:
-    """Give the copy the times of the original."""
+    """Give the copy the mode and the times of the original."""
+    set_mode(writer, status)
     with suppress(OSError):  # a share where times may not be set: its bytes are what counts
         set_times(writer, half, status.st_atime_ns, status.st_mtime_ns)
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 import sys
+from contextlib import suppress
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -60,6 +61,25 @@ def open_plain(path: Path) -> BufferedReader:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def set_mode(file: BinaryIO, like: os.stat_result) -> None:
+    """Let those read, and write, a new file of ours (0600) who may do so with the one that it is made from.
+
+    Nobody else: where it cannot have that one's group, its group may do what everybody may.
+    """
+    if sys.platform == "win32":
+        return  # there the folder decides
+    descriptor = file.fileno()
+    for owner in (like.st_uid, -1):  # only root gives files away
+        with suppress(OSError):
+            os.chown(descriptor, owner, like.st_gid)
+            break
+    mode = like.st_mode & 0o777
+    if os.fstat(descriptor).st_gid != like.st_gid:
+        mode &= 0o707 | (mode & 0o007) << 3
+    with suppress(OSError):  # a share without modes
+        os.chmod(descriptor, mode)
 
 
 def set_times(file: BinaryIO, path: Path, accessed: int, modified: int) -> None:
