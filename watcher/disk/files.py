@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -106,6 +107,11 @@ def replace_private(path: Path, data: bytes) -> None:
 
 def _fresh(path: Path) -> Path:
     return path.with_name(f"{uuid.uuid4().hex}.new")
+
+
+def is_half_written(name: str) -> bool:
+    """Say whether a file of this name, in a folder of our own, is what a crash left of one being written."""
+    return re.fullmatch(r"([0-9a-f]{32}|\..+)\.new", name) is not None
 
 
 def overwrite_private(path: Path, data: bytes) -> None:

@@ -127,10 +127,10 @@ class Owner:
 
 
 def remove_part(part: Path) -> None:
-    """Remove an agent's part of the work folder where nothing but its owner file is in it."""
-    owner = {OWNER_FILE, f"{OWNER_FILE}.new"}
+    """Remove an agent's part of the work folder where nothing but its owner file is in it, and what a crash
+    left of a draft."""
     names = {path.name for path in part.iterdir()}
-    if names <= owner:
+    if all(name == OWNER_FILE or files.is_half_written(name) for name in names):
         for name in names:
             files.remove(part / name)
     files.remove_folder(part)
