@@ -62,7 +62,7 @@ HOMES = {
     "loguru": {"report.log", "report.log_lines"},
     "sqlite3": {"journal.database"},
     "starlette": {"web.access", "web.app"},
-    "uvicorn": {"web.server"},
+    "uvicorn": {"web.connection", "web.server"},
     "prometheus_client": {"web.metrics"},
 }
 CHANGES_DISK = {

@@ -24,6 +24,7 @@ from watcher.agent.patience import Case, Patience
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
+from watcher.agent.time_of_day import TimeOfDay
 from watcher.agent.vitals import Vitals
 from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Threads, Workers
@@ -62,6 +63,13 @@ class WfmClient(Sender, Protocol):
 
     def server_time(self) -> datetime | None:
         """Return the login server's time of day; None: it is not known."""
+
+    @property
+    def may_tell_time(self) -> bool:
+        """Whether that is not known, and the answer with a new token may tell it."""
+
+    def get_token(self) -> float:
+        """Get a new access token; returns the seconds it will be used. Raises `Outside`."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -141,8 +149,10 @@ def build_drop(config: Config) -> Drop:
     return Drop(folders.drop, config.settle.ignore, network=watching(config).network, ours=ours)
 
 
-def build_policy(config: Config, world: World, places: Places, client: WfmClient) -> Policy:
-    """Return what is the same for all files."""
+def build_policy(
+    config: Config, world: World, places: Places, client: WfmClient, *, now: Callable[[], datetime]
+) -> Policy:
+    """Return what is the same for all files; `now`: the time of day, as the journal has it."""
     routes = {route.name: route for route in build_routes(config)}
     largest = max([config.upload.chunk_bytes, *(route.max_json for route in routes.values())])
     return Policy(
@@ -158,7 +168,7 @@ def build_policy(config: Config, world: World, places: Places, client: WfmClient
         failed=folder_target(places.failed),
         state=folder_target(places.state),
         way=client.way,
-        clock=world.now,
+        clock=now,
         jitter=world.jitter,
         new_token=world.new_token,
     )
@@ -210,10 +220,11 @@ def build_agent(
     """Return the agent. `once_patience` in seconds, for `--once`; `cases`: those of the agent before in this
     process; the others are told of its life."""
     where = places(config, journal)
-    policy = build_policy(config, world, where, client)
+    times = TimeOfDay(client, stream, now=world.now)
+    policy = build_policy(config, world, where, client, now=times.now)
     watcher = build_watcher(config, world, stream, where.work)
     owner = Owner(where.work)
-    claims = Claims(journal, where, owner, now=world.now, new_token=world.new_token)
+    claims = Claims(journal, where, owner, times, new_token=world.new_token)
     patience = _patience(config, world, policy, stream, cases)
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
@@ -222,7 +233,7 @@ def build_agent(
         world.workers,
         stream,
         policy=policy,
-        effects=Effects(journal, where, client, now=world.now),
+        effects=Effects(journal, where, client, now=times.now),
         dispatcher=dispatcher,
         recovery=Recovery(journal, where, policy.routes, stream, now=world.now),
         publisher=Publisher(where.state, clock=world.clock, now=world.now),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
+from watcher.agent.time_of_day import TimeOfDay
 from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Claim, FileState, Route, Row
 from watcher.core.names import shown
@@ -37,16 +37,24 @@ class Claims:
         journal: Journal,
         places: Places,
         owner: Owner,
+        times: TimeOfDay,
         *,
-        now: Callable[[], datetime],
         new_token: Callable[[], str],
     ) -> None:
         self._journal = journal
         self._places = places
         self._owner = owner
-        self._now = now
+        self._times = times
         self._new_token = new_token
         self._unclaimed: list[Row] = []  # rows of files that never left the drop folder, to be taken back
+
+    def needs_time(self, wanted: Sequence[Waiting]) -> bool:
+        """Whether the time of these claims decides what becomes of a file, and `ask_time` must come first."""
+        return self._times.is_needed(file.route for file in wanted)
+
+    def ask_time(self) -> None:
+        """Hear what the login server says that it is. Raises `Outside`."""
+        self._times.ask()
 
     def take(self, wanted: Sequence[Waiting], *, under_way: bool) -> Claimed:
         """Claim these files; `under_way`: others are already. Raises `Outside` where nothing was tried."""
@@ -108,7 +116,7 @@ class Claims:
             route=route.name if route else None,
             acd_type=route.acd_type if route else None,
             origin="drop",
-            at=utc_text(self._now()),
+            at=utc_text(self._times.now()),
             note=note,
         )
 

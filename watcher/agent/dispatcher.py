@@ -254,6 +254,10 @@ class Dispatcher:
         under_way = bool(self._engine.runs.files)
         take = partial(self._claims.take, batch, under_way=under_way)
         try:
+            if self._claims.needs_time(batch):
+                login = [target for target in self._policy.way if target.kind == "login"]
+                seconds = self._policy.request_seconds
+                await Awaited(self._claims.ask_time, targets=tuple(login), seconds=seconds)
             return batch, await Claiming(take, targets=self.claim_targets)
         except Outside:
             return batch, Claimed((), ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -16,8 +17,9 @@ from watcher.agent.effects import Effects
 from watcher.agent.opening import open_state
 from watcher.agent.routing import route_of
 from watcher.agent.runs import Part, Run
+from watcher.agent.time_of_day import TimeOfDay
 from watcher.commands.terminal import Bar, Terminal
-from watcher.core.errors import ConfigError, NotWhole, Unfit
+from watcher.core.errors import ConfigError, NotWhole, Outside, Unfit
 from watcher.core.events import ChunkSent, Event
 from watcher.core.holds import listed
 from watcher.core.life import from_the_journal, life_by_hand
@@ -164,11 +166,13 @@ class _Sending:
         self._stream = self._world.stream
         self._stream.subscribe(self._hear)
         where = places(config, journal)
-        self._policy = build_policy(config, self._world, where, client)
-        self._effects = Effects(journal, where, client, now=self._world.now)
+        self._times = TimeOfDay(client, self._stream, now=self._world.now)
+        self._policy = build_policy(config, self._world, where, client, now=self._times.now)
+        self._effects = Effects(journal, where, client, now=self._times.now)
         self._holding = build_holding(self._world, self._stream, retry_cap=config.upload.retry_cap)
         self._engine = build_engine(self._world, self._holding, self._stream, journal)
         self._moved_at = 0.0
+        self._is_interrupted = False
         self._last: Row | None = None
 
     def _hear(self, event: Event) -> None:
@@ -187,6 +191,12 @@ class _Sending:
         if self._engine.stopping:  # it gave up on the file before this one
             self._say(path, f"not sent: {listed(self._engine.holds.active) or 'stopped'}")
             return False
+        try:
+            if self._times.is_needed([found]):
+                self._times.ask()
+        except Outside as fault:
+            self._say(path, f"not sent: {fault}; {fault.check}")
+            return False
         claim = Claim(
             name=path.name,
             fingerprint=look,
@@ -195,7 +205,7 @@ class _Sending:
             route=found.name,
             acd_type=found.acd_type,
             origin="hand",
-            at=utc_text(self._world.now()),
+            at=utc_text(self._times.now()),
         )
         [row] = self._journal.claim([claim])
         self._bar.begin(shown(path.name), look.size)
@@ -205,13 +215,21 @@ class _Sending:
         self._last = None
         script = life_by_hand(row, found, policy)
         self._engine.begin(Run(row.id, path.name, part, self._ended, self._world.clock(), script))
+        # Not in the middle of the engine's work; asked a second time, at once.
+        before = signal.signal(signal.SIGINT, self._interrupt)
         try:
             self._watch()
         except KeyboardInterrupt:
             self._end()
             self._give_up(path, row, "interrupted by hand")
             raise
+        finally:
+            signal.signal(signal.SIGINT, before)
         return self._told(path, row)
+
+    def _interrupt(self, _number: int, _frame: object) -> None:
+        self._is_interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _watch(self) -> None:
         """Wait for the end of the upload, or of our patience."""
@@ -219,6 +237,8 @@ class _Sending:
         while self._last is None:
             due = self._engine.turn()
             self._engine.finished(self._world.workers.wait(min(due - self._world.clock(), LOOK_SECONDS)))
+            if self._is_interrupted and self._last is None:
+                raise KeyboardInterrupt
             held = self._engine.holds.active
             self._bar.note(f"held: {shown(held[0].reason)}" if held else "")
             if held and self._world.clock() - self._moved_at > self._patience:

@@ -9,7 +9,10 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import math
 import re
+import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import cookie_parser
@@ -17,6 +20,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.settings.status_settings import Address
+from watcher.web.brakes import Brakes, origin
 
 COOKIE = "watcher_status"
 # Nothing but our own files, no inline script or style: a file's name that gets through as markup is inert.
@@ -37,11 +41,21 @@ HEADERS = {
 class Guard:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp, *, address: Address, password: str | None, token: str | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        address: Address,
+        password: str | None,
+        token: str | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` in seconds: wrong passwords make whoever gives them wait."""
         self._app = app
         self._address = address
         self._password = password
         self._token = token
+        self._brakes = Brakes(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by itself, or hand on."""
@@ -60,9 +74,21 @@ class Guard:
         if self._password is None and self._token is None:
             return None
         query = QueryParams(scope["query_string"])
-        if self._token is not None and "token" in query and _same(query["token"], self._token):
-            return self._exchange()
-        return None if self._may(headers) else _ask(self._password is not None)
+        scheme = headers.get("authorization", "").partition(" ")[0].lower()
+        if self._token is not None and "token" in query:
+            scheme = "bearer"
+        if scheme not in ("basic", "bearer"):  # nothing, or our cookie, which nobody guesses
+            return None if self._may(headers) else _ask(self._password is not None)
+        # Each kind for itself: guesses of the password do not shut out what has the token, by one proxy, say.
+        who = f"{scheme} {origin(scope.get('client'))}"
+        if wait := self._brakes.wait(who):
+            return PlainTextResponse("too many wrong ones\n", 429, {"retry-after": str(math.ceil(wait))})
+        by_query = self._token is not None and "token" in query and _same(query["token"], self._token)
+        if by_query or self._may(headers):
+            self._brakes.right(who)
+            return self._exchange() if by_query else None
+        self._brakes.wrong(who)
+        return _ask(self._password is not None)
 
     def _exchange(self) -> Response:
         """Put a cookie in the place of the token: it would stay in the browser's history.

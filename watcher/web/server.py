@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watcher.agent.vitals import Vitals
 from watcher.core.errors import ConfigError
@@ -28,6 +27,7 @@ from watcher.settings.status_settings import Address, Status
 from watcher.web import snapshot
 from watcher.web.access import Guard
 from watcher.web.app import Sources, build
+from watcher.web.connection import KEEP_ALIVE_SECONDS, MOST_CONNECTIONS, MOST_HEAD_BYTES, Connection
 from watcher.web.feed import Feed
 from watcher.web.health import Health
 from watcher.web.metrics import Metrics
@@ -35,8 +35,6 @@ from watcher.web.reader import Reader
 
 START_SECONDS = 10.0
 STOP_SECONDS = 3.0
-# Every connection is an open file, and the agent needs its own: more than these are closed at once.
-MOST_CONNECTIONS = 64
 
 
 @contextmanager
@@ -102,15 +100,9 @@ def _guarded(
         address=address,
         password=status.password.get_secret_value() if status.password else None,
         token=status.token.get_secret_value() if status.token else None,
+        clock=clock,
     )
     return guard, feed
-
-
-class _Connection(H11Protocol):
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
 
 
 class _Server:
@@ -165,7 +157,7 @@ class _Server:
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=_Connection,
+                http=Connection,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
@@ -173,7 +165,10 @@ class _Server:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=MOST_CONNECTIONS,
+                # Connections are counted as they are made: some of these are on their way out.
+                limit_concurrency=2 * MOST_CONNECTIONS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                h11_max_incomplete_event_size=MOST_HEAD_BYTES,
                 timeout_graceful_shutdown=1,
             )
         )

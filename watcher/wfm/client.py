@@ -112,6 +112,11 @@ class Client:
         """Return the login server's time of day, as of its last answer; None: it is not known."""
         return self._auth.server_clock.now()
 
+    @property
+    def may_tell_time(self) -> bool:
+        """Whether that is not known, and the answer with a new token may tell it."""
+        return self.server_time() is None and not self._auth.server_clock.is_silent
+
     def close(self) -> None:
         """Close all connections."""
         self._http.close()

@@ -23,11 +23,13 @@ class ServerClock:
         """`clock` in steady seconds; `now` is this machine's time of day, right or wrong."""
         self._clock, self._now = clock, now
         self._heard: tuple[datetime, datetime, float] | None = None  # the server's, ours, and the steady one
+        self.is_silent = False  # it answers, and does not tell the time
 
     def hear(self, date: str | None) -> None:
         """Take the `Date` header of an answer that just came; without one the server's time is not known."""
         said = http_date(date)
         self._heard = (said, self._now(), self._clock()) if said is not None else None
+        self.is_silent = said is None
 
     @property
     def ahead(self) -> float | None:
