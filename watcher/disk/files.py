@@ -78,35 +78,33 @@ def write_private(path: Path, content: BinaryIO, *, like: os.stat_result | None 
     """Write all of `content` to a file in a folder of our own, durable; what is there is replaced.
 
     `like`: the file that it comes from; those who may read that one, and only they, may read it once it is
-    moved. By default it is for us alone. Half of it, after a crash, has a name that nobody knows.
+    moved. By default it is for us alone.
     """
     content.seek(0)
     fresh = _fresh(path)
-    try:
-        with create_new(fresh) as file:
-            if like is not None:
-                set_mode(file, like)
-            shutil.copyfileobj(content, file, COPY_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
+    with create_new(fresh) as file:
+        if like is not None:
+            set_mode(file, like)
+        shutil.copyfileobj(content, file, COPY_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
     sync_folder(path.parent)
 
 
 def replace_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)  # of a crash
+    fresh = _fresh(path)
     with create_new(fresh) as file:
         file.write(data)
     os.replace(fresh, path)
 
 
 def _fresh(path: Path) -> Path:
-    return path.with_name(f"{uuid.uuid4().hex}.new")
+    """Return the name under which a file is until it is whole; what a crash left there is removed."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    return fresh
 
 
 def is_half_written(name: str) -> bool:
