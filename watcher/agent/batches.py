@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from watcher.agent.holding import NEVER
 from watcher.agent.runs import Task
 from watcher.core.acts import Commit
 from watcher.core.errors import Outside
+from watcher.core.steps import Step
 
 LINGER_SECONDS = 0.05
 
@@ -28,6 +31,8 @@ class Batches:
         suspect = next((task for task in self.waiting if task in self._alone), None)
         self._under_way = self.waiting if suspect is None else [suspect]
         self.waiting = [task for task in self.waiting if task not in self._under_way]
+        for task in self._under_way:
+            task.asked_at = now
         return self._under_way
 
     def due_at(self, *, busy: bool) -> float:
@@ -49,3 +54,8 @@ class Batches:
         self._alone.update(batch)
         self.waiting = batch + self.waiting
         return []
+
+
+def steps_of(batch: Sequence[Task]) -> list[Step]:
+    """Return what is to be written."""
+    return [task.act.step for task in batch if isinstance(task.act, Commit)]

@@ -17,7 +17,7 @@ from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
 from watcher.agent.patience import Patience
 from watcher.agent.runs import Awaited, Call, insist
-from watcher.core.errors import Outside
+from watcher.core.errors import Outside, Proof
 from watcher.core.holds import Hold
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, present_key, present_of, queues, route_name
@@ -197,7 +197,7 @@ class Dispatcher:
         """Say whether a file of this route is wanted, to show whose fault it is what others met."""
         if route is None or under_way[route.name] > self._aside(route.name):
             return False
-        if self._aside(route.name):
+        if self._aside(route.name) or hold.until is not Proof.ANSWER:
             return self._aside(route.name) < MOST_COMPARED
         endpoint = Target("endpoint", route.url)
         return bool(hold.met) and endpoint not in hold.met and hold.tries >= TRIES_BEFORE_OTHERS

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from watcher.agent.batches import Batches
+from watcher.agent.batches import Batches, steps_of
 from watcher.agent.holding import NEVER, Holding
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.turns import Turns
@@ -108,7 +108,8 @@ class Engine:
         if any(task.run.is_chore and task.act.at_stop == "waits" for task in self._flying):
             return False
         self._forget(lambda task: task.run.is_chore)
-        self.runs.drop_chores()
+        for number in self.runs.drop_chores():
+            self.holds.leave(number)  # one that is late was the probe of what does not answer
         return True
 
     def _forget(self, which: Callable[[Task], bool]) -> None:
@@ -180,7 +181,7 @@ class Engine:
             self._holding.failed(fault, number)
             # It meets its targets in their order: the fault of one says that those before it are there.
             touched = touched[: touched.index(fault.target)] if fault.target in touched else ()
-            if fault.target == task.run.target:
+            if fault.target == task.run.target and not task.maybe:
                 self._turns.step_aside(task.run)
         self._holding.heard(number, task.run.target, act, value, asked_at=task.asked_at)
         if proof is not None:
@@ -195,23 +196,15 @@ class Engine:
             self._collect(task, value)
 
     def _hold_the_late(self, now: float) -> None:
-        """Hold what an act waits for longer than is plausible.
-
-        It is not begun anew: it is the probe, and ends the hold when it comes back after all.
-        """
+        """Hold what an act waits for longer than is plausible."""
         for task in [task for task in self._flying if task.late_at <= now]:
-            fault = task.lateness()
-            self._holding.failed(fault, task.run.number)
-            self.holds.take(task.run.number, (fault.target,))
+            self._holding.late(task.lateness(), task.run.number)
 
     def _write(self, now: float, *, busy: bool) -> None:
         """Write all steps that wait in one transaction, one at a time."""
         if batch := self._commits.next(now, busy=busy):
-            for task in batch:
-                task.asked_at = now
             self._flying += batch
-            steps = [task.act.step for task in batch if isinstance(task.act, Commit)]
-            self._workers.do(self._commits, partial(self._apply, steps))
+            self._workers.do(self._commits, partial(self._apply, steps_of(batch)))
 
     # -- scripts -----------------------------------------------------------------------------------
 
@@ -246,10 +239,16 @@ class Engine:
                     break
         run.tasks = tasks_of(run, act, self._clock())
         for task in run.tasks:
-            if task.maybe and self._due_at(task) > self._clock():
-                task.is_done = True  # it would have to wait
-            else:
-                (self._turns.waiting if isinstance(task.act, Turn) else self._waiting).append(task)
+            self._await(task)
+
+    def _await(self, task: Task) -> None:
+        if isinstance(task.act, Turn):
+            self.holds.leave(task.run.number)  # whoever waits for others does not probe
+            self._turns.waiting.append(task)
+        elif task.maybe and self._due_at(task) > self._clock():
+            task.is_done = True  # it would have to wait
+        else:
+            self._waiting.append(task)
 
     def _collect(self, task: Task, value: object) -> None:
         task.is_done, task.result = True, None if task.maybe and isinstance(value, Exception) else value

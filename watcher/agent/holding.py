@@ -39,6 +39,11 @@ class Holding:
         if hold := self.table.failed(number, fault, now=now, at=self._now()):
             self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, hold.next_at - now))
 
+    def late(self, fault: Outside, number: int) -> None:
+        """An act takes too long. It is not begun anew: it is the probe, and ends the hold when it comes back."""
+        self.failed(fault, number)
+        self.table.take(number, (fault.target,))
+
     def worked(
         self, targets: Sequence[Target], *, asked_at: float = NEVER, proof: Proof = Proof.DELIVERY
     ) -> None:
@@ -76,11 +81,16 @@ class Holding:
             return
         talk, last, now = act.talk, act.chunk.last, self._clock()
         if not isinstance(result[0], Accepted):
-            self.suspects.noticed(number, target, talk.endpoint, talk.server, asked_at=asked_at, at=now)
+            self.suspects.noticed(
+                number, target, talk.endpoint, talk.server,
+                start=act.chunk.start, asked_at=asked_at, at=now,
+            )  # fmt: skip
             return
         self.tempo.passed()
         compared = self.suspects.passed(
-            number, talk.endpoint, talk.server, last=last, asked_at=asked_at, at=now
-        )
-        self.worked([target], proof=Proof.DELIVERY if last else Proof.CHUNK)
+            number, talk.endpoint, talk.server,
+            start=act.chunk.start, last=last, asked_at=asked_at, at=now,
+        )  # fmt: skip
+        if not self.suspects.is_open(number):
+            self.worked([target], proof=Proof.DELIVERY if last else Proof.CHUNK)
         self.table.hurry(now, compared)

@@ -164,11 +164,13 @@ class Runs:
             self.aside[run.route] += 1 if aside else -1
             run.is_aside = aside
 
-    def drop_chores(self) -> None:
-        """Let go of those of chores; a worker may still be at an act of one."""
-        for run in [run for run in self._runs.values() if run.is_chore]:
+    def drop_chores(self) -> list[int]:
+        """Let go of those of chores, and return their numbers; a worker may still be at an act of one."""
+        chores = [run for run in self._runs.values() if run.is_chore]
+        for run in chores:
             run.script.close()
             del self._runs[run.number]
+        return [run.number for run in chores]
 
     def uses(self, do: Callable[[Act[Any]], object]) -> bool:
         """Say whether a file still has its acts done this way."""

@@ -131,7 +131,7 @@ class Conversation:
         self._new_token = lost_answer == "new_token"
         self._failures = 0  # answers in a row that may be the file's fault
         self._cuts: Counter[int] = Counter()  # tries without an answer, by the first byte of the chunk
-        self.is_to_blame = False  # others get through, and this one's chunk does not
+        self.blamed_at: int | None = None  # first byte of the chunk that is to blame: others get through
         self.unknown = unknown  # this chunk went out, and the server may have taken it without our knowing
 
     def renew(self, push_token: str) -> None:
@@ -190,7 +190,9 @@ class Conversation:
                 return self._refused(chunk, reply, why, means.check)
 
     def _accepted(self, chunk: Chunk, note: str | None = None) -> Accepted:
-        self._failures, self.unknown, self.is_to_blame = 0, False, False
+        self._failures, self.unknown = 0, False
+        if self.blamed_at is not None and chunk.start >= self.blamed_at:
+            self.blamed_at = None  # not where it only came as far as that again
         del self._cuts[chunk.start]
         return Accepted(note)
 
@@ -216,7 +218,7 @@ class Conversation:
             "no answer", f"this chunk had no answer {times}: {reason}", check, self.endpoint, self.server,
             last=chunk.last, fails=False,
         )  # fmt: skip
-        return Suspected(suspicion, start_over=start_over, fault=None if self.is_to_blame else fault)
+        return Suspected(suspicion, start_over=start_over, fault=fault if self.blamed_at is None else None)
 
     def _refused(
         self, chunk: Chunk, reply: Reply, reason: str, what_to_do: str, *, at_once: bool = True

@@ -36,7 +36,7 @@ from watcher.core.conversation import (
     Suspected,
     Verdict,
 )  # fmt: skip
-from watcher.core.errors import NotWhole, Outside, Unfit
+from watcher.core.errors import NotWhole, Outside, Proof, Unfit
 from watcher.core.events import ChunkSent, SmallerChunks, StartedOver, TryingAgain
 from watcher.core.model import FileState, Placement, Receipt, Row
 from watcher.core.policy import Policy, plausible
@@ -162,19 +162,23 @@ class Delivery:
 
     async def _suspected(self, piece: Piece, met: Suspected) -> Piece:
         """Perhaps it is the file: others are asked. Returns what goes out next. Raises `Unfit`."""
-        await self._write_down()
         fault = (await Accuse(met.suspicion)).outside
+        if fault is None:
+            await self._write_down()
         if fault is None and met.refused is not None:
             raise await self._unfit(piece, met.refused)
         if fault is None:
             # Others get through: perhaps it is the size of this one, and the server is not to be held for it.
-            self._talk.is_to_blame = True
+            self._talk.blamed_at = piece.chunk.start
             smaller = await self._half(piece)
             if smaller is not None:
                 return await self._again_from_the_start() if self._talk.unknown else smaller
             reason = f"{met.suspicion.reason}; other files get through"
-            fault = Outside(self._file, reason, check=_OWN_FAULT, until=met.suspicion.proof)
+            until = Proof.DELIVERY if piece.chunk.last else Proof.CHUNK
+            fault = Outside(self._file, reason, check=_OWN_FAULT, until=until)
+        # The hold first: nobody else is to probe while this is written down.
         await Aside(fault)
+        await self._write_down()
         await Clear(targets=(self._file,))
         await Turn("upload")
         return await self._again_from_the_start() if met.start_over else piece

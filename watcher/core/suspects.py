@@ -48,6 +48,7 @@ class _Trouble:
     endpoint: Target
     server: Target
     since: float
+    start: int  # first byte of the chunk
     asked_at: float  # when the last request went out that did not pass
     suspicion: Suspicion | None = None  # None: it tries again, and is no suspect yet
     compared_at: float = NEVER  # when another file of its endpoint was delivered
@@ -62,13 +63,21 @@ class Suspects:
         self._failed: Counter[tuple[Target, str]] = Counter()  # since the endpoint's last delivery
 
     def noticed(
-        self, file: int, target: Target, endpoint: Target, server: Target, *, asked_at: float, at: float
+        self,
+        file: int,
+        target: Target,
+        endpoint: Target,
+        server: Target,
+        *,
+        start: int = 0,
+        asked_at: float,
+        at: float,
     ) -> None:
         """A chunk of this file did not pass: what is delivered from now on is compared with it."""
         known = self._open.get(file)
         if known is None or known.endpoint != endpoint:
-            known = _Trouble(target, endpoint, server, since=at, asked_at=asked_at)
-        self._open[file] = replace(known, asked_at=asked_at)
+            known = _Trouble(target, endpoint, server, since=at, start=start, asked_at=asked_at)
+        self._open[file] = replace(known, asked_at=asked_at, start=max(known.start, start))
 
     def accuse(self, file: int, met: Suspicion, *, alone: bool) -> Outside | None:
         """Say what is to be held, this file alone or more; None: the fault is the file's.
@@ -106,8 +115,8 @@ class Suspects:
         return Outside(known.target, reason, check=met.check, until=met.proof)
 
     def failed_before(self, endpoint: Target, sign: str) -> None:
-        """A file failed of this before the agent was started, and nothing was delivered since."""
-        self._failed[endpoint, sign] += 1
+        """Files failed of this before the agent was started, and nothing was delivered since: no more may."""
+        self._failed[endpoint, sign] = MOST_FAILED
 
     def alike(self, file: int) -> list[Target]:
         """Return the files that met the same as this one, and itself."""
@@ -115,18 +124,29 @@ class Suspects:
         return [
             other.target
             for other in self._open.values()
-            if met is not None and other.suspicion is not None and other.suspicion.sign == met.sign
+            if met is not None
+            and other.suspicion is not None
+            and other.suspicion.sign == met.sign
+            and other.compared_at == NEVER  # the others wait each for itself
         ]
 
     def passed(
-        self, file: int, endpoint: Target, server: Target, *, last: bool, asked_at: float, at: float
+        self,
+        file: int,
+        endpoint: Target,
+        server: Target,
+        *,
+        start: int = 0,
+        last: bool,
+        asked_at: float,
+        at: float,
     ) -> list[Target]:
         """A chunk was accepted: return the files that are compared with this now, and may try again.
 
         `last`: it was the last one, and the file is delivered; `asked_at`: when it went out.
         """
         known = self._open.get(file)
-        if known and (last or known.suspicion is None or not known.suspicion.last):
+        if known and (last or start >= known.start):  # not where it began again, and is not so far yet
             del self._open[file]
         if not last:
             return []
@@ -144,6 +164,10 @@ class Suspects:
                 self._open[number] = fresh
                 compared.append(other.target)
         return compared
+
+    def is_open(self, file: int) -> bool:
+        """Say whether a chunk of this file did not pass so far."""
+        return file in self._open
 
     def leave(self, file: int) -> None:
         """A file came to its end."""
