@@ -44,7 +44,7 @@ from watcher.report import log
 from watcher.sandbox.server import Answer, Operation
 
 STORIES = int(os.environ.get("WATCHER_STORIES", "2000"))
-SLICES = 8  # of them, so that several processes share the work
+SLICES = 20  # of them, so that several processes share the work
 ROUTES = """\
   - {name: stats, match: "stats*.csv", endpoint: historical-data, parallel: 3}
   - {name: queues, match: "queue*.csv", endpoint: historical-data, parallel: 2}
