@@ -40,7 +40,7 @@ class Holding:
             self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, hold.next_at - now))
 
     def late(self, fault: Outside, number: int) -> None:
-        """An act takes too long: it is not begun anew, but is the probe, and ends the hold when it comes back."""
+        """An act takes too long: it is not begun anew, and ends the hold when it comes back."""
         self.failed(fault, number)
         self.table.take(number, (fault.target,))
 
