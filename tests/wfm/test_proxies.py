@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 import pytest
 import trustme
 
-from tests.conftest import SECRET, Server, World
+from tests.conftest import Server, World
 from tests.sockets import LONG, Serve, answers, free_port, raw, read_request
+from tests.wfm.clients import client as any_client
+from tests.wfm.clients import push
 from tests.wfm.test_tls import ANSWER, secure, tls
-from watcher.core.conversation import Request
 from watcher.core.errors import ConfigError, LostAnswer, Outside
 from watcher.core.target import Target
 from watcher.wfm.client import Client
-from watcher.wfm.login import ClientCredentials
 from watcher.wfm.proxies import proxy_for
 
 API = "http://wfm.example.com"
@@ -37,18 +36,11 @@ def with_user(url: str) -> str:
     return url.replace("://", f"://{USER}:{PASSWORD}@")
 
 
-@contextmanager
-def client(server: str, token_url: str, proxy: str | None, *, trust_env: bool = False) -> Iterator[Client]:
-    auth = ClientCredentials(token_url, "wfm-importer", SECRET, timeout_seconds=LONG)
-    opened = Client(auth, server=server, tenant="demo", timeout_seconds=0.5, trust_env=trust_env, proxy=proxy)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def push(opened: Client) -> int:
-    return opened.push(Request(f"{opened.server}/import", (), "text/csv", b"a,1\n")).status
+def client(
+    server: str, token_url: str, proxy: str | None, *, trust_env: bool = False
+) -> AbstractContextManager[Client]:
+    """One that gives up soon."""
+    return any_client(server, token_url, timeout_seconds=0.5, trust_env=trust_env, proxy=proxy)
 
 
 def fault(opened: Client) -> Outside:

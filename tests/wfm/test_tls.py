@@ -8,8 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,11 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.conftest import SECRET
 from tests.sockets import LONG, Serve, answers, raw, read_request
-from watcher.core.conversation import Request
+from tests.wfm.clients import client, push
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.target import Target
 from watcher.wfm.client import Client
-from watcher.wfm.login import ClientCredentials
 
 TOKEN = json.dumps({"access_token": "token", "expires_in": 300}).encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(TOKEN), TOKEN)
@@ -71,21 +68,6 @@ def tls(
                     pass
 
     return serve
-
-
-@contextmanager
-def client(server: str, token_url: str | None = None, **options: Any) -> Iterator[Client]:
-    """A client; without `token_url` the login server is the API server's."""
-    auth = ClientCredentials(token_url or f"{server}/token", "wfm-importer", SECRET, timeout_seconds=LONG)
-    opened = Client(auth, server=server, tenant="demo", timeout_seconds=LONG, trust_env=False, **options)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def push(opened: Client) -> int:
-    return opened.push(Request(f"{opened.server}/import", (), "text/csv", b"a,1\n")).status
 
 
 def fault(opened: Client) -> Outside:

@@ -10,7 +10,7 @@ from functools import partial
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
-from watcher.agent.holding import NEVER, Holding
+from watcher.agent.holding import Holding
 from watcher.agent.once import Once
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
@@ -32,6 +32,7 @@ from watcher.core.events import (
     Resumed,
     Stopped,
 )  # fmt: skip
+from watcher.core.holds import NEVER
 from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
 from watcher.core.policy import Policy
@@ -189,7 +190,7 @@ class Agent:
         if self._beat_at <= now:
             self._beat_at = now + HEARTBEAT_SECONDS
             self._chore("owner", Call(self._owner.beat))
-        if self._engine.runs.files and self._withdrawals.due_at <= now and "requests" not in self._busy:
+        if self._withdrawals.due_at <= now and "requests" not in self._busy and self._engine.runs.files:
             self._busy.add("requests")
             self._engine.chore("requests", insist(Call(self._withdrawals.read)), self._asked_to_withdraw)
         if self._history.has_news:

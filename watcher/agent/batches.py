@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from watcher.agent.holding import NEVER
 from watcher.agent.runs import Task
 from watcher.core.acts import Commit
 from watcher.core.errors import Outside
+from watcher.core.holds import NEVER
 from watcher.core.steps import Step
 
 LINGER_SECONDS = 0.05

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.core.errors import NotWhole, Outside
-from watcher.core.model import Claim, FileState, Route, Row
+from watcher.core.model import Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import shown
 from watcher.core.order import Waiting, route_name
 from watcher.core.units import utc_text
@@ -107,18 +108,8 @@ class Claims:
         return all(was_removed(self._places.work, self._places.drop, device) for device in devices)
 
     def _claim(self, file: Waiting, note: str | None) -> Claim:
-        token, route = self._new_token(), file.route
-        return Claim(
-            name=file.name,
-            fingerprint=file.look,
-            source=str(self._places.work / token / file.name),
-            push_token=token,
-            route=route.name if route else None,
-            acd_type=route.acd_type if route else None,
-            origin="drop",
-            at=utc_text(self._times.now()),
-            note=note,
-        )
+        token, now = self._new_token(), self._times.now()
+        return claim_of(self._places, file.name, file.look, file.route, token, now, note=note)
 
     def _wanted(self, file: Waiting, row: Row) -> Wanted:
         target = self._places.work / row.push_token / file.name
@@ -132,3 +123,27 @@ class Claims:
             if last is not None and last.state is FileState.FAILED:
                 notes.append(f"before it, {shown(last.name)} of {name} failed at {last.outcome.finished_at}")
         return "; ".join(notes) or None
+
+
+def claim_of(
+    places: Places,
+    name: str,
+    look: Fingerprint,
+    route: Route | None,
+    token: str,
+    at: datetime,
+    *,
+    note: str | None = None,
+) -> Claim:
+    """Return the claim of a file that goes into our part of the work folder, under this push token."""
+    return Claim(
+        name=name,
+        fingerprint=look,
+        source=str(places.work / token / name),
+        push_token=token,
+        route=route.name if route else None,
+        acd_type=route.acd_type if route else None,
+        origin="drop",
+        at=utc_text(at),
+        note=note,
+    )

@@ -13,12 +13,11 @@ from functools import partial
 from watcher.agent.claims import Claimed, Claims
 from watcher.agent.drop_watcher import DropWatcher, Look
 from watcher.agent.engine import Engine
-from watcher.agent.holding import NEVER
 from watcher.agent.pace import Pace
 from watcher.agent.patience import Patience
 from watcher.agent.runs import Awaited, Call, insist
 from watcher.core.errors import Outside, Proof
-from watcher.core.holds import Hold
+from watcher.core.holds import NEVER, Hold
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, present_key, present_of, queues, route_name
 from watcher.core.policy import Policy

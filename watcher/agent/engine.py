@@ -11,13 +11,14 @@ from functools import partial
 from typing import Any
 
 from watcher.agent.batches import Batches, steps_of
-from watcher.agent.holding import NEVER, Holding
+from watcher.agent.holding import Holding
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.turns import Turns
 from watcher.agent.workers import Done, Workers
 from watcher.core.acts import Accuse, Aside, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
 from watcher.core.errors import WatcherError
 from watcher.core.events import Crashed
+from watcher.core.holds import NEVER
 from watcher.core.model import Row
 from watcher.core.steps import Step
 from watcher.core.target import Target

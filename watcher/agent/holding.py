@@ -10,13 +10,11 @@ from watcher.core.acts import Act, Blame, Push
 from watcher.core.conversation import Accepted
 from watcher.core.errors import Outside, Proof
 from watcher.core.events import HoldBegan, HoldEnded
-from watcher.core.holds import Holds
+from watcher.core.holds import NEVER, Holds
 from watcher.core.suspects import Suspects, Suspicion
 from watcher.core.target import Target
 from watcher.core.tempo import Tempo
 from watcher.report.stream import Stream
-
-NEVER = float("inf")
 
 
 class Holding:

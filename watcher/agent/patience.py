@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, islice
 
-from watcher.agent.holding import NEVER
 from watcher.core.events import Stuck, StuckEnded
+from watcher.core.holds import NEVER
 from watcher.core.order import Waiting, behind, present_key
 from watcher.core.settle import Wait, remedy
 from watcher.report.stream import Stream

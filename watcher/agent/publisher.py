@@ -8,9 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from watcher.agent.dispatcher import Dispatcher
-from watcher.agent.holding import NEVER
 from watcher.core.events import Stuck
-from watcher.core.holds import Hold
+from watcher.core.holds import NEVER, Hold
 from watcher.core.order import route_name
 from watcher.core.units import utc_text
 from watcher.report.status_file import SHOWN_STUCK, SHOWN_WAITING, write

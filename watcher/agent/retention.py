@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from watcher.agent.holding import NEVER
 from watcher.core.errors import Outside
 from watcher.core.events import FileRemoved, HistoryRemoved, Warned
+from watcher.core.holds import NEVER
 from watcher.core.model import FileState, Row
 from watcher.core.names import report_name
 from watcher.core.units import utc_text

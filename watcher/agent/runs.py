@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from watcher.agent.holding import NEVER
 from watcher.core.acts import Act, Both, Found, Maybe, Pause
 from watcher.core.errors import Outside
+from watcher.core.holds import NEVER
 from watcher.core.target import Target
 
 T = TypeVar("T")

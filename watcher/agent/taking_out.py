@@ -15,8 +15,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from watcher.agent.claims import claim_of
 from watcher.core.errors import Gone, NotWhole, Outside, Unfit
-from watcher.core.model import Claim, Fingerprint, Route, Row
+from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Finish, Plan, Reject, Vanish
 from watcher.core.units import utc_text
@@ -47,7 +48,7 @@ def take_out(
     look = _look(source)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
     own = token or str(uuid.uuid4())
-    [row] = journal.claim([_claim(places, source.name, look, route, own, now)])
+    [row] = journal.claim([claim_of(places, source.name, look, route, own, now())])
     row = put_out(journal, row, fault, now=now)
     [row] = journal.apply([Plan(row, str(target))])
     try:
@@ -94,19 +95,6 @@ def _look(source: Path) -> Fingerprint:
     if not stat.S_ISREG(status.st_mode):
         raise NotWhole("it is no regular file, and was never in the queue")
     return Fingerprint.of(status)
-
-
-def _claim(places: Places, name: str, look: Fingerprint, route: Route | None, token: str, now: Now) -> Claim:
-    return Claim(
-        name=name,
-        fingerprint=look,
-        source=str(places.work / token / name),
-        push_token=token,
-        route=route.name if route else None,
-        acd_type=route.acd_type if route else None,
-        origin="drop",
-        at=utc_text(now()),
-    )
 
 
 def _move(places: Places, source: Path, target: Path, look: Fingerprint, route: Route | None) -> None:

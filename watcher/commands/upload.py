@@ -22,7 +22,7 @@ from watcher.commands.terminal import Bar, Terminal
 from watcher.core.errors import ConfigError, NotWhole, Outside, Unfit
 from watcher.core.events import ChunkSent, Event
 from watcher.core.holds import listed
-from watcher.core.life import from_the_journal, life_by_hand
+from watcher.core.life import IN_DOUBT, LOOK_FIRST, from_the_journal, life_by_hand
 from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
 from watcher.core.order import depth
@@ -37,8 +37,6 @@ from watcher.wfm.client import Client
 
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2
-_IN_DOUBT = "its last chunk went out and had no answer: it may be complete at the server"
-_LOOK_FIRST = "look into the import history of the WFM first; only if it is not there, send it again"
 
 
 def upload(
@@ -141,7 +139,7 @@ def _give_up(journal: Journal, entry: Row, reason: str) -> Unfit | None:
     if entry.state not in (*FINAL, FileState.DELIVERED, FileState.REJECTED):
         fault = Unfit(reason, what_to_do="send it again")
         if entry.upload.in_doubt:
-            fault = Unfit(f"{reason}; {_IN_DOUBT}", what_to_do=_LOOK_FIRST)
+            fault = Unfit(f"{reason}; {IN_DOUBT}", what_to_do=LOOK_FIRST + "send it again")
         steps.append(Reject(entry, fault, utc_text(datetime.now(UTC))))
     if entry.state not in FINAL:
         steps.append(Finish(entry))

@@ -47,8 +47,6 @@ _OWN_FAULT = (
     "what is special about this file, and what stands between here and the server (limits on size or time);"
     " `watcher withdraw` takes it out of the queue"
 )
-
-
 _ELSEWHERE = "its last chunk went out and had no answer, and server, tenant or route are others since then"
 _BRING_BACK = (
     "bring the settings back until it is delivered; or look into the import history of the WFM, and take it"
@@ -64,9 +62,7 @@ class Delivery:
         self._row, self._found, self._policy, self._moves = row, found, policy, moves
         self._way = (*policy.way, Target("endpoint", found.route.url))
         self._file = policy.file(row)
-        self._own_limit: int | None = (
-            None  # bytes of a chunk of this file, where larger ones never get through
-        )
+        self._own_limit: int | None = None  # bytes of a chunk, where larger ones of this file never pass
         self._position = max(row.upload.position, found.start)  # behind the last acknowledged chunk
         self._chunks = row.upload.chunks  # acknowledged
         self._talk = self._conversation(unknown=row.upload.sending_to is not None)
@@ -165,9 +161,8 @@ class Delivery:
         fault = (await Accuse(met.suspicion)).outside
         if fault is None:
             await self._write_down()
-        if fault is None and met.refused is not None:
-            raise await self._unfit(piece, met.refused)
-        if fault is None:
+            if met.refused is not None:
+                raise await self._unfit(piece, met.refused)
             # Others get through: perhaps it is the size of this one, and the server is not to be held for it.
             self._talk.blamed_at = piece.chunk.start
             smaller = await self._half(piece)

@@ -15,6 +15,7 @@ from watcher.core.backoff import backoff
 from watcher.core.errors import Outside, Proof
 from watcher.core.target import Target
 
+NEVER = float("inf")  # as a time
 # A server is taken at its word for so long (`Retry-After`, RFC 9110 10.2.3), and no longer.
 LONGEST_RETRY_AFTER_SECONDS = 6 * 3600.0
 # A file that is held alone waits for so many of the longest steps: its request may be a burden each time.
@@ -57,7 +58,7 @@ class Holds:
         due = 0.0
         for hold in self.held(targets):
             if hold.prober not in (None, file):
-                return float("inf")
+                return NEVER
             due = max(due, hold.next_at)
         return due
 

@@ -46,8 +46,9 @@ async def life_by_hand(row: Row, route: Route, policy: Policy) -> Row:
 _CHANGED = "it changed after it was taken"
 _TAKEN = "somebody took it out of the work folder"
 _UNCOMPLETED = "its upload was not completed"
-_IN_DOUBT = "its last chunk went out and had no answer: it may be complete at the server"
-_LOOK_FIRST = "look into the import history of the WFM first; only if it is not there, "
+# Of a file whose `upload.in_doubt`: the reason, and what to do first.
+IN_DOUBT = "its last chunk went out and had no answer: it may be complete at the server"
+LOOK_FIRST = "look into the import history of the WFM first; only if it is not there, "
 
 
 async def _decided(row: Row, policy: Policy) -> Row:
@@ -66,15 +67,15 @@ async def _undelivered(row: Row, fault: Unfit | NotWhole | Gone, policy: Policy)
     row = await Load(row.id, targets=(policy.state,))  # as the last step left it
     in_doubt = row.upload.in_doubt
     if isinstance(fault, Gone):
-        return Vanish(row, f"{_TAKEN}; {_IN_DOUBT if in_doubt else _UNCOMPLETED}", policy.at)
+        return Vanish(row, f"{_TAKEN}; {IN_DOUBT if in_doubt else _UNCOMPLETED}", policy.at)
     if isinstance(fault, NotWhole) and not in_doubt:
         return Change(row, f"{_CHANGED}; {_UNCOMPLETED}", policy.at)
     if isinstance(fault, NotWhole):
-        todo = _LOOK_FIRST + "copy it into the drop folder again"
-        return Reject(row, Unfit(f"{_CHANGED}; {_IN_DOUBT}", what_to_do=todo), policy.at)
+        todo = LOOK_FIRST + "copy it into the drop folder again"
+        return Reject(row, Unfit(f"{_CHANGED}; {IN_DOUBT}", what_to_do=todo), policy.at)
     if in_doubt and fault.status is None:
         fault = Unfit(
-            f"{fault.reason}; {_IN_DOUBT}", what_to_do=_LOOK_FIRST + fault.what_to_do, lines=fault.lines,
+            f"{fault.reason}; {IN_DOUBT}", what_to_do=LOOK_FIRST + fault.what_to_do, lines=fault.lines,
             problems=fault.problems,
         )  # fmt: skip
     return Reject(row, fault, policy.at)

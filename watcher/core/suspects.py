@@ -12,9 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from watcher.core.errors import Outside, Proof
+from watcher.core.holds import NEVER
 from watcher.core.target import Target
 
-NEVER = float("inf")
 # So many files may fail of one refusal, without a delivery between, where their own route has no other.
 MOST_FAILED = 2
 
@@ -86,14 +86,8 @@ class Suspects:
         """
         key = (met.endpoint, met.sign)
         known = self._open[file]
-        others = [
-            other.endpoint
-            for number, other in self._open.items()
-            if number != file
-            and other.suspicion is not None
-            and other.suspicion.sign == met.sign
-            and other.server == met.server
-        ]
+        alike = [other for number, other in self._meeting(met.sign) if number != file]
+        others = [other.endpoint for other in alike if other.server == met.server]
         first = met.at_once and not self._failed[key] and met.endpoint not in others
         nobody_else = alone and not others and self._failed[key] < MOST_FAILED
         # What was asked before the other one was through may have met what is over by now.
@@ -119,15 +113,17 @@ class Suspects:
         self._failed[endpoint, sign] = MOST_FAILED
 
     def alike(self, file: int) -> list[Target]:
-        """Return the files that met the same as this one, and itself."""
+        """Return the files that met the same as this one, and itself; those that were compared already wait
+        each for itself."""
         met = self._open[file].suspicion
+        same = [] if met is None else self._meeting(met.sign)
+        return [other.target for _number, other in same if other.compared_at == NEVER]
+
+    def _meeting(self, sign: str) -> list[tuple[int, _Trouble]]:
         return [
-            other.target
-            for other in self._open.values()
-            if met is not None
-            and other.suspicion is not None
-            and other.suspicion.sign == met.sign
-            and other.compared_at == NEVER  # the others wait each for itself
+            (number, other)
+            for number, other in self._open.items()
+            if other.suspicion is not None and other.suspicion.sign == sign
         ]
 
     def passed(

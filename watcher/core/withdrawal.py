@@ -33,7 +33,7 @@ def of_waiting(user: str) -> Unfit:
 def of_ours(row: Row, user: str) -> Unfit:
     """Return why a file that was under way is in the failed folder."""
     upload = row.upload
-    if upload.sending_to is not None and upload.sending_to == upload.total:
+    if upload.in_doubt:
         return Unfit(
             f"withdrawn by {user} while the answer to its last chunk was not known",
             what_to_do=f"it may be complete at the server: look into the import history first; {_AGAIN}",
