@@ -11,17 +11,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 from loguru import logger
 
 from watcher.commands.run import run
-from watcher.disk.others import OWNER_FILE
+from watcher.disk.owner import OWNER_FILE
 from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.report.as_data import as_json
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
 from watcher.settings.config import load
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 SECRET = "s3cr3t-of-the-tests"
 Take = Callable[[Request], Answer | None]

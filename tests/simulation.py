@@ -14,13 +14,16 @@ import json
 import os
 import random
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from loguru import logger
 
 from watcher.agent.build import World
 from watcher.agent.runs import Task
@@ -35,6 +38,7 @@ from watcher.disk import system
 from watcher.disk.files import folder_target
 from watcher.journal.database import Database
 from watcher.journal.sqlite import SqliteJournal
+from watcher.report import log
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
 from watcher.settings.config import load
 
@@ -54,6 +58,30 @@ upload: {{chunk_bytes: 60, lost_answer: {lost_answer}, attempts: 3, retry_cap: 3
 """
 
 
+FAST = Path("/dev/shm")
+
+
+@contextmanager
+def story_folder(seed: int) -> Iterator[Path]:
+    """A folder in memory, where there is one, for the story of this seed, which a failure names."""
+    with tempfile.TemporaryDirectory(dir=FAST if FAST.is_dir() else None) as root:
+        try:
+            yield Path(root)
+        except BaseException as error:
+            error.add_note(f"the story of seed {seed}")
+            raise
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Thousands of lives would fill the screen."""
+    log.setup("critical")
+    try:
+        yield
+    finally:
+        logger.remove()
+
+
 class Crash(BaseException):
     """The process is gone. Not an Exception: no handler of the agent may see it."""
 
@@ -66,6 +94,7 @@ class Effects:
         self.points: list[str] = []  # what was passed since the last start
         self.crash_at: int | None = None
         self.fault: Callable[[str, str], OSError | None] = lambda _effect, _path: None
+        self.happens: dict[int, Callable[[], None]] = {}  # what others do at a point, by its number
         self.dead = False
         self.active = False
 
@@ -76,6 +105,9 @@ class Effects:
         if self.dead:
             raise Crash(name)
         self.points.append(name)
+        if others := self.happens.pop(len(self.points) - 1, None):
+            with self.paused():
+                others()
         if self.crash_at is not None and len(self.points) - 1 == self.crash_at:
             self.dead = True
             raise Crash(name)
@@ -96,7 +128,7 @@ class Effects:
                 ours = self.active and all(path.startswith(self._roots) for path in paths)
                 if reads or not ours:
                     return originals[name](*args, **kwargs)
-                what = f"{name} {' '.join(Path(path).name for path in paths)}"
+                what = f"{name} {' '.join(map(os.path.basename, paths))}"
                 self.point(f"before {what}")
                 if error := self.fault(name, paths[-1] if paths else ""):
                     raise error
@@ -157,6 +189,7 @@ class Wire:
         self._effects = effects
         self._sandbox = Sandbox(client_secret="b")
         self._sandbox.stop()  # its port is not needed
+        self.clock: Callable[[], datetime | None] = lambda: None
         self.script: Callable[[Push, Callable[[], Answer]], Reply | Outside] = lambda _push, take: self.reply(
             take()
         )
@@ -166,8 +199,8 @@ class Wire:
         return Reply(answer.status, answer.body.decode())
 
     def server_time(self) -> datetime | None:
-        """The server's clock was not heard."""
-        return None
+        """The server's clock, where it is heard."""
+        return self.clock()
 
     def get_token(self) -> float:
         """Tokens are got with each request."""
@@ -309,6 +342,7 @@ class Simulation:
         self.done = done or root / "done"
         self.now = 1000.0  # monotonic seconds
         self.wall = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)  # may jump
+        self.clock_error = timedelta()  # of this machine
         text = SETTINGS.format(
             server=SERVER, done=self.done, lost_answer=lost_answer, marker=marker, routes=routes
         )
@@ -333,11 +367,18 @@ class Simulation:
 
     def drop(self, name: str, content: bytes) -> None:
         """Put a whole file into the drop folder, as a careful exporter does."""
+        self.begin(name, content).close()
+
+    def begin(self, name: str, content: bytes) -> BinaryIO:
+        """Put a file into the drop folder that has no more than this yet, and is still open."""
         with self.effects.paused():
             draft = self.root / f".{name}.draft"
-            draft.write_bytes(content)
+            file = draft.open("xb")
+            file.write(content)
+            file.flush()
             (self.root / "drop").mkdir(exist_ok=True)
             draft.rename(self.root / "drop" / name)
+        return file
 
     def run(self, *, seconds: float = 600.0, crash_at: int | None = None) -> int | None:
         """Live: until nothing is left to do (0, 1), out of patience (4), or a crash (None)."""
@@ -355,7 +396,7 @@ class Simulation:
         world = World(
             workers=self.workers,
             clock=lambda: self.now,
-            now=lambda: self.wall,
+            now=lambda: self.wall + self.clock_error,
             jitter=self.chance.random if self.chance else lambda: 0.0,
             new_token=self._new_token,
             client=lambda _config: self.wire,

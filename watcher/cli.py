@@ -6,17 +6,15 @@ ours; 4 `run --once` with something still held; 130 interrupted.
 
 from __future__ import annotations
 
-import io
-import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from watcher import __version__
-from watcher.commands.options import ConfigOption, JsonOption, duration, patience_option
-from watcher.core.errors import ConfigError, Outside
+from watcher.commands import init, options
+from watcher.commands.ending import ended
+from watcher.commands.help import PlainCommand
 
 if TYPE_CHECKING:
     from watcher.commands.terminal import Terminal
@@ -31,19 +29,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+command = partial(app.command, cls=PlainCommand)
 
-@app.command()
+
+@command()
 def run(
-    config: ConfigOption = None,
-    once: Annotated[
-        bool,
-        typer.Option("--once", help="End when every file is done or failed: 1 if one failed, 4 if held."),
-    ] = False,
-    patience: Annotated[float, patience_option("With --once: how long to wait while nothing moves.")] = 60.0,
-    log_format: Annotated[
-        str | None, typer.Option("--log-format", metavar="text|json", help="Instead of log.format.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log every chunk.")] = False,
+    config: options.ConfigOption = None,
+    once: options.OnceOption = False,
+    patience: options.OncePatienceOption = 60.0,
+    log_format: options.LogFormatOption = None,
+    verbose: options.VerboseOption = False,
 ) -> None:
     """Watch the drop folder and deliver files until stopped.
 
@@ -61,55 +56,59 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command()
+@command()
 def check(
-    config: ConfigOption = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the server.")] = False,
-    notify: Annotated[bool, typer.Option("--notify", help="Send a test message to people too.")] = False,
-    json: JsonOption = False,
+    config: options.ConfigOption = None,
+    offline: options.OfflineOption = False,
+    notify: options.NotifyOption = False,
+    user: options.AsOption = None,
+    json: options.JsonOption = False,
 ) -> None:
     """Test the settings, the folders, the server and the login; change nothing.
 
     Example: watcher check --notify
     """
-    from watcher.commands.check import check as command
+    from watcher.commands.check import check_file as command
+    from watcher.settings.config import find
 
-    settings, warnings = _loaded(config)
-    raise typer.Exit(command(settings, warnings, typer.echo, offline=offline, notify=notify, as_data=json))
+    path = find(config)
+    raise typer.Exit(command(path, typer.echo, offline=offline, notify=notify, as_data=json, user=user))
 
 
-@app.command()
+command("init")(init.init)
+
+
+@command()
 def upload(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="The files; they stay where they are.")
-    ],
-    config: ConfigOption = None,
-    route: Annotated[
-        str | None, typer.Option("--route", metavar="NAME", help="The route, instead of by the file's name.")
-    ] = None,
-    acd_type: Annotated[
-        str | None, typer.Option("--acd-type", metavar="TYPE", help="The ACD type, instead of the route's.")
-    ] = None,
-    patience: Annotated[float, patience_option("How long to wait while nothing moves.")] = 60.0,
+    files: options.UploadArgument,
+    config: options.ConfigOption = None,
+    route: options.RouteOption = None,
+    acd_type: options.AcdTypeOption = None,
+    recursive: options.RecursiveOption = False,
+    patience: options.PatienceOption = 60.0,
 ) -> None:
-    """Send files by hand, also beside a running agent.
+    """Send files by hand, or those in a folder, also beside a running agent.
 
     Example: watcher upload --route agent-events monday.csv
     """
     from watcher.commands.upload import upload as command
     from watcher.report import log
+    from watcher.settings.config import find, load_to_send
 
-    settings, _ = _loaded(config)
-    log.setup("error", style="text")
-    terminal = _terminal(stderr=True)
-    code = command(settings, files, route_name=route, acd_type=acd_type, patience=patience, terminal=terminal)
+    settings = load_to_send(find(config))
+    log.setup("critical", style="text")  # what became of a file is said in its line
+    code = command(
+        settings, files, route_name=route, acd_type=acd_type, deep=recursive, patience=patience,
+        terminal=_terminal(stderr=True), say=typer.echo,
+    )  # fmt: skip
     raise typer.Exit(code)
 
 
-@app.command()
+@command()
 def explain(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files to look at.")],
-    config: ConfigOption = None,
+    config: options.ConfigOption = None,
+    suggest: options.SuggestOption = False,
 ) -> None:
     """Say what would happen to files; send nothing.
 
@@ -117,30 +116,41 @@ def explain(
     """
     from watcher.commands.explain import explain as command
 
-    raise typer.Exit(command(_loaded(config)[0], files, typer.echo))
+    if suggest:
+        from watcher.commands.explain_suggest import suggest as suggesting
+
+        raise typer.Exit(suggesting(files, typer.echo))
+    raise typer.Exit(command(_loaded(config, secrets=False)[0], files, typer.echo))
 
 
-@app.command()
-def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+@command()
+def status(
+    seconds: options.EveryArgument = None,
+    config: options.ConfigOption = None,
+    watch: options.WatchOption = False,
+    json: options.JsonOption = False,
+) -> None:
     """Show what the agent does, what is held, what waits and why, and the last outcomes.
 
-    Example: watcher status --json
+    Example: watcher status --watch 5
     """
+    if seconds is not None and not watch:
+        raise typer.BadParameter("a number of seconds is for --watch", param_hint="SECONDS")
+    if watch and json:
+        raise typer.BadParameter("is for people; --json goes without it", param_hint="--watch")
     from watcher.commands.status import status as command
 
-    raise typer.Exit(command(_loaded(config)[0], _terminal(), as_data=json))
+    every = (seconds or options.WATCH_SECONDS) if watch else None
+    raise typer.Exit(command(_loaded(config, secrets=False)[0], _terminal(), as_data=json, every=every))
 
 
-@app.command()
+@command()
 def history(
-    config: ConfigOption = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only files that failed.")] = False,
-    since: Annotated[
-        float | None,
-        typer.Option("--since", metavar="DURATION", parser=duration, help="Only the last 7d, 24h, ..."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N rows.")] = None,
-    json: JsonOption = False,
+    config: options.ConfigOption = None,
+    failed: options.FailedOption = False,
+    since: options.SinceOption = None,
+    limit: options.LimitOption = None,
+    json: options.JsonOption = False,
 ) -> None:
     """Show what happened to every file, newest first.
 
@@ -148,16 +158,16 @@ def history(
     """
     from watcher.commands.history import history as command
 
-    settings, _ = _loaded(config)
+    settings, _ = _loaded(config, secrets=False)
     raise typer.Exit(
         command(settings, _terminal(), failed=failed, since_seconds=since, limit=limit, as_data=json)
     )
 
 
-@app.command()
+@command()
 def retry(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Failed files.")] = None,
-    config: ConfigOption = None,
+    config: options.ConfigOption = None,
     everything: Annotated[bool, typer.Option("--all", help="All failed files.")] = False,
 ) -> None:
     """Move failed files back into the drop folder.
@@ -168,13 +178,15 @@ def retry(
         raise typer.BadParameter("give the names of failed files, or --all")
     from watcher.commands.retry import retry as command
 
-    raise typer.Exit(command(_loaded(config)[0], names or [], typer.echo, everything=everything))
+    raise typer.Exit(
+        command(_loaded(config, secrets=False)[0], names or [], typer.echo, everything=everything)
+    )
 
 
-@app.command()
+@command()
 def withdraw(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Files in the queue, or paths.")],
-    config: ConfigOption = None,
+    config: options.ConfigOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Also a file of another agent that seems to live.")
     ] = False,
@@ -185,41 +197,31 @@ def withdraw(
     """
     from watcher.commands.withdraw import withdraw as command
 
-    raise typer.Exit(command(_loaded(config)[0], names, typer.echo, force=force))
+    raise typer.Exit(command(_loaded(config, secrets=False)[0], names, typer.echo, force=force))
 
 
-@app.command()
+@command()
 def service(
-    kind: Annotated[
-        Literal["systemd", "windows"], typer.Argument(metavar="systemd|windows", help="What is to run it.")
-    ],
-    config: ConfigOption = None,
-    user: Annotated[
-        str | None,
-        typer.Option("--user", metavar="NAME", help="systemd: a user of yours, not a dynamic one."),
-    ] = None,
+    kind: options.ServiceKind,
+    config: options.ConfigOption = None,
+    user: options.ServiceUserOption = None,
+    write: options.WriteOption = None,
 ) -> None:
-    """Print the systemd unit, or the steps on Windows, that make a service of it; change nothing.
+    """Print what makes a service of it (for systemd, Windows, containers) or watches it; change nothing.
 
     Example: watcher service systemd -c /etc/watcher/config.yaml
     """
     from watcher.commands.service import service as command
-    from watcher.settings.config import find
 
-    raise typer.Exit(command(kind, find(config), typer.echo, user=user))
+    raise typer.Exit(command(kind, config, typer.echo, user=user, target=write))
 
 
-@app.command()
+@command()
 def sandbox(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8080,
-    tenant: Annotated[str, typer.Option("--tenant", help="Its one tenant.")] = "demo",
-    token_life: Annotated[
-        float,
-        typer.Option(
-            "--token-life", metavar="DURATION", parser=duration, help="Of its tokens.", show_default="300s"
-        ),
-    ] = 300.0,
-    config: ConfigOption = None,
+    port: options.PortOption = 8080,
+    tenant: options.TenantOption = "demo",
+    token_life: options.TokenLifeOption = 300.0,
+    config: options.ConfigOption = None,
 ) -> None:
     """Run a WFM stand-in on the loopback, for trying a config; needs no settings itself.
 
@@ -231,37 +233,51 @@ def sandbox(
     raise typer.Exit(command(typer.echo, port=port, tenant=tenant, token_life=token_life))
 
 
-@app.command()
-def demo(config: ConfigOption = None) -> None:
+@command()
+def demo(
+    config: options.ConfigOption = None,
+    keep: options.KeepOption = False,
+    web: options.WebOption = False,
+    seconds: options.SecondsOption = None,
+) -> None:
     """Watch sample files travel through a real agent to a WFM stand-in; takes a few seconds.
 
-    Example: watcher demo
+    Example: watcher demo --web
     """
     del config  # accepted after every command
+    if seconds is not None and not web:
+        raise typer.BadParameter("is for --web alone", param_hint="--seconds")
     from watcher.commands.demo import demo as command
 
-    raise typer.Exit(command(_terminal()))
+    raise typer.Exit(command(_terminal(), keep=keep, web=web, seconds=seconds))
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"watcher {__version__}")
-        raise typer.Exit
+@command()
+def manual(
+    page: options.PageArgument = None,
+    config: options.ConfigOption = None,
+    schema: options.SchemaOption = False,
+) -> None:
+    """Show a page of the manual, or list them.
+
+    Example: watcher manual failed
+    """
+    del config  # accepted after every command
+    from watcher.commands.manual import manual as command
+
+    raise typer.Exit(command(page, _terminal(), schema=schema))
 
 
 @app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+def _options(version: options.VersionOption = False) -> None:
     del version
 
 
-def _loaded(option: Path | None) -> tuple[Config, list[str]]:
+def _loaded(option: Path | None, *, secrets: bool = True) -> tuple[Config, list[str]]:
+    """Read the settings; `secrets` False: the command sends nothing, and does without them."""
     from watcher.settings.config import find, load
 
-    return load(find(option))
+    return load(find(option), secrets=secrets)
 
 
 def _terminal(*, stderr: bool = False) -> Terminal:
@@ -271,25 +287,5 @@ def _terminal(*, stderr: bool = False) -> Terminal:
 
 
 def main() -> NoReturn:
-    """Run the command line: the one place that turns exceptions into exit codes."""
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal's code page does not have is shown escaped, and ends nothing.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except ConfigError as error:
-        for problem in error.problems:
-            typer.echo(problem, err=True)
-        sys.exit(1)
-    except Outside as fault:
-        typer.echo(f"{fault}" + (f"; {fault.check}" if fault.check else ""), err=True)
-        sys.exit(1)
-    except Exception as error:
-        from watcher.core.events import Crashed
-        from watcher.report import log
-
-        log.setup()
-        log.hear(Crashed(" ".join(sys.argv[1:2]) or "watcher", error))
-        sys.exit(3)
-    sys.exit(0)
+    """Run the command line."""
+    ended(app)

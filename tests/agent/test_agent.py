@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.conftest import Server, World, answer, rows, works
+from tests.forked import Forked, run
 from watcher.sandbox.server import Request
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait for another process; fails loudly if it takes too long."""
     pause = threading.Event()
     end = time.monotonic() + seconds
@@ -27,11 +28,9 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
 
 
 @contextmanager
-def agent(world: World, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def agent(world: World, *options: str) -> Iterator[Forked]:
     """A running `watcher run`, killed at the end at the latest."""
-    command = [sys.executable, "-m", "watcher", "run", "-c", str(world.config), *options]
-    with (world.root / "agent.log").open("ab") as log:
-        process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
+    process = Forked("run", "-c", str(world.config), *options, stderr=world.root / "agent.log")
     try:
         yield process
     finally:
@@ -46,8 +45,7 @@ def log_of(world: World) -> str:
 
 def watcher(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    command = [sys.executable, "-m", "watcher", *arguments, "-c", str(world.config)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return run(*arguments, "-c", str(world.config))
 
 
 class Gate:

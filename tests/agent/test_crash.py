@@ -18,9 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from loguru import logger
 
-from tests.simulation import Simulation
+from tests.simulation import Simulation, quiet_log
 from watcher.report import log
 
 CSV = b"".join(b"agent-%02d,ready,1\n" % number for number in range(8))
@@ -58,9 +57,8 @@ REFUSED = {
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     """Thousands of lives would fill the screen."""
-    log.setup("critical")
-    yield
-    logger.remove()
+    with quiet_log():
+        yield
 
 
 @contextmanager

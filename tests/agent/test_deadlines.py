@@ -52,6 +52,7 @@ def test_an_answer_without_end_is_a_hold_that_is_told_and_a_stop_does_not_wait_f
             world.drop(f"agent_events_{number}.csv", rows(2))
         with agent(world) as process:
             until(lambda: "holding" in log_of(world))
+            until(lambda: watcher(world, "status").returncode == 1)
             status = watcher(world, "status", "--json")
             process.send_signal(signal.SIGTERM)
             assert process.wait(STOPS_IN) == 0

@@ -13,10 +13,10 @@ import pytest
 
 from watcher.agent.drop_watcher import SHORTEST_PAUSE_SECONDS, DropWatcher
 from watcher.core.errors import Outside
-from watcher.core.model import Route
+from watcher.core.model import Fingerprint, Route
 from watcher.core.order import Waiting
 from watcher.core.route import compiled_glob
-from watcher.core.settle import EMPTY_PATIENCE, Ready, Wait
+from watcher.core.settle import EMPTY_PATIENCE, Ready, Wait, in_doubt
 from watcher.disk.drop import Drop
 from watcher.report.stream import Stream
 
@@ -97,6 +97,40 @@ def test_quiet_counts_from_the_first_look_whatever_the_modification_time(folder:
     assert not is_ready(watcher)
     folder.clock.now += 0.01
     assert is_ready(watcher)
+
+
+def test_a_file_whose_end_is_in_doubt_waits_as_an_empty_one_does_from_when_it_was_first_still(
+    folder: Folder,
+) -> None:
+    path = folder.write("a.csv", b"a,1\nb")
+    watcher = folder.watcher()
+    watcher.look()
+    folder.clock.now += QUIET
+    assert is_ready(watcher)
+
+    words = watcher.doubts.ask(path, Fingerprint.of(path.stat()), only(watcher.look().waiting).route)
+    file = only(watcher.look({"a.csv": folder.clock.now}).waiting)
+
+    assert words == "its last line has 1 field and no line end, all others have 2"
+    assert file.verdict == Wait(f"perhaps not written to its end: {words}", 1000.0 + QUIET * EMPTY_PATIENCE)
+    folder.clock.now = 1000.0 + QUIET * EMPTY_PATIENCE
+    assert is_ready(watcher)
+    assert only(watcher.look().waiting).doubt == words
+
+
+def test_one_in_doubt_that_was_in_use_or_went_on_is_quiet_anew(folder: Folder) -> None:
+    path = folder.write("a.csv", b"a,1\nb")
+    watcher = folder.watcher()
+    route = only(watcher.look().waiting).route
+    watcher.doubts.ask(path, Fingerprint.of(path.stat()), route)
+    watcher.look({"a.csv": 1000.0})
+    folder.clock.now = 1000.0 + QUIET * EMPTY_PATIENCE
+
+    file = only(watcher.look({"a.csv": folder.clock.now}).waiting)
+    assert file.verdict == Wait(in_doubt(file.doubt or ""), folder.clock.now + QUIET * EMPTY_PATIENCE)
+    path.write_bytes(b"a,1\nb,2\n")
+    file = only(watcher.look().waiting)
+    assert (file.verdict, file.doubt) == (Wait("still being written", folder.clock.now + QUIET), None)
 
 
 def append(path: Path) -> None:

@@ -17,9 +17,9 @@ import pytest
 from tests.made import made_row
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
-from watcher.agent.runs import Awaited, Call, Part, Run, Script
+from watcher.agent.runs import Awaited, Call, Part, Run, Script, insist
 from watcher.core.acts import Both, Clear, Commit, Maybe, Release, Turn
-from watcher.core.errors import IllegalStep, Outside
+from watcher.core.errors import ConfigError, IllegalStep, Outside
 from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded
 from watcher.core.holds import Holds
 from watcher.core.model import FileState, Row
@@ -80,9 +80,11 @@ class Bench:
         self, number: int, script: Script, again: Callable[[], Script] | None = None, **more: Any
     ) -> None:
         """Begin the script of a file called by its number."""
-        part = Part(again or partial(forever, Target("file", str(number))), lambda act: act.work())  # type: ignore[attr-defined]
+        part = Part(again or partial(forever, Target("file", str(number), number)), lambda act: act.work())  # type: ignore[attr-defined]
         ended = lambda result, _seconds: self.ended.__setitem__(str(number), result)  # noqa: E731
-        run = Run(number, str(number), part, ended, self.now, script, more.pop("route", None))
+        run = Run(
+            number, more.pop("name", str(number)), part, ended, self.now, script, more.pop("route", None)
+        )
         self.engine.begin(run, **more)
 
     def turn(self) -> float:
@@ -161,7 +163,7 @@ def test_one_illegal_step_holds_its_own_file_and_the_others_are_written(bench: B
 
     assert sorted(chain(*bench.written)) == [1, 1, 3, 3]
     assert set(bench.ended) == {"1", "3"}
-    assert [hold.target for hold in bench.engine.holds.active] == [Target("file", "2")]
+    assert [hold.target for hold in bench.engine.holds.active] == [Target("file", "2", 2)]
     assert [event.where for event in bench.events if isinstance(event, Crashed)] == ["the upload of 2"]
     assert bench.engine.faulty == {2}
 
@@ -347,12 +349,27 @@ def test_a_stop_waits_for_what_must_end_and_for_nothing_that_may_be_left(bench: 
     assert bench.ended == {}
 
 
+def test_a_fault_of_one_file_does_not_hold_another_of_the_same_name(bench: Bench) -> None:
+    def broken() -> None:
+        raise Outside(Target("file", "a.csv"), "it cannot be read")  # as the disk tells it, by its name
+
+    bench.begin(1, insist(Call(broken, targets=(Target("file", "a.csv", 1),))), name="a.csv")
+    bench.turn()
+    bench.finish()
+    bench.begin(2, call(lambda: "mended", Target("file", "a.csv", 2)), name="a.csv")
+    bench.turn()
+    bench.finish()
+
+    assert bench.ended == {"2": "mended"}
+    assert bench.engine.holds.held([Target("file", "a.csv", 1)])
+
+
 def test_a_fault_of_ours_holds_one_file_which_begins_again_from_the_journal(bench: Bench) -> None:
     async def broken() -> None:
         await Call(lambda: 1 // 0)
 
     async def mended() -> str:
-        await Clear(targets=(Target("file", "1"),))
+        await Clear(targets=(Target("file", "1", 1),))
         return "mended"
 
     bench.begin(1, broken(), mended)
@@ -387,3 +404,21 @@ def test_new_settings_take_over_a_file_as_soon_as_it_would_have_to_wait(bench: B
     bench.finish(0)
 
     assert bench.ended["1"] == "under the old ones"
+
+
+def test_where_one_chore_ends_the_agent_nobody_waits_for_what_came_back_with_it(bench: Bench) -> None:
+    def broken() -> None:
+        raise ConfigError("we are not alone")
+
+    ended: list[object] = []
+    for work in (broken, lambda: "looked"):
+        script = call(work)
+        bench.engine.chore("chore", script, lambda result, _seconds: ended.append(result))
+    bench.turn()
+    (first, _), (second, _) = bench.asked
+
+    with pytest.raises(ConfigError):
+        bench.engine.finished([(first, ConfigError("we are not alone")), (second, "looked")])
+
+    assert bench.engine.quiet
+    bench.asked.clear()

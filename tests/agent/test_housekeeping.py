@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -561,6 +562,101 @@ def test_fail_puts_it_into_failed_with_the_reason(world: World) -> None:
     report = world.report("agent_events_copy.csv")
     assert "already delivered as agent_events.csv" in report["reason"]
     assert "watcher upload" in report["what_to_do"]
+
+
+def test_of_equal_files_at_the_same_time_one_is_sent(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    world.settings["routes"][2]["parallel"] = 4
+    for number in range(4):
+        world.drop(f"agent_events_{number}.csv", rows(12))
+
+    assert world.run_once() == 0
+
+    assert len(world.completed()) == len(world.server.operations()) == 1
+    assert len(world.files("done")) == 4
+    assert sorted(row["chunks"] > 0 for row in world.history()) == [False, False, False, True]
+
+
+def test_the_next_in_line_that_was_inspected_before_the_first_was_delivered_is_not_sent(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    for number in range(5):
+        world.drop(f"agent_events_{number}.csv", rows(12))
+
+    assert world.run_once() == 0
+
+    assert len(world.server.operations()) == 1
+    assert len(world.files("done")) == 5
+
+
+def test_where_the_first_of_equal_files_fails_the_second_goes(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    world.settings["routes"][2]["parallel"] = 4
+    world.drop("agent_events_0.csv", rows(3))
+    world.run_once()  # there was a delivery: a refusal is the file's
+    world.server.script.append(answer(422, "no"))
+    for number in (1, 2, 3):
+        world.drop(f"agent_events_{number}.csv", rows(12))
+
+    assert world.run_once() == 1
+
+    assert len(world.completed()) == 2
+    assert len(world.files("done")) == 3
+    assert len([name for name in world.files("failed") if name.endswith(".csv")]) == 1
+
+
+def test_equal_files_of_two_routes_to_one_endpoint_are_equal(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    more = {"name": "more", "match": "more*.csv", "endpoint": "agent-events", "acd_type": "genesis"}
+    world.settings["routes"].append(more)
+    world.drop("agent_events.csv", rows(12))
+    world.drop("more.csv", rows(12))
+
+    assert world.run_once() == 0
+
+    assert len(world.server.operations()) == 1
+    assert set(world.files("done")) == {"agent_events.csv", "more.csv"}
+
+
+def test_one_that_was_begun_before_a_restart_goes_before_equal_ones(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    world.settings["routes"][2]["parallel"] = 4
+    world.server.script.append(works)
+    world.server.always = answer(503)
+    world.drop("agent_events.csv", rows(12))
+    assert world.run_once(patience=0.2) == 4
+    world.server.always = None
+    for number in range(4):
+        world.drop(f"agent_events_{number}.csv", rows(12))
+
+    assert world.run_once() == 0
+
+    (operation,) = world.server.operations()
+    assert operation.body == rows(12).encode()
+    assert len(world.files("done")) == 5
+
+
+def test_while_a_suspect_steps_aside_an_equal_file_waits_and_others_are_compared(world: World) -> None:
+    world.settings["duplicates"] = "skip"
+    twin, tokens = rows(3), list[str]()
+
+    def cursed(request: Request, take: Take) -> Answer | None:
+        if request.body != twin.encode():
+            return take(request)
+        tokens.append(dict(request.query)["pushToken"])
+        return answer(500)(request, take)
+
+    world.server.always = cursed
+    for number in (0, 1):
+        world.drop(f"agent_events_{number}.csv", twin)
+    for number in range(2, 12):
+        world.drop(f"agent_events_{number}.csv", rows(number + 2))
+
+    world.run_once(patience=4)
+
+    assert len(world.files("done")) == 10  # nobody waits for the two
+    (first, *_) = [row for row in world.history() if row["bytes"] == len(twin)][::-1]
+    assert first["state"] == "failed"
+    assert len([token for token, _ in groupby(tokens)]) == len(set(tokens)), "both were under way at once"
 
 
 def other_route(world: World) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Server, World, answer, lose_answer, lose_request, rows, works
+from tests.simulation import Simulation
 from watcher.sandbox.server import Answer, Request
 
 WHOLE = rows(12).encode()
@@ -158,3 +161,20 @@ def test_its_times_may_be_set_in_between(world: World) -> None:
     assert world.run_once() == 0
 
     assert len(tokens(world)) == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_stop_leaves_no_chunk_in_doubt_whenever_it_comes(seed: int, tmp_path: Path) -> None:
+    """What was written down as going out goes out, or the next start would have to take it for unanswered."""
+    simulation = Simulation(tmp_path / "world", lost_answer="new_token")
+    simulation.chance = random.Random(seed)
+    for number in range(3):
+        records = (b"%06d,%02d,x\n" % (number, record) for record in range(40))
+        simulation.drop(f"agent_events_{number}.csv", b"".join(records))
+
+    while not (code := simulation.run(seconds=simulation.chance.uniform(0, 12))) and simulation.left <= 0:
+        assert "sending" not in {row.state for row in simulation.rows()}
+
+    assert code == 0
+    assert len(simulation.wire.operations()) == 3
+    simulation.check_quiet(resends=0)

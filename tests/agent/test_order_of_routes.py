@@ -19,7 +19,8 @@ from watcher.core.model import Route
 from watcher.core.order import ANY, blocked, present_of
 from watcher.core.route import compiled_glob
 from watcher.disk.drop import Drop
-from watcher.disk.others import OWNER_FILE, strangers
+from watcher.disk.others import strangers
+from watcher.disk.owner import OWNER_FILE
 from watcher.report.stream import Stream
 from watcher.sandbox.server import Answer, Request
 
@@ -76,7 +77,7 @@ def test_a_zip_that_is_still_being_copied_counts_for_every_route(tmp_path: Path)
     found = look_at(tmp_path)
 
     assert present_of(found.waiting) == {ANY: 1}
-    assert "a zip that cannot be read yet" in (why_not(found) or "")
+    assert "a file whose route cannot be told" in (why_not(found) or "")
     assert blocked(TYPES, present=present_of(found.waiting), under_way={}) is None
 
 

@@ -25,6 +25,7 @@ import pytest
 from tests.agent.test_agent import Gate, agent, log_of, until, watcher
 from tests.agent.test_drop_watcher import Folder, folder, linux
 from tests.conftest import Server, World, rows
+from tests.forked import Forked
 from watcher.core.names import is_half_copied
 from watcher.sandbox.server import Operation
 
@@ -89,7 +90,7 @@ def shown_as_held(world: World) -> tuple[str, str]:
     return hold["target"], hold["reason"]
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Forked) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
 

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from tests.conftest import Server, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
 from watcher.content import split
-from watcher.disk.others import OWNER_FILE
+from watcher.disk.owner import OWNER_FILE
 from watcher.sandbox.server import Request
 
 
@@ -228,3 +229,116 @@ def test_once_waits_out_the_tries_of_a_server_error_however_short_its_patience(w
     assert world.run_once(patience=0.1) == 4  # it was tried as often as it may be, and is a suspect
 
     assert len(world.server.pushes()) >= 4
+
+
+def lost_rename(world: World, name: str, folder: str) -> Path:
+    """A file is in the work folder again, though its row says that it was moved: the power was cut."""
+    (row,) = world.history()
+    with closing(sqlite3.connect(world.path("state") / "journal.db")) as journal:
+        ((agent_id,),) = journal.execute("SELECT value FROM meta WHERE key = 'agent_id'")
+    own = world.path("drop") / ".uploading" / agent_id / row["push_token"]
+    own.mkdir(parents=True, exist_ok=True)
+    for above in (own, own.parent, own.parent.parent):
+        above.chmod(0o700)
+    (world.path(folder) / name).rename(own / name)
+    return own / name
+
+
+def test_a_file_that_a_lost_rename_left_in_the_work_folder_is_not_sent_again(
+    world: World, lines: list[str]
+) -> None:
+    world.drop("agent_events.csv", rows(3))
+    assert world.run_once() == 0
+    lost_rename(world, "agent_events.csv", "done")
+
+    assert world.run_once() == 0
+
+    assert len(world.server.operations()) == 1
+    assert set(world.files("done")) == {"agent_events.csv"}
+    assert [row["state"] for row in world.history()] == ["done"]
+    assert any("it was not sent again" in line for line in lines)
+    assert world.work_files() == []
+
+
+def test_one_whose_content_was_lost_with_it_is_in_failed_with_a_report_and_holds_nobody(world: World) -> None:
+    """A power cut: the rename is taken back, and the blocks were never written."""
+    world.drop("agent_events.csv", rows(3))
+    assert world.run_once() == 0
+    lost_rename(world, "agent_events.csv", "done").write_bytes(b"")
+    world.drop("agent_events_2.csv", rows(2))
+
+    assert world.run_once() == 0
+
+    assert len(world.server.operations()) == 2
+    assert set(world.files("done")) == {"agent_events_2.csv"}
+    assert "it changed after it was delivered" in world.report("agent_events.csv")["reason"]
+    assert world.work_files() == []
+
+
+def test_one_whose_place_is_taken_by_now_gets_another_name_and_the_journal_knows(world: World) -> None:
+    world.drop("agent_events.csv", rows(3))
+    assert world.run_once() == 0
+    lost_rename(world, "agent_events.csv", "done")
+    (world.path("done") / "agent_events.csv").write_text("somebody else's")
+
+    assert world.run_once() == 0
+
+    (name,) = set(world.files("done")) - {"agent_events.csv"}
+    assert world.files("done")[name] == rows(3).encode()
+    with closing(sqlite3.connect(world.path("state") / "journal.db")) as journal:
+        ((target,),) = journal.execute("SELECT target FROM files")
+    assert os.fsdecode(target) == str(world.path("done") / name)
+    assert len(world.server.operations()) == 1
+
+
+def test_one_that_is_in_both_places_is_in_one_again(world: World) -> None:
+    world.drop("agent_events.csv", rows(3))
+    assert world.run_once() == 0
+    left = lost_rename(world, "agent_events.csv", "done")
+    os.link(left, world.path("done") / "agent_events.csv")
+
+    assert world.run_once() == 0
+
+    assert not left.exists()
+    assert set(world.files("done")) == {"agent_events.csv"}
+    assert len(world.server.operations()) == 1
+
+
+def test_a_failed_file_that_a_lost_rename_left_in_the_work_folder_fails_again_with_its_report(
+    world: World,
+) -> None:
+    world.server.script.append(answer(422, "line 2 is wrong"))
+    world.drop("agent_events.csv", rows(3))
+    assert world.run_once() == 1
+    report = world.report("agent_events.csv")
+    lost_rename(world, "agent_events.csv", "failed")
+
+    world.run_once()
+
+    assert set(world.files("failed")) == {"agent_events.csv", "agent_events.csv.error.txt"}
+    assert world.report("agent_events.csv") == report
+    assert world.files("drop") == world.files("done") == {}
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_one_that_somebody_took_and_that_is_there_again_is_sent_only_where_it_cannot_be_complete(
+    world: World, last: bool
+) -> None:
+    world.server.script.append(lose_answer if last else works)
+    world.server.always = answer(503)
+    world.drop("agent_events.csv", rows(3 if last else 12))
+    assert world.run_once(patience=0.2) == 4
+    world.server.always = None
+    (claimed,) = world.work_files()
+    taken = world.path("failed") / claimed.name
+    claimed.rename(taken)
+    assert world.run_once() == 0
+    assert [row["state"] for row in world.history()] == ["vanished"]
+    lost_rename(world, claimed.name, "failed")
+
+    world.run_once()
+
+    assert len(world.completed()) == 1
+    assert (claimed.name in world.files("failed" if last else "done")) is True
+    if last:
+        assert "import history" in world.report(claimed.name)["what_to_do"]

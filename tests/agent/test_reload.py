@@ -17,10 +17,12 @@ import pytest
 
 from tests.agent.test_agent import Gate, agent, log_of, until
 from tests.conftest import Server, World, answer, rows, works
+from tests.forked import Forked
 from tests.simulation import SimulatedWorkers, Simulation
 from watcher.agent import build
 from watcher.agent.agent import RELIEVED
 from watcher.agent.opening import create_folders, open_state
+from watcher.disk.owner import Identity
 from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 TOLD = "the settings were read again"
 
 
-def reload(process: subprocess.Popen[bytes], world: World, words: str = TOLD) -> None:
+def reload(process: Forked, world: World, words: str = TOLD) -> None:
     """Ask for a reload, and wait until the agent says `words` once more."""
     before = log_of(world).count(words)
     assert world.config.is_file()  # written anew
@@ -36,7 +38,7 @@ def reload(process: subprocess.Popen[bytes], world: World, words: str = TOLD) ->
     until(lambda: log_of(world).count(words) > before)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Forked) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
 
@@ -161,7 +163,7 @@ def test_a_file_whose_claim_comes_back_when_the_agent_is_relieved_is_not_left_be
     """The next agent takes over what is under way, and looks for nothing more where something is."""
     here = Simulation(tmp_path / "world")
     here.drop("agent_events.csv", rows(2).encode())
-    lock, journal = open_state(here.config.folders.state, lock="agent.lock", holder="another")
+    lock, journal = open_state(here.config.folders.state, None, lock="agent.lock", holder="another")
     with lock, closing(journal):
         create_folders(here.config, Stream())
         world = build.World(
@@ -173,7 +175,7 @@ def test_a_file_whose_claim_comes_back_when_the_agent_is_relieved_is_not_left_be
         engine = build.build_engine(world, holding, world.stream, journal)
         made = build.build_agent(
             here.config, world, engine, holding, world.stream, journal, here.wire,
-            history=HoldHistory(journal.timeline), once_patience=None,
+            history=HoldHistory(journal.timeline), identity=Identity.of_us(here.state), once_patience=None,
         )  # fmt: skip
         dropped = here.root / "drop" / "agent_events.csv"
 

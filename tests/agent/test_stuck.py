@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import urllib.request
 from pathlib import Path
@@ -38,8 +39,9 @@ def test_an_open_file_is_told_with_what_waits_for_it_until_it_is_closed(world: W
         world.drop("agent_events.csv", rows(1))
         with running(world) as url:
             until(lambda: "event_types.json: waits since" in log_of(world))
-            until(lambda: waiting(status(world), "event_types.json")["stuck"])
+            until(lambda: waiting(status(world), "event_types.json")["blocked"])
             row = waiting(status(world), "event_types.json")
+            until(lambda: "for it wait: agent_events.csv" in watcher(world, "status").stdout)
             shown = watcher(world, "status")
             with urllib.request.urlopen(f"{url}api/now") as answer:
                 page = json.load(answer)
@@ -122,7 +124,7 @@ def test_a_stuck_file_is_a_notice(world: World) -> None:
 
         assert world.run_once() == 0
 
-    assert service.titles == ["watcher: agent_events.csv is stuck"]
+    assert service.titles == [f"watcher, demo on {socket.gethostname()}: agent_events.csv is stuck"]
     assert "What to do: copy the file itself" in service.messages[0]["message"]
 
 

@@ -71,14 +71,25 @@ def test_a_server_that_answers_so_to_everybody_fails_two_files_at_most_and_loses
     assert sum("holding" in line and "other files meet the same" in line for line in lines) == 1
 
 
-@pytest.mark.parametrize("step", [answer(502), answer(504), lose_request], ids=["502", "504", "closed"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        answer(502),
+        answer(504),
+        lose_request,
+        answer(403),
+        answer(404),
+        answer(200, "<!DOCTYPE html>"),
+    ],
+    ids=["502", "504", "closed", "403", "404", "page"],
+)
 def test_a_chunk_that_never_gets_through_holds_its_file_alone_and_the_others_are_delivered(
     world: World, lines: list[str], step: Step
 ) -> None:
     world.server.always = poisoned(step)
     drop_all(world)
 
-    assert world.run_once(patience=1) == 4
+    assert world.run_once(patience=3) == 4
 
     assert set(world.files("done")) == set(GOOD)
     assert world.files("failed") == {}
@@ -118,7 +129,7 @@ def test_one_endpoint_that_asks_for_patience_does_not_hold_the_others(world: Wor
     for name in GOOD:
         world.drop(name, f"{name},1\n")
 
-    assert world.run_once(patience=1) == 4
+    assert world.run_once(patience=3) == 4
 
     assert set(world.files("done")) == set(GOOD)
     assert any("holding" in line and "historical" in line for line in lines)
@@ -181,3 +192,40 @@ def test_a_restart_forgets_no_refusal(world: World) -> None:
     assert world.run_once() == 0
 
     assert set(world.files("done")) == {f"agent_events_{number}.csv" for number in (1, 2, 3)}
+
+
+def test_a_mended_file_of_the_same_name_does_not_wait_for_the_one_that_is_held(world: World) -> None:
+    """Somebody sees that it hangs, and drops a better one."""
+    mended = b"mended,1\n"
+    dropped = threading.Event()
+
+    def cuts(request: Request, take: Callable[[Request], Answer | None]) -> Answer | None:
+        if MARK in request.body:
+            return lose_request(request, take)
+        if len(world.files("done")) >= 4 and not dropped.is_set():
+            dropped.set()
+            world.drop(POISONED, mended)
+        return take(request)
+
+    world.server.always = cuts
+    drop_all(world)
+
+    assert world.run_once(patience=2) == 4
+
+    assert mended in {one.body for one in world.completed()}
+    assert set(world.files("done")) == {POISONED, *GOOD}
+
+
+def test_many_bad_files_in_a_row_hold_none_of_the_good_ones_behind_them(world: World) -> None:
+    """More than are compared at first: one more is let in with each of the longest steps."""
+    world.server.always = poisoned(answer(500, "boom"))
+    bad = [f"agent_events_a{number:02}.csv" for number in range(12)]
+    for name in bad:
+        world.drop(name, MARK + f",{name}\n".encode())
+    for name in GOOD:
+        world.drop(name.replace("events_", "events_b"), f"{name},1\n")
+
+    assert world.run_once(patience=20) == 1
+
+    assert len(world.files("done")) == len(GOOD)
+    assert {name for name in world.files("failed") if not name.endswith(".error.txt")} == set(bad)

@@ -38,6 +38,38 @@ def csv_file(path: Path, size: int, **form: str) -> int:
     return path.stat().st_size
 
 
+def export_file(path: Path, size: int, *, quote: str = "") -> int:
+    """Write an export as people get it, of about `size` bytes: titles, local times, a total.
+
+    Returns its size.
+    The days go on from block to block, so that no time is there twice in a month.
+    """
+
+    def line(*fields: str) -> str:
+        return quote + f"{quote},{quote}".join(fields) + quote + "\n"
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("Agent State Report\n\nAgent,Time,Extension,State,Duration\n")
+        number = 0
+        while file.tell() < size:
+            file.write(
+                "".join(
+                    line(
+                        f"agent-{at % 5_000:05d}",
+                        f"{at // 86_400 % 28 + 1:02d}/11/2026"
+                        f" {at // 3_600 % 24:02d}:{at // 60 % 60:02d}:{at % 60:02d}",
+                        f"{1_000 + at % 500}",
+                        "Ready" if at % 3 else "Not Ready",
+                        f"{at % 12}:{at // 7 % 60:02d}:{at % 60:02d}",
+                    )
+                    for at in range(number, number + BLOCK_RECORDS)
+                )
+            )
+            number += BLOCK_RECORDS
+        file.write("Total\n")
+    return path.stat().st_size
+
+
 def small_files(folder: Path, number: int, *, lines: int = 16) -> tuple[list[str], int]:
     """Write files of `lines` records (16: 1 kB) each; returns their names and the size of all."""
     content = records(lines).encode()

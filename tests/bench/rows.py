@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench import contenders
 from tests.bench.backlog import commit_seconds, fill_journal
-from tests.bench.data import COLUMNS, csv_file, small_files
+from tests.bench.data import COLUMNS, csv_file, export_file, small_files
 from tests.bench.figures import Figure, ratio
 from tests.bench.world import Broken, World
 
@@ -114,14 +114,7 @@ def checked(scale: Scale) -> list[Figure]:
             for name, (route, form) in forms.items():
                 file = here.root / "stock" / "checked.csv"
                 size = csv_file(file, scale.checked_mb * MB, **form)
-                with here.agent(route=route) as agent:
-                    before = agent.cpu_seconds
-                    agent.drop(file.name)
-                    agent.delivered(1)
-                    speed[name].append(size / MB / max(agent.cpu_seconds - before, 0.01))
-                if here.count()["commits"] != 1:
-                    raise Broken(name)
-                here.put_back()
+                speed[name].append(size / MB / _cpu_seconds(here, file.name, route))
             size = csv_file(file, scale.checked_mb * MB)
             for name in ("reader", "writer"):
                 speed[name].append(size / MB / contenders.csv_module(file, writing=name == "writer"))
@@ -130,6 +123,52 @@ def checked(scale: Scale) -> list[Figure]:
         Figure("the csv module alone, reader", "MB/s", tuple(speed["reader"])),
         Figure("the csv module alone, reader and writer", "MB/s", tuple(speed["writer"])),
         ratio("a rule for each column against the reader", speed["a rule for each column"], speed["reader"]),
+    ]
+
+
+def _cpu_seconds(here: World, name: str, route: dict[str, object]) -> float:
+    """Return how much of one core the agent needs for a file, from the rename to done."""
+    with here.agent(route=route) as agent:
+        before = agent.cpu_seconds
+        agent.drop(name)
+        agent.delivered(1)
+        seconds = max(agent.cpu_seconds - before, 0.01)
+    if here.count()["commits"] != 1:
+        raise Broken(name)
+    here.put_back()
+    return seconds
+
+
+SHAPED = {
+    "header": "drop",
+    "lines": {"header": "^\"?Agent\"?,", "footer": "^Total"},
+    "others": "drop",
+    "columns": [
+        {"name": "timestamp", "from": "Time", "time": "%d/%m/%Y %H:%M:%S", "timezone": "Europe/Prague"},
+        {"name": "agent", "from": "Agent"},
+        {"name": "acd", "value": "genesis"},
+        {"name": "event", "from": "State", "map": {"Ready": "READY", "Not Ready": "AWAY"}},
+        {"name": "duration", "from": "Duration", "duration": "H:MM:SS"},
+    ],
+}  # fmt: skip
+
+
+def shaped(scale: Scale) -> list[Figure]:
+    """An export that is brought into the API's shape. By CPU seconds: of one core."""
+    speed: dict[str, list[float]] = {"agent": [], "quoted": [], "writer": [], "written": []}
+    with world(scale) as here:
+        file = here.root / "stock" / "shaped.csv"
+        for _ in range(scale.runs):
+            for name, beside, quote in (("agent", "writer", ""), ("quoted", "written", '"')):
+                size = export_file(file, scale.checked_mb * MB, quote=quote)
+                speed[name].append(size / MB / _cpu_seconds(here, file.name, SHAPED))
+                speed[beside].append(size / MB / contenders.csv_module(file, writing=True))
+    return [
+        Figure("the agent", "MB/s", tuple(speed["agent"])),
+        Figure("the agent, every field in quotes", "MB/s", tuple(speed["quoted"])),
+        Figure("the csv module alone, reader and writer", "MB/s", tuple(speed["writer"])),
+        ratio("the agent against the csv module", speed["agent"], speed["writer"], goal=0.7),
+        ratio("the same, every field in quotes", speed["quoted"], speed["written"]),
     ]
 
 
@@ -342,5 +381,5 @@ def distance(scale: Scale) -> list[Figure]:
 
 ROWS: dict[str, Callable[[Scale], list[Figure]]] = {
     row.__name__: row
-    for row in (large, checked, many, memory, backlog, history, idle, start, latency, distance)
+    for row in (large, checked, shaped, many, memory, backlog, history, idle, start, latency, distance)
 }

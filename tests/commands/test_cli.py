@@ -14,7 +14,7 @@ import yaml
 
 from tests.agent.test_agent import agent, log_of, until, watcher
 from tests.conftest import World, answer, rows
-from tests.test_readme import blocks, is_sample, normal
+from tests.test_samples import blocks, is_sample, normal
 
 
 def test_a_wrong_config_is_exit_1_with_every_problem_and_no_traceback(world: World) -> None:
@@ -57,7 +57,23 @@ def test_check_finds_what_does_not_work_and_how_to_mend_it(world: World) -> None
     assert re.search(r"FAULT folders.done .*it is not there; create it", found.stdout)
     assert re.search(r"FAULT token .*refuses the client.*wfm.client_id", found.stdout)
     assert "2 faults" in found.stdout
-    assert "token" not in offline.stdout
+    assert "FAULT token" not in offline.stdout
+
+
+def test_explain_says_of_a_file_that_is_cut_off_how_long_it_would_wait_and_that_it_would_fail(
+    world: World,
+) -> None:
+    world.settings["settle"] = {"quiet": "2s"}
+    half = world.drop("agent_events.csv", rows(12) + "agent")
+
+    found = watcher(world, "explain", str(half))
+
+    assert found.returncode == 1
+    assert (
+        "not written to its end: its last line has 1 field and no line end, all others have 2" in found.stdout
+    )
+    assert "once it is unchanged for 10 s" in found.stdout
+    assert "line 13: the file ends here after 1 field" in found.stdout
 
 
 def test_explain_says_what_would_happen_and_sends_nothing(world: World) -> None:
@@ -78,6 +94,22 @@ def test_explain_says_what_would_happen_and_sends_nothing(world: World) -> None:
     assert len(world.files("drop")) == 3
 
 
+def test_explain_shows_the_first_records_before_and_after_and_what_is_left_out(world: World) -> None:
+    world.settings["routes"][2] |= {
+        "lines": {"header": "^Agent", "footer": "^Total"},
+        "others": "drop",
+        "columns": [{"name": "at", "from": "At", "time": "epoch"}, {"name": "agent", "from": "Agent"}],
+    }
+    records = "".join(f"agent {number},x,{1547849700 + number}\n" for number in range(5))
+    path = world.drop("agent_events.csv", f"title\nAgent,Note,At\n{records}Total\n")
+
+    found = watcher(world, "explain", str(path))
+
+    assert "  dropped: 1 line above the header, 1 line from the footer on, column Note\n" in found.stdout
+    assert found.stdout.count("record:") == found.stdout.count("becomes:") == 3
+    assert "  record:  agent 2,x,1547849702\n  becomes: 2019-01-18T22:15:02Z,agent 2\n" in found.stdout
+
+
 def test_upload_sends_by_hand_and_the_files_stay_where_they_are(world: World) -> None:
     path = world.path("monday.csv")
     path.write_text(rows(12))
@@ -87,7 +119,7 @@ def test_upload_sends_by_hand_and_the_files_stay_where_they_are(world: World) ->
     found = watcher(world, "upload", str(path), str(types), "--route", "agent-events", "--acd-type", "avaya")
 
     assert found.returncode == 0, found.stderr
-    assert "delivered in 3 chunks" in found.stderr
+    assert f"delivered\t{path}\tin 3 chunks, push token " in found.stdout
     assert path.read_text() == rows(12)
     assert {operation.acd_type for operation in world.completed()} == {"avaya"}
     assert [row["state"] for row in world.history()] == ["done", "done"]
@@ -116,8 +148,8 @@ def test_upload_names_the_reason_of_a_failure(world: World) -> None:
     unknown = watcher(world, "upload", str(world.path("config.yaml")))
 
     assert refused.returncode == held.returncode == unknown.returncode == 1
-    assert "HTTP 400" in refused.stderr
-    assert "503" in held.stderr
+    assert refused.stdout.startswith(f"failed\t{path}\tHTTP 400")
+    assert "503" in held.stdout
     assert "no route matches" in unknown.stderr
     assert [row["state"] for row in world.history()] == ["failed", "failed"]
     assert world.files("failed") == {}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.test_agent import until, watcher
-from tests.conftest import World, answer, lose_answer, rows
+from tests.agent.test_agent import Gate, until, watcher
+from tests.conftest import World, answer, lose_answer, rows, works
 
 DOUBT = "it may be complete at the server; look into the import history of the WFM first"
 
@@ -27,8 +27,9 @@ def test_a_file_whose_last_answer_was_lost_is_not_said_to_be_unsent(world: World
 
     assert len(world.completed()) == 1
     assert found.returncode == 1
-    assert DOUBT in found.stderr
-    assert "not sent" not in found.stderr
+    assert found.stdout.startswith(f"in doubt\t{path}\t")
+    assert DOUBT in found.stdout
+    assert "not sent" not in found.stdout + found.stderr
     [row] = world.history()
     assert "it may be complete at the server" in row["reason"]
     assert row["what_to_do"].startswith("look into the import history")
@@ -42,8 +43,8 @@ def test_a_file_of_which_a_chunk_is_missing_is_said_to_be_unsent(world: World) -
 
     found = watcher(world, "upload", str(path), "--patience", "300ms")
 
-    assert "agent_events.csv: not sent: " in found.stderr
-    assert "may be complete" not in found.stderr
+    assert found.stdout.startswith(f"not sent\t{path}\tgave up waiting: ")
+    assert "may be complete" not in found.stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="interrupts a child process")
@@ -69,10 +70,10 @@ def interrupted(world: World, path: Path, number: signal.Signals) -> str:
     world.server.script.append(lose_answer)
     before = len(world.server.pushes())
     command = [sys.executable, "-m", "watcher", "upload", str(path), "-c", str(world.config)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         until(lambda: len(world.server.pushes()) >= before + 2)
         process.send_signal(number)
-        _, told = process.communicate(timeout=20)
+        told, _ = process.communicate(timeout=20)
     return told
 
 
@@ -136,3 +137,93 @@ def test_a_file_in_a_folder_below_drop_is_the_agents_no_more_than_any_other(worl
     path.write_text(rows(2))
 
     assert watcher(world, "upload", str(path)).returncode == 0
+
+
+def folder_of(world: World) -> Path:
+    """An export folder with files of two routes, and things that are none."""
+    folder = world.path("exports")
+    (folder / "older").mkdir(parents=True)
+    for name in ("agent_events.csv", "older/agent_events_1.csv"):
+        (folder / name).write_text(rows(2))
+    (folder / "event_types.json").write_text("[]")
+    (folder / "agent_events_2.csv.tmp").write_text("half")
+    (folder / "notes.txt").write_text("not for the server")
+    (folder / "agent_events_3.csv").symlink_to("notes.txt")
+    return folder
+
+
+def test_of_a_folder_the_files_of_a_route_go_in_the_apis_order_and_the_rest_is_said_to_be_skipped(
+    world: World,
+) -> None:
+    folder = folder_of(world)
+
+    found = watcher(world, "upload", str(folder))
+
+    assert found.returncode == 0
+    lines = [line.split("\t") for line in found.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [
+        ["delivered", str(folder / "event_types.json")],
+        ["delivered", str(folder / "agent_events.csv")],
+    ]
+    assert f"skipped {folder / 'agent_events_2.csv.tmp'}: ignored by settle.ignore" in found.stderr
+    assert f"skipped {folder / 'notes.txt'}: no route matches its name" in found.stderr
+    assert f"skipped {folder / 'agent_events_3.csv'}: a link or no regular file" in found.stderr
+    assert f"skipped {folder / 'older'}: a folder; its files go, too, with --recursive" in found.stderr
+    assert "2 delivered" in found.stderr
+
+
+def test_the_folders_below_are_gone_through_when_asked_for_and_of_a_route_only_its_own_files(
+    world: World,
+) -> None:
+    folder = folder_of(world)
+
+    found = watcher(world, "upload", str(folder), "--recursive", "--route", "agent-events")
+
+    assert {line.split("\t")[1] for line in found.stdout.splitlines()} == {
+        str(folder / "agent_events.csv"),
+        str(folder / "older" / "agent_events_1.csv"),
+    }
+    assert f"skipped {folder / 'event_types.json'}: of route event-types" in found.stderr
+
+
+def test_the_folders_of_the_agent_are_refused_and_left_where_they_lie_below_another(world: World) -> None:
+    world.drop("agent_events.csv", rows(2))
+
+    named = watcher(world, "upload", str(world.path("drop")))
+    below = watcher(world, "upload", str(world.root), "--recursive")
+
+    assert named.returncode == 1
+    assert "is refused: the agent sends it" in named.stderr
+    assert "agent_events.csv: a file in the drop folder" in below.stderr
+    assert below.stdout == ""
+    assert world.server.requests() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="interrupts a child process")
+def test_ctrl_c_says_of_every_file_whether_it_was_sent_and_the_journal_has_none_under_way(
+    world: World,
+) -> None:
+    names = [f"agent_events_{number}.csv" for number in range(4)]
+    for name in names:
+        world.path(name).write_text(rows(12))
+    gate = Gate()
+    world.server.script.extend([works] * 4 + [gate])  # the first file, and a chunk of the second
+    command = [sys.executable, "-m", "watcher", "upload", *names, "-c", str(world.config)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=world.root
+    ) as process:
+        assert gate.reached.wait(20)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        gate.open.set()
+
+    assert process.returncode == 130
+    told = [line.split("\t") for line in out.splitlines()]
+    assert [line[:2] for line in told] == [
+        ["delivered", names[0]], ["not sent", names[1]], ["not sent", names[2]], ["not sent", names[3]],
+    ]  # fmt: skip
+    assert "the last chunk was not sent" in told[1][2]
+    assert "interrupted: 1 delivered, 3 not sent" in err
+    assert "Traceback" not in err
+    assert [row["state"] for row in world.history()] == ["failed", "done"]
+    assert len(world.completed()) == 1

@@ -12,7 +12,7 @@ import pytest
 from tests.agent.test_agent import agent, until, watcher
 from tests.conftest import World, answer, lose_answer, rows, works
 from watcher.core.model import FileState
-from watcher.disk.others import OWNER_FILE
+from watcher.disk.owner import OWNER_FILE
 from watcher.sandbox.server import Answer, Request
 
 TOKEN = "00000000-0000-4000-8000-000000000000"

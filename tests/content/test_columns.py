@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import World
+from watcher.content.by_column import by_column
 from watcher.content.columns import RecordCheck
 from watcher.content.inspect import prepare
-from watcher.content.rows import _by_column
 from watcher.core.errors import Unfit
 from watcher.core.model import Column, Route
 from watcher.disk import filing
@@ -136,7 +136,7 @@ def test_looking_at_whole_columns_finds_what_looking_at_each_field_finds(
 
     assert set(found) == one_by_one
     text = "".join(",".join(row) + "\n" for row in rows)
-    quick = _by_column(text, 2, ",")
+    quick = by_column(text, 2, ",")
     if quick:
         assert check.all_sound(quick) == (not found)
     elif rows and all(len(row) == 2 for row in rows):

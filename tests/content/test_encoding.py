@@ -44,7 +44,7 @@ def test_text_in_utf8_is_utf8_whatever_the_route_declares(declared: str) -> None
 
 
 def test_utf8_is_known_as_such_though_its_only_odd_byte_is_the_last_character() -> None:
-    data = b"agent,1\n" * (BLOCK_BYTES // 8) + "Müller".encode()
+    data = b"agent,1\n" * (BLOCK_BYTES // 8) + "1,ü".encode()
 
     assert text(prepared(data, encoding="cp1252")) == data
 

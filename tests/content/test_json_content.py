@@ -261,6 +261,8 @@ def test_a_document_that_fits_its_schema_is_sent_as_it_is(world: World, schema: 
         ('{"type": "nothing"}', "is no JSON Schema: \\$.type"),
         ('{"$ref": "http://localhost/x.json"}', "only references within the file"),
         ('{"items": {"$ref": "#/$defs/nope"}}', "which is not in it"),
+        (r'{"pattern": "\\p{L}"}', "is no JSON Schema"),
+        ('{"patternProperties": {"^a": {}}, "allOf": [{"unevaluatedProperties": false}]}', "say additional"),
         ("[" * 50_000, "nested too deeply"),
         (None, "cannot be read: No such file"),
     ],

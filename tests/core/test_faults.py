@@ -16,8 +16,9 @@ from watcher.disk.files import blame
 from watcher.wfm.login import ClientCredentials
 
 SERVER = "https://acme.example"
+URL = SERVER + "/events"
 TOKEN_URL = "https://sso.example/token"
-ROUTE = Route("events", (), SERVER + "/events", "text/csv", "csv", acd_type="genesis")
+ROUTE = Route("events", (), URL, "text/csv", "csv", acd_type="genesis")
 CHUNK = Chunk(0, 4, b"a,b\n", b"a,b\n", last=False)
 
 
@@ -95,10 +96,24 @@ def test_retry_after_is_handed_on_with_the_hold(status: int) -> None:
     assert verdict.fault.retry_after == 7.0
 
 
-def test_holds_have_no_end() -> None:
+@pytest.mark.parametrize("status", [401, 407, 408, 423, 429, 431, 503, 507, 511])
+def test_what_no_file_can_be_to_blame_for_is_held_without_end(status: int) -> None:
     talk = conversation(attempts=2)
 
-    assert all(isinstance(talk.answered(CHUNK, Reply(503)), Hold) for _ in range(1000))
+    assert all(isinstance(talk.answered(CHUNK, Reply(status)), Hold) for _ in range(1000))
+
+
+@pytest.mark.parametrize("status", [302, 402, 403, 404, 405, 417, 426, 451])
+def test_what_a_chunk_meets_at_its_url_is_held_without_end_and_others_are_asked(status: int) -> None:
+    talk = conversation(attempts=3)
+    verdicts = [talk.answered(CHUNK, Reply(status, retry_after=7.0)) for _ in range(1000)]
+
+    assert [type(verdict) for verdict in verdicts] == [Hold] * 2 + [Suspected] * 998
+    for verdict in verdicts[2:]:
+        assert isinstance(verdict, Suspected)
+        assert verdict.refused is None
+        assert verdict.fault is not None
+        assert (verdict.fault.target.name, verdict.fault.retry_after) == (URL, 7.0)
 
 
 def test_a_connection_that_is_refused_holds_the_server_without_end() -> None:

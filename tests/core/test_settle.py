@@ -5,7 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.core.model import Fingerprint
-from watcher.core.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, observe, restart
+from watcher.core.openness import Openness
+from watcher.core.settle import (
+    EMPTY_PATIENCE,
+    OPEN_FOR_WRITING,
+    Ready,
+    Settling,
+    Wait,
+    judge,
+    observe,
+    remedy,
+    restart,
+)
 from watcher.disk.mounts import cache_seconds
 
 deterministic = settings(derandomize=True, deadline=None)
@@ -53,6 +64,36 @@ def test_a_file_whose_marker_is_missing_waits_without_an_end() -> None:
     verdict = judge(Settling(LOOK, 0.0), 1e9, quiet=2.0, marker="a.csv.ok")
 
     assert verdict == Wait("waits for its marker a.csv.ok")
+
+
+def test_an_open_file_waits_without_an_end_and_its_quiet_time_is_told_first() -> None:
+    known = Settling(LOOK, 0.0)
+
+    assert judge(known, 1.0, quiet=2.0, openness=Openness.OPEN) == Wait("still being written", 2.0)
+    assert judge(known, 1e9, quiet=2.0, openness=Openness.OPEN, unsure=30.0) == Wait(OPEN_FOR_WRITING)
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_where_nothing_tells_whether_it_is_open_a_file_is_still_for_the_longer_time(
+    size: int,
+) -> None:
+    known = Settling(Fingerprint(1, 2, size, 4), 0.0)
+
+    verdict = judge(known, 29.9, quiet=2.0, openness=Openness.UNKNOWN, unsure=30.0)
+    assert verdict == Wait("still, but nothing tells whether a program has it open", 30.0)
+    assert judge(known, 30.0, quiet=2.0, openness=Openness.UNKNOWN, unsure=30.0) == Ready()
+    late = judge(known, 30.0, quiet=60.0, openness=Openness.UNKNOWN, unsure=30.0)
+    assert isinstance(late, Wait)
+    assert late.until == 60.0 * (EMPTY_PATIENCE if size == 0 else 1)
+
+
+def test_a_file_that_nothing_tells_of_has_no_remedy_for_an_open_one() -> None:
+    known = Settling(LOOK, 0.0)
+    verdict = judge(known, 3.0, quiet=2.0, openness=Openness.UNKNOWN, unsure=30.0)
+
+    assert isinstance(verdict, Wait)
+    assert "fuser" not in remedy(verdict.why)
+    assert "settle.unsure" in remedy(verdict.why)
 
 
 def test_a_file_that_is_in_use_starts_its_quiet_time_anew() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.left_over import nothing_left_over
 from watcher.disk.hints import Hints
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux")
@@ -49,12 +50,6 @@ def watch() -> Iterator[Callable[[Path], tuple[Hints, Woken]]]:
 
 
 Watch = Callable[[Path], tuple[Hints, Woken]]
-
-
-def new_since(files: set[str], threads: set[threading.Thread]) -> list[object]:
-    """Return the open files and threads that were not there; others may have ended meanwhile."""
-    opened = set(os.listdir("/proc/self/fd")) - files
-    return [*opened, *(set(threading.enumerate()) - threads)]
 
 
 def test_a_file_that_is_created_wakes_before_it_is_closed(drop: Path, watch: Watch) -> None:
@@ -165,20 +160,16 @@ def test_it_is_not_alive_when_the_folder_went_away(drop: Path, watch: Watch, how
 def test_a_folder_that_is_away_is_an_oserror_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Hints(tmp_path / "drop", lambda: None)
-    before = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
 
-    for _ in range(20):
-        with pytest.raises(FileNotFoundError):
-            Hints(tmp_path / "drop", lambda: None)
-
-    assert not new_since(*before)
+    with nothing_left_over():
+        for _ in range(20):
+            with pytest.raises(FileNotFoundError):
+                Hints(tmp_path / "drop", lambda: None)
 
 
 def test_starting_and_stopping_leaves_nothing_behind(drop: Path) -> None:
     Hints(drop, lambda: None).stop()
-    before = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
 
-    for _ in range(2):
-        Hints(drop, lambda: None).stop()
-
-    assert not new_since(*before)
+    with nothing_left_over():
+        for _ in range(2):
+            Hints(drop, lambda: None).stop()

@@ -264,7 +264,7 @@ class LifeContract(Fixtures):
             "bad\ud800", what_to_do="mend", lines="1-2", status=400, said="no\udfff", problems=["a\nb", "c d"]
         )
         [failed] = journal.apply([Reject(row_in(journal, S.SENDING), fault, AT)])
-        receipt = Receipt(2, "n", 7, "r", "w", "3", ("p\ud800", ""), "cd", "f", "l")
+        receipt = Receipt(2, "n", 7, "r", "w", "3", ("p\ud800", ""), "cd", "f", "l", "c")
         [done] = journal.apply([Deliver(row_in(journal, S.SENDING), receipt, AT)])
 
         assert [journal.row(failed.id), journal.row(done.id)] == [failed, done]
@@ -273,7 +273,7 @@ class LifeContract(Fixtures):
         assert (out.problems, failed.upload.sending_to) == (("a\nb", "c d"), None)
         out = done.outcome
         assert (out.problems, out.records, out.first_line, out.last_line) == (("p\ud800", ""), 7, "f", "l")
-        assert (done.upload.sha256, done.upload.chunks) == ("cd", 2)
+        assert (done.upload.sha256, done.upload.chunks, out.note) == ("cd", 2, "c; n")
 
     def test_a_file_that_vanishes_after_its_verdict_keeps_the_verdicts_time(self, journal: Journal) -> None:
         row = row_in(journal, S.DELIVERED)

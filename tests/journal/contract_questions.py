@@ -10,7 +10,7 @@ import pytest
 from tests.journal.contract import AT, LOOK, NOW, Fixtures, OpenAs, S, claim, row_in, seen
 from watcher.core.errors import Unfit
 from watcher.core.model import FINAL, FileState, Fingerprint, Receipt, Row
-from watcher.core.steps import Deliver, Finish, Plan, Reject, Sending
+from watcher.core.steps import Deliver, Finish, Plan, Reject, Sending, StartOver
 from watcher.core.units import utc_text
 from watcher.journal.protocol import KEPT, Ended, Journal, PastHold
 
@@ -139,7 +139,7 @@ class QuestionsContract(Fixtures):
 
     # -- the archive -------------------------------------------------------------------------------
 
-    def test_a_content_is_known_that_reached_the_same_place_by_the_same_route(self, journal: Journal) -> None:
+    def test_a_content_is_known_that_reached_the_same_place_by_any_route(self, journal: Journal) -> None:
         old, new = delivered(journal), delivered(journal)
         asking = seen(journal)
         ask = journal.archive.delivered_before
@@ -148,8 +148,7 @@ class QuestionsContract(Fixtures):
         assert ask(new, "ab", "d") == old  # not itself
         assert ask(asking, "cd", "d") is None
         assert ask(asking, "ab", "another tenant") is None
-        assert ask(seen(journal, route="other"), "ab", "d") is None
-        assert ask(seen(journal, route=None), "ab", "d") is None
+        assert ask(seen(journal, route="other"), "ab", "d") == new
 
     def test_a_content_that_was_only_begun_or_left_out_is_not_known(self, journal: Journal) -> None:
         row_in(journal, S.SENDING)
@@ -162,6 +161,20 @@ class QuestionsContract(Fixtures):
         row = delivered(journal, route=None)
         assert journal.archive.delivered_before(seen(journal, route=None), "ab", "d") == row
 
+    def test_a_row_is_found_by_its_push_token_and_by_those_before_whatever_became_of_it(
+        self, journal: Journal
+    ) -> None:
+        row = seen(journal)
+        [row] = journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
+        first = row.push_token
+        [row] = journal.apply([StartOver(row, "another")])
+
+        assert journal.archive.of_token(first) == journal.archive.of_token("another") == row
+        newest = delivered(journal)  # under the first token as well
+        assert journal.archive.of_token(first) == newest
+        assert journal.archive.of_token("anoth") is None
+        assert journal.archive.of_token("") is None
+
     def test_a_failed_file_is_found_by_where_it_lies(self, journal: Journal) -> None:
         failed(journal, target="/failed/caf\udce9")
         newest = failed(journal, target="/failed/caf\udce9")
@@ -169,6 +182,49 @@ class QuestionsContract(Fixtures):
 
         assert journal.archive.failed_at(Path("/failed/caf\udce9")) == newest
         assert journal.archive.failed_at(Path("/failed/b")) is None
+
+    def test_outcomes_are_found_by_state_name_and_token_page_by_page(self, journal: Journal) -> None:
+        seen(journal)  # not at its end
+        old = delivered(journal, name="caf\udce9.csv", push_token="t-old")
+        bad = failed(journal, name="BAD_1.csv", push_token="t-bad")
+        new = delivered(journal, name="good_1.csv", push_token="t-new")
+
+        def ended(
+            state: FileState | None = None, text: str = "", before: int | None = None, limit: int = 9
+        ) -> tuple[list[Row], int | None]:
+            return journal.archive.ended(state=state, text=text, before=before, limit=limit)
+
+        assert ended() == ([new, bad, old], None)
+        assert ended(limit=3) == ([new, bad, old], None)
+        assert ended(limit=2) == ([new, bad], bad.id)
+        assert ended(before=bad.id) == ([old], None)
+        assert ended(S.DONE, limit=1) == ([new], new.id)
+        assert ended(S.FAILED) == ([bad], None)
+        for text, found in (
+            ("bad_", [bad]), ("_1.", [new, bad]), ("T-OLD", [old]), ("\\xe9", [old]), ("%", []),
+            ("t-", [new, bad, old]),
+        ):  # fmt: skip
+            assert ended(text=text) == (found, None), text
+
+    def test_outcomes_of_a_time_are_found_from_its_beginning_to_right_before_its_end(
+        self, journal: Journal
+    ) -> None:
+        good, bad, other = delivered(journal), failed(journal, days=1), failed(journal, days=2)
+
+        def ended(since: float, until: float, state: FileState | None = None) -> list[Row]:
+            between = (later(since), later(until))
+            found, before = journal.archive.ended(state=state, text="", before=None, limit=9, between=between)
+            assert before is None
+            return found
+
+        assert ended(0, 3) == [other, bad, good]
+        assert ended(0, 1) == [good]
+        assert ended(0, 2, S.FAILED) == [bad]
+        assert ended(0.5, 1) == []
+        found, before = journal.archive.ended(
+            state=None, text="", before=other.id, limit=1, between=(later(0), later(3))
+        )
+        assert (found, before) == ([bad], bad.id)
 
     def test_what_was_kept_long_enough_is_told_in_order_and_page_by_page(self, open_as: OpenAs) -> None:
         journal = open_as("agent-1")

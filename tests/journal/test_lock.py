@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.left_over import nothing_left_over
 from watcher.core.errors import ConfigError, Outside
 from watcher.journal.lock import Lock, is_held
 
@@ -86,6 +87,30 @@ def test_two_names_are_two_locks(tmp_path: Path) -> None:
     with take(tmp_path), Lock(tmp_path, "upload.lock", holder="an upload"):
         assert is_held(tmp_path, NAME)
         assert is_held(tmp_path, "upload.lock")
+
+
+@posix
+def test_a_lock_file_that_was_removed_lets_no_second_agent_in(
+    tmp_path: Path, hold: Callable[[], subprocess.Popen[str]]
+) -> None:
+    hold()
+    (tmp_path / NAME).unlink()
+
+    assert is_held(tmp_path, NAME)
+    assert "is running with the state folder" in refusal(tmp_path)
+    assert not (tmp_path / NAME).exists()
+    (tmp_path / NAME).write_text("1\n")  # and put back from a copy
+    assert is_held(tmp_path, NAME)
+    assert "is running with the state folder" in refusal(tmp_path)
+
+
+@posix
+def test_whoever_locks_the_folder_as_older_versions_did_is_seen_as_well(tmp_path: Path) -> None:
+    with (tmp_path / NAME).open("w") as older:
+        fcntl.flock(older, fcntl.LOCK_EX)
+        assert is_held(tmp_path, NAME)
+        assert "is running" in refusal(tmp_path)
+    assert not is_held(tmp_path, NAME)
 
 
 def test_a_process_that_is_killed_leaves_no_lock(
@@ -195,14 +220,10 @@ def test_looking_all_the_time_keeps_no_agent_from_starting(tmp_path: Path) -> No
 
 
 def test_looking_leaves_no_descriptor_behind(tmp_path: Path) -> None:
-    if sys.platform != "linux":
-        pytest.skip("/proc is Linux")
-    with take(tmp_path):
-        before = len(os.listdir("/proc/self/fd"))
+    with take(tmp_path), nothing_left_over():
         for _ in range(20):
             is_held(tmp_path, NAME)
         refusal(tmp_path)
-        assert len(os.listdir("/proc/self/fd")) == before
 
 
 @posix

@@ -29,6 +29,8 @@ from watcher.core.events import (
     FolderCreated,
     HoldBegan,
     HoldEnded,
+    LargeBegan,
+    Progressed,
     Resumed,
     SmallerChunks,
     Started,
@@ -92,6 +94,8 @@ EVENTS: list[Callable[[str], Event]] = [
     lambda name: Resumed(entry(name)),
     lambda name: Claimed(entry(name)),
     lambda name: ChunkSent(entry(name), 0, 9, True),
+    lambda name: LargeBegan(entry(name), 1000, 30),
+    lambda name: Progressed(entry(name), 10, 1000, 1.5),
     lambda name: FileDelivered(entry(name), 1.23456),
     lambda name: FileFailed(entry(name)),
     lambda name: FileReturned(entry(name)),
@@ -332,3 +336,50 @@ def test_the_log_goes_to_standard_error_without_colours(capsys: pytest.CaptureFi
     assert captured.out == ""
     assert captured.err.endswith("WARNING  careful\n")
     assert "\x1b" not in captured.err
+
+
+class _Terminal(io.StringIO):
+    """Somewhere that people look at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environ", "on_terminal", "in_pipe"),
+    [
+        ({}, True, False),
+        ({"TERM": "xterm"}, True, False),
+        ({"TERM": "dumb"}, False, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": ""}, True, False),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, True, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+    ],
+)
+def test_colours_are_for_terminals_and_for_who_wants_them(
+    environ: dict[str, str], on_terminal: bool, in_pipe: bool
+) -> None:
+    assert log.wants_colours(_Terminal(), {"WT_SESSION": "x"} | environ) is on_terminal
+    assert log.wants_colours(io.StringIO(), {"WT_SESSION": "x"} | environ) is in_pipe
+
+
+def test_on_a_terminal_the_level_has_the_colour_and_the_file_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "JOURNAL_STREAM"):
+        monkeypatch.delenv(name, raising=False)
+    out = _Terminal()
+    log.setup(stream=out, file=tmp_path / "watcher.log")
+
+    log.hear(FileFailed(entry("a.csv")))
+    log.hear(HoldBegan(Target("server", "x"), "down", "", 1))
+    log.hear(FileDelivered(entry("a.csv"), 1))
+    log.hear(Stopped("told to"))
+
+    red, amber, green, plain = out.getvalue().splitlines()
+    assert " \x1b[31mERROR   \x1b[0m " in red
+    assert " \x1b[33mWARNING \x1b[0m " in amber
+    assert " \x1b[32mINFO    \x1b[0m " in green
+    assert "\x1b" not in plain
+    assert "\x1b" not in (tmp_path / "watcher.log").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from watcher.core.steps import Deliver, Finish
 from watcher.core.target import Target
 from watcher.core.units import utc_text
 from watcher.journal.sqlite import SqliteJournal
+from watcher.manual.pages import page
 from watcher.report.expect import Expectation
 from watcher.report.notices import Notices, trial
 from watcher.report.notifier import MEMORY, QUEUE_EVENTS, RETRY_SECONDS, Notifier
@@ -34,6 +36,7 @@ from watcher.report.stream import Stream
 from watcher.settings.config import load
 
 HOUR = 3600.0
+SITE = f"watcher, demo on {socket.gethostname()}"  # before what a real agent tells
 
 
 @pytest.fixture
@@ -80,6 +83,25 @@ def test_a_message_arrives_as_it_is(service: Hook) -> None:
     assert taken["title"] == "watcher: <b>a</b>.csv"
     assert taken["message"] == message.body
     assert taken["type"] == "failure"
+
+
+def test_it_is_told_which_agent_speaks(world: World, service: Hook) -> None:
+    world.settings["status"] = {"title": "Prag, Spätschicht"}
+    site = load(world.config, {})[0].site
+    [channel] = channels([service.url], timeout_seconds=5, site=site.words)
+
+    assert channel.send(trial()) is None
+    [taken] = service.messages
+    whose = f"watcher, Prag, Spätschicht (demo on {socket.gethostname()})"
+    assert taken["title"] == f"{whose}: a test message"
+    assert taken["message"].endswith(f"\n\nThis is {whose}.")
+
+
+@pytest.mark.parametrize("title", ["", "  ", "two\nlines", "x" * 61])
+def test_a_title_that_fits_no_subject_is_refused(world: World, title: str) -> None:
+    world.settings["status"] = {"title": title}
+    with pytest.raises(ConfigError, match=r"status\.title: must be a name on one line"):
+        load(world.config, {})
 
 
 def test_what_a_refusal_says_holds_no_secret_and_nor_does_the_log(service: Hook, lines: list[str]) -> None:
@@ -261,7 +283,7 @@ def test_failed_files_of_a_run_are_told_in_one_message(world: World, service: Ho
 
     assert world.run_once() == 1
     [message] = service.messages
-    assert message["title"] == "watcher: 2 files failed"
+    assert message["title"] == f"{SITE}: 2 files failed"
     assert "the quote that opens here is never closed" in message["message"]
     assert "no route matches" in message["message"]
 
@@ -275,7 +297,7 @@ def test_records_set_aside_by_a_run_are_told(world: World, service: Hook) -> Non
     world.drop("agent_events.csv", "a,1\nb,x\n")
 
     assert world.run_once() in (0, 1)
-    assert service.titles == ["watcher: agent_events.csv left records behind"]
+    assert service.titles == [f"{SITE}: agent_events.csv left records behind"]
 
 
 def test_a_hold_of_a_run_is_told_with_what_to_check_and_so_is_its_end(world: World, service: Hook) -> None:
@@ -296,7 +318,7 @@ def test_a_run_once_tells_of_silence_once(world: World, service: Hook) -> None:
     world.settings["routes"][2]["expect"] = {"every": "1ms"}
 
     assert world.run_once() == world.run_once() == 0
-    assert service.titles == ["watcher: no file of agent-events came"]
+    assert service.titles == [f"{SITE}: no file of agent-events came"]
 
 
 def test_a_service_that_is_away_stops_no_file(world: World, service: Hook, lines: list[str]) -> None:
@@ -368,9 +390,8 @@ def test_urls_that_others_can_read_and_an_expectation_without_notify_get_a_warni
     assert [warning for warning in load(world.config, {})[1] if "there is no notify" in warning]
 
 
-def test_the_readmes_sample_of_notify_loads(world: World) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```\n(notify:.*?)```", readme, re.DOTALL)
+def test_the_manuals_sample_of_notify_loads(world: World) -> None:
+    (text,) = re.findall(r"```\n(notify:.*?)```", page("notices"), re.DOTALL)
     sample = yaml.safe_load(text)
     world.settings["notify"] = sample["notify"]
     world.settings["routes"][2] |= sample["routes"][0]

@@ -115,6 +115,7 @@ def test_all_problems_are_reported_at_once_with_line_key_and_remedy(problems: An
         ('"*.csv"', "42", "14: routes[0].match: must be a list"),
         ('"*.csv"', '["*.csv", 42]', "14: routes[0].match[1]: must be text; put it in quotes"),
         ('match: "*.csv"', "regex: '(x'", "14: routes[0].regex: is no regular expression"),
+        ('match: "*.csv"', r"regex: '\p{L}'", "14: routes[0].regex: is no regular expression: bad escape"),
         ('    match: "*.csv"\n', "", "13: routes[0].match: is missing; add a glob"),
         ("agent-events", "agent-event", "15: routes[0].endpoint: must be one of event-types, "),
         ("acd_type: genesis", "acd_type: 7", "16: routes[0].acd_type: must be text"),
@@ -124,6 +125,7 @@ def test_all_problems_are_reported_at_once_with_line_key_and_remedy(problems: An
         ("acd_type: genesis", "acd_type: g\n    parallel: true", "17: routes[0].parallel: "),
         ("acd_type: genesis", "acd_type: g\n    delimiter: ';;'", "17: routes[0].delimiter: must be one"),
         ("acd_type: genesis", "acd_type: g\n    marker: done", "17: routes[0].marker: must hold {name} or"),
+        ("acd_type: genesis", "acd_type: g\n    marker: 'ok\\{name}'", "17: routes[0].marker: must hold"),
         ("acd_type: genesis", "acd_type: g\nupload: {attempts: yes}", "17: upload.attempts: "),
         ("acd_type: genesis", "acd_type: g\nupload: {attempts: 0}", "17: upload.attempts: "),
         ("acd_type: genesis", "acd_type: g\nupload: {chunk_bytes: -1}", "17: upload.chunk_bytes: must be a"),
@@ -194,9 +196,13 @@ def test_what_yaml_would_take_for_odd_numbers_stays_text(loaded: Load) -> None:
     assert (config.routes[0].acd_type, config.wfm.client_id) == ("0123", "12:30:45")
 
 
-@pytest.mark.parametrize("content", ["hunter2", "hunter2\n", "hunter2\r\n"])
-def test_the_secret_can_stand_in_a_file_of_its_own(content: str, loaded: Load, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes(content.encode())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("content", ["hunter2", "hunter2\n", "hunter2\r\n", "hunter2\r\n\r\n"])
+def test_the_secret_can_stand_in_a_file_of_its_own(
+    content: str, encoding: str, loaded: Load, tmp_path: Path
+) -> None:
+    """Also as Notepad and PowerShell write it."""
+    (tmp_path / "secret").write_bytes(content.encode(encoding))
     text = GOOD.replace("client_secret: ${WFM_CLIENT_SECRET}", "client_secret_file: secret")
 
     assert loaded(text)[0].secret == "hunter2"
@@ -211,15 +217,31 @@ def test_systemds_folder_of_credentials_goes_first(loaded: Load, tmp_path: Path)
     assert loaded(text, CREDENTIALS_DIRECTORY=str(tmp_path / "credentials"))[0].secret == "hunter2"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])
-def test_a_secret_file_without_a_secret_is_a_problem(
-    content: bytes | None, problems: Any, tmp_path: Path
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file or directory; check the path"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b" \r\n", "is empty"),
+        (b"\xff\xfe", "is empty"),  # of UTF-16, the byte order mark alone
+        (b"hunter2\xe9", "no text in UTF-8; save it as UTF-8"),
+        (b"\xff\xfeh", "no text in UTF-8; save it as UTF-8"),
+        ("hunter2".encode("utf-16-le"), "is UTF-16 without a byte order mark"),
+        (b"hunter2\nother\n", "holds several lines"),
+        (b"hunter2 \r\n", "begins or ends with a blank"),
+    ],
+)
+def test_a_secret_file_without_a_sound_secret_is_a_problem_that_names_it(
+    content: bytes | None, words: str, problems: Any, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / "secret").write_bytes(content)
     [found] = problems(GOOD.replace("client_secret: ${WFM_CLIENT_SECRET}", "client_secret_file: secret"))
 
     assert found.startswith("config.yaml:11: wfm.client_secret_file: ")
+    assert words in found
+    assert "hunter2" not in found
 
 
 def test_the_secret_in_both_places_is_a_problem(problems: Any, tmp_path: Path) -> None:
@@ -301,3 +323,17 @@ def test_presets_give_path_type_and_order_and_each_can_be_set(loaded: Load) -> N
     assert (routes["types"].content_type, routes["types"].format) == ("application/json", "json")
     assert (routes["codes"].url, routes["codes"].after) == ("https://acme.example.com/x/", ())
     assert (routes["own"].params, routes["own"].chunk_bytes) == ((("a", "b"),), 1000)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_the_advice_to_close_a_file_leaves_it_to_the_services_user(loaded: Load, tmp_path: Path) -> None:
+    """The settings of root, closed to others, would keep the service from its start."""
+    text = GOOD.replace("${WFM_CLIENT_SECRET}", "hunter2")
+    config, [warning] = loaded(text, 0o644)
+    assert "chown" not in warning
+    config.folders.state.mkdir(parents=True)
+    os.chown(config.folders.state, 1, 1)
+
+    [warning] = loaded(text, 0o644)[1]
+
+    assert re.search(r"; chown \w+ (\S+) && chmod 600 \1, or use", warning)

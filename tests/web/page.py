@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.agent.test_agent import agent, log_of, until
@@ -65,7 +66,7 @@ def get(url: str, path: str, method: str = "GET", **headers: str) -> Got:
 
 
 @contextmanager
-def page(world: World, **status: str) -> Iterator[Page]:
+def page(world: World, **status: Any) -> Iterator[Page]:
     """Serve a page for a world in which no agent runs: its main loop is the test."""
     world.settings["status"] = {"listen": "127.0.0.1:0", **status}
     config, _ = load(world.config, {})
@@ -97,7 +98,7 @@ def page(world: World, **status: str) -> Iterator[Page]:
 
 
 @contextmanager
-def running(world: World, **status: str) -> Iterator[str]:
+def running(world: World, **status: Any) -> Iterator[str]:
     """A real agent in a process of its own; gives its page's URL."""
     world.settings["status"] = {"listen": "127.0.0.1:0", **status}
     with agent(world):

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from typing import Any
+import socket
 
 import pytest
 
 from tests.agent.test_agent import Gate
 from tests.conftest import World, answer, rows, works
+from tests.web.conftest import Open
 from tests.web.page import page, running
 from watcher.core.errors import Outside
 from watcher.core.target import Target
-from watcher.web import feed
+from watcher.journal.lock import Lock
+from watcher.web import feed, reader
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'"
-)
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"
-)
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
 # WCAG 2.1, 1.4.3: the ratio of every text that is seen to the ground behind it. Returns those under 4.5.
 CONTRAST = """() => {
   const parsed = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -59,46 +48,6 @@ NAMELESS = """() => [...document.querySelectorAll('button, a, progress, svg, tab
   .filter((element) => !element.getAttribute('aria-label') && !element.getAttribute('aria-labelledby'))
   .map((element) => element.outerHTML)"""
 
-Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One browser for all tests here."""
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Open]:
-    """Opens the page at a URL; whatever the browser complains of fails the test, but what is `expected`."""
-    complaints: list[str] = []
-    context: list[Any] = []
-    expects: list[str] = []
-
-    def open_page(url: str, *, expected: str = "(?!)", **options: Any) -> Any:
-        expects.append(expected)
-        context.append(browser.new_context(**{"viewport": DESK, **options}))
-        tab = context[-1].new_page()
-        tab.clock.install()  # so that a test can turn it forward
-        tab.set_default_timeout(15_000)
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        tab.on(
-            "console",
-            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
-        )
-        tab.goto(url)
-        tab.wait_for_selector("#plots svg")
-        return tab
-
-    yield open_page
-    for each in context:
-        each.close()
-    assert [said for said in complaints if not any(re.search(each, said) for each in expects)] == []
-
 
 def test_names_and_answers_that_are_markup_are_shown_as_text_and_run_nothing(
     world: World, opened: Open
@@ -114,14 +63,17 @@ def test_names_and_answers_that_are_markup_are_shown_as_text_and_run_nothing(
             Outside(Target("folder", "/x<script>alert(4)</script>"), "<img src=x onerror=alert(5)>")
         )
         tab = opened(served.url, expected="violates the following Content Security Policy|status of 404")
-        tab.get_by_role("button", name="Error report of").focus()
-        tab.keyboard.press("Enter")
-        tab.locator("pre", has_text="server_said").wait_for()
+        for part in ("#needs", "#last"):
+            tab.locator(part).get_by_role("button", name="Error report of").focus()
+            tab.keyboard.press("Enter")
+            tab.locator(f"{part} pre", has_text="server_said").wait_for()
 
-        assert tab.locator("#last td.name").inner_text() == bad
-        assert tab.locator("#waiting td.name").inner_text() == "agent_events_<b>waits.csv"
+        assert tab.locator("#last td.name a").get_attribute("title") == bad
+        assert tab.locator("#waiting .name").inner_text() == "agent_events_<b>waits.csv"
         assert "folder /x<script>alert(4)</script>" in tab.locator("#held").inner_text()
-        assert "<script>alert(3)</script>" in tab.locator("pre").inner_text()
+        assert tab.locator("#needs a.name").get_attribute("title") == bad
+        assert "<script>alert(3)</script>" in tab.locator("#needs pre").inner_text()
+        assert "<script>alert(3)</script>" in tab.locator("#last pre").inner_text()
         assert tab.locator("main img, main b, main script").count() == 0
         # Even markup that got in by a fault of ours would be inert: the policy refuses it.
         tab.evaluate(
@@ -140,13 +92,13 @@ def test_it_shows_what_happens_without_a_reload_and_keeps_an_open_report_open(
     assert world.run_once() == 1
     with page(world) as served:
         tab = opened(served.url)
-        tab.locator("#state.good", has_text="running").wait_for()
-        tab.get_by_role("button", name="Error report of agent_events_1.csv").click()
+        tab.locator("#state.bad", has_text="1 file needs you").wait_for()
+        tab.locator("#last").get_by_role("button", name="Error report of agent_events_1.csv").click()
         tab.wait_for_selector("pre:visible")
         world.drop("agent_events_2.csv", 'a"')
-        tab.wait_for_selector("#waiting td.name")
+        tab.wait_for_selector("#waiting .name")
         served.holds.failed(Outside(Target("server", world.server.url), "the server asks for patience"))
-        tab.wait_for_selector("#state.warn")
+        tab.locator("#state.bad", has_text="1 file needs you · 1 hold").wait_for()
         assert "the server asks for patience" in tab.locator("#held").inner_text()
         assert world.run_once() == 1
         tab.locator("#last tbody tr").nth(1).wait_for()
@@ -178,7 +130,7 @@ def test_it_is_readable_and_named_on_a_phone_in_light_and_in_the_dark(
         tab = opened(served.url, viewport=PHONE, color_scheme=scheme)
         tab.wait_for_selector("#held .notice")
         tab.locator("#as-table summary").click()
-        tab.get_by_role("button", name="Error report of").click()
+        tab.locator("#needs").get_by_role("button", name="Error report of").click()
         tab.wait_for_selector("pre:visible")
 
         seen, poor = tab.evaluate(CONTRAST)
@@ -202,7 +154,8 @@ def test_what_is_stuck_ignored_and_to_be_checked_is_told(world: World, opened: O
         world.drop("event_types.json", "[]")
         tab.get_by_text("What to do: let the export write its marker").wait_for()
 
-        tab.get_by_text("1 file stuck").wait_for()
+        tab.locator("#state.bad", has_text="1 file needs you").wait_for()
+        assert tab.title() == "1 file needs you · watcher"
         assert "waits for its marker event_types.json.ok" in tab.locator("#waiting").inner_text()
         world.server.always = answer(403)
         world.drop("event_types.json.ok", "")
@@ -215,16 +168,20 @@ def test_the_keyboard_reaches_everything_and_its_focus_is_seen(world: World, ope
     assert world.run_once() == 1
     with page(world) as served:
         tab = opened(served.url)
-        tab.get_by_role("button", name="Error report of agent_events.csv").wait_for()  # all is drawn
+        tab.locator("#needs").get_by_role("button", name="Error report of").wait_for()  # all is drawn
+        tab.locator("#last").get_by_role("button", name="Error report of").wait_for()
         tab.locator("#as-table summary").wait_for()
         reached = []
-        for _ in range(5):
+        for _ in range(12):
             tab.keyboard.press("Tab")
             reached.append(tab.evaluate("document.activeElement.textContent.trim()"))
             assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", reached
         tab.close()
 
-    assert reached == ["Skip to the content", "24 hours", "30 days", "The same as a table", "Report"]
+    assert reached == [
+        "Skip to the content", "agent_events.csv", "Report", "24 hours", "30 days", "The same as a table", "",
+        "All", "Failed", "Delivered", "agent_events.csv", "Report",
+    ]  # fmt: skip
 
 
 def test_without_events_it_asks_now_and_then_and_an_agent_that_is_gone_is_told(
@@ -236,11 +193,60 @@ def test_without_events_it_asks_now_and_then_and_an_agent_that_is_gone_is_told(
         tab.wait_for_selector("#state.good")
         world.drop("agent_events.csv", rows(2))
         tab.clock.run_for(6000)
-        tab.wait_for_selector("#waiting td.name")
+        tab.wait_for_selector("#waiting .name")
     tab.clock.run_for(6000)
     tab.wait_for_selector("#state.bad")
     assert tab.locator("#state").inner_text() == "no answer from the agent"
+    assert tab.title() == "no answer · watcher"
+    tab.clock.run_for(120_000)
+    told = tab.locator("#trouble").inner_text()
+    assert re.fullmatch(r"Nothing was heard since [\d:]+ \(2 min \d+ s\)\. .* as it was then\.", told)
+    assert tab.locator("body.stale").count() == 1
+    seen, poor = tab.evaluate(CONTRAST)  # dimmed, and readable
+    assert (seen > 20, poor) == (True, [])
+    assert tab.locator("#waiting .name").inner_text() == "agent_events.csv"
     tab.close()
+
+
+def test_a_disk_that_does_not_answer_dims_the_page_until_it_does(
+    world: World, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PATIENCE_SECONDS", 0.2)
+    os.close(os.open(world.path("state") / "agent.lock", os.O_RDWR | os.O_CREAT))
+    holder = Lock(world.path("state"), "agent.lock", holder="the test")
+    hangs = world.path("state") / "live.json"
+    with page(world) as served:
+        tab = opened(served.url, expected="status of 503")
+        tab.locator("#state.good").wait_for()
+        # A pipe that nobody writes to: opening it for reading never returns, as on a share that hangs.
+        os.mkfifo(hangs)
+        tab.locator("#state.bad", has_text="the disk does not answer").wait_for()
+        assert tab.locator("#trouble").inner_text().startswith("Nothing was heard since")
+        assert tab.locator("body.stale").count() == 1
+        writer = os.open(hangs, os.O_WRONLY | os.O_NONBLOCK)
+        hangs.unlink()
+        os.close(writer)
+        tab.locator("#state.good").wait_for()
+        assert tab.locator("body.stale").count() == 0
+        tab.close()
+    holder.release()
+
+
+def test_a_page_that_was_dimmed_is_as_before_when_the_agent_answers_again(world: World, opened: Open) -> None:
+    with page(world, title="Prague") as served:
+        tab = opened(served.url, expected="Failed to load resource|ERR_")
+        tab.locator("#state.good").wait_for()
+        assert tab.locator("h1").inner_text() == tab.title() == "Prague"
+        host = socket.gethostname()
+        assert tab.locator("#about").inner_text().startswith(f"tenant demo, host {host}, ")
+        served.vitals.ending = True
+        tab.locator("#state.bad", has_text="the agent is stopping").wait_for()
+        assert tab.locator("body.stale").count() == 1
+        served.vitals.ending = False
+        tab.locator("#state.good").wait_for()
+        assert tab.locator("body.stale").count() == 0
+        assert tab.locator("#trouble").is_hidden()
+        tab.close()
 
 
 def test_an_upload_under_way_has_a_bar_with_its_share_and_says_what_is_left(

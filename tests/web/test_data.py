@@ -15,13 +15,17 @@ from tests.agent.test_agent import Gate, until
 from tests.conftest import World, answer, rows
 from tests.web.page import page, running
 from watcher.core.errors import Outside
+from watcher.core.holds import Hold
 from watcher.core.model import FileState
 from watcher.core.target import Target
 from watcher.journal.lock import Lock
 from watcher.journal.protocol import Ended
 from watcher.journal.sqlite import SqliteJournal
+from watcher.settings.config import load
+from watcher.settings.presets import build_routes
 from watcher.web import feed, reader
 from watcher.web.history import by_hour
+from watcher.web.snapshot import held_by
 
 # What a file system takes: everything but a slash.
 HOSTILE = "agent_events<script>alert(1)<_script>\n\x1b[31m&amp;'\"{0}%s.csv"
@@ -94,6 +98,24 @@ def test_what_is_held_is_told_with_its_reason_since_when_and_the_next_try(world:
     since, next_try = (datetime.fromisoformat(held[key]) for key in ("since", "next_try_at"))
     assert timedelta(0) <= datetime.now(UTC) - since < timedelta(minutes=1)
     assert since - timedelta(seconds=1) <= next_try < since + timedelta(minutes=2)
+
+
+def test_an_upload_is_held_by_what_it_needs_itself_and_by_nothing_else(world: World) -> None:
+    config, _ = load(world.config, {})
+    urls = {route.name: route.url for route in build_routes(config)}
+    row = {"id": 7, "name": "agent_events.csv", "route": "agent-events"}
+    own = [
+        Target("file", "agent_events.csv", 7), Target("file", "agent_events.csv"),
+        Target("endpoint", urls["agent-events"]), Target("route", "agent-events"), Target("login", "http://l"),
+        Target("server", "http://s"), Target("folder", str(config.folders.state)),
+    ]  # fmt: skip
+    others = [
+        Target("file", "agent_events.csv", 8), Target("file", "other.csv"), Target("route", "event-types"),
+        Target("endpoint", urls["event-types"]), Target("folder", str(config.folders.drop)),
+    ]  # fmt: skip
+    holds = [Hold(target, "away", datetime.now(UTC), 0.0) for target in own + others]
+
+    assert held_by(row, holds, config) == [str(target) for target in own]
 
 
 def test_a_state_folder_that_is_away_does_not_end_the_page(world: World) -> None:

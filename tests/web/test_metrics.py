@@ -23,6 +23,7 @@ from watcher.core.events import Event, FileDelivered, HoldBegan, HoldEnded
 from watcher.core.model import FileState
 from watcher.core.target import Target
 from watcher.disk.drop import Drop
+from watcher.manual import pages
 from watcher.report.stream import Stream
 from watcher.web.health import LOST_SECONDS, STUCK_SECONDS, Health
 
@@ -242,9 +243,9 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
     assert mended.reasons == (f"the thread {name} has died",)
 
 
-def test_the_readme_lists_the_metrics_that_there_are_with_their_labels(world: World) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    listed = dict(re.findall(r"^\| `(watcher_\w+)(?:\{(.*?)\})?` \|", readme, re.MULTILINE))
+def test_the_manual_lists_the_metrics_that_there_are_with_their_labels(world: World) -> None:
+    text = pages.page("monitoring")
+    listed = dict(re.findall(r"^\| `(watcher_\w+)(?:\{(.*?)\})?` \|", text, re.MULTILINE))
 
     with page(world) as served:
         served.holds.failed(Outside(Target("folder", "/x"), "x"))

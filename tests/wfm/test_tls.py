@@ -44,9 +44,13 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 def tls(
-    certificate: trustme.LeafCert, *, clients_of: trustme.CA | None = None, says: bytes = ANSWER
+    certificate: trustme.LeafCert,
+    *,
+    clients_of: trustme.CA | None = None,
+    says: bytes = ANSWER,
+    to_get: bytes | None = None,
 ) -> Serve:
-    """Answer over TLS; with `clients_of` only who shows a certificate of that authority."""
+    """Answer over TLS; with `clients_of` only whom that authority knows. `to_get`: to a GET."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     if clients_of is not None:
@@ -58,8 +62,8 @@ def tls(
         with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
             try:
                 secured.do_handshake()
-                read_request(secured)
-                secured.sendall(says)
+                is_get = read_request(secured).startswith(b"GET ")
+                secured.sendall(to_get if is_get and to_get is not None else says)
             except ssl.SSLError:
                 # The alert is on its way; to close with bytes unread would overtake it with a reset.
                 with suppress(OSError):

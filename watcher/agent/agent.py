@@ -7,18 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from watcher.agent.chores import Chores, Duties
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
 from watcher.agent.once import Once
-from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
-from watcher.agent.retention import Housekeeper
-from watcher.agent.runs import Awaited, Call, Part, Run, Task, insist
+from watcher.agent.runs import Awaited, Part, Run, Task, insist
 from watcher.agent.vitals import Vitals
-from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Workers
+from watcher.core.errors import NotAlone
 from watcher.core.events import (
     ChunkSent,
     Claimed,
@@ -29,6 +28,7 @@ from watcher.core.events import (
     FileVanished,
     HoldBegan,
     HoldEnded,
+    LostToOther,
     Resumed,
     Stopped,
 )  # fmt: skip
@@ -37,15 +37,13 @@ from watcher.core.life import from_the_journal, life
 from watcher.core.model import FileState, Row
 from watcher.core.policy import Policy
 from watcher.core.target import Target
-from watcher.core.withdrawal import withdrawn
-from watcher.disk.others import HEARTBEAT_SECONDS, Owner
-from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
 
 TIDY_SECONDS = 5.0  # for the eye alone: a share that is away does not delay the end by more
 
 # Exit codes; with RELIEVED another agent goes on in this process, under new settings.
 STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD, RELIEVED = 0, 1, 3, 4, -1
+_OUSTED = -2
 
 
 def ended(row: Row, seconds: float) -> Event:
@@ -75,11 +73,7 @@ class Agent:
         effects: Effects,
         dispatcher: Dispatcher,
         recovery: Recovery,
-        publisher: Publisher,
-        housekeeper: Housekeeper,
-        history: HoldHistory,
-        owner: Owner,
-        withdrawals: Withdrawals,
+        duties: Duties,
         vitals: Vitals,
         once: Once | None,
         clock: Callable[[], float],
@@ -87,17 +81,15 @@ class Agent:
         self._engine, self._holding = engine, holding
         self._workers, self._stream = workers, stream
         self._policy, self._effects, self._dispatcher = policy, effects, dispatcher
-        self._recovery, self._publisher, self._housekeeper = recovery, publisher, housekeeper
-        self._history, self._owner, self._beat_at = history, owner, clock()
-        self._withdrawals = withdrawals
+        self._recovery, self._publisher, self._takeover = recovery, duties.publisher, duties.takeover
+        self._chores = Chores(engine, dispatcher, policy, duties, set_off=self._set_off, clock=clock)
         self.vitals, self._once, self._clock = vitals, once, clock
         self._is_resumed = False
-        self._busy: set[str] = set()  # chores of ours that are under way
 
     def run(self, *, told_to_stop: Callable[[], bool], relieved: Callable[[], bool]) -> int:
         """Run until told to stop, until it is relieved, or with `--once` until nothing is left to do.
 
-        Both are asked in every turn of the loop.
+        Both are asked in every turn of the loop. Raises `NotAlone` where another agent works under our id.
         """
         end_of_hearing = self._stream.subscribe(self._hear)
         code = STOPPED
@@ -120,8 +112,11 @@ class Agent:
                     code = over
                     break
                 self._engine.finished(self._workers.wait(due - self._clock()))
+        except NotAlone:
+            code = _OUSTED
+            raise
         finally:
-            self._dispatcher.close()
+            self._dispatcher.close(for_good=code != RELIEVED)
             if code != RELIEVED:
                 self.vitals.end()
                 self._shut_down()
@@ -151,7 +146,7 @@ class Agent:
         self._is_resumed = True
         for route, status in self._recovery.refused:
             self._holding.suspects.failed_before(Target("endpoint", route.url), f"HTTP {status}")
-        for row in rows:
+        for row in self._takeover.begin(rows):
             self._stream.emit(Resumed(row))
             self._set_off(row)
 
@@ -168,6 +163,9 @@ class Agent:
         script, part = life(row, self._policy), self._part(row.id, row.name)
         run = Run(row.id, row.name, part, self._ended, self._clock(), script, row.route)
         self._engine.begin(run, parallel=route.parallel if route else 1)
+        upload = row.upload
+        if upload.sha256 is not None and upload.destination is not None:  # begun: none like it goes before it
+            self._engine.runs.contents.enter(row.id, (upload.sha256, upload.destination), waits=False)
 
     def _part(self, number: int, name: str) -> Part:
         return Part(
@@ -184,45 +182,8 @@ class Agent:
         """Begin what is due; return when something more may be, by the clock."""
         if self._is_resumed:
             self._dispatcher.turn()
-        now = self._clock()
-        if self._housekeeper.due_at <= now:
-            self._chore("retention", Call(self._housekeeper.step))
-        if self._beat_at <= now:
-            self._beat_at = now + HEARTBEAT_SECONDS
-            self._chore("owner", Call(self._owner.beat))
-        if self._withdrawals.due_at <= now and "requests" not in self._busy and self._engine.runs.files:
-            self._busy.add("requests")
-            self._engine.chore("requests", insist(Call(self._withdrawals.read)), self._asked_to_withdraw)
-        if self._history.has_news:
-            self._chore("history", Call(self._history.write))
-        if self._dispatcher.has_news:
-            self._publisher.has_news, self._dispatcher.has_news = True, False
-        if self._publisher.due_at <= now and "status" not in self._busy:
-            self._publisher.gather(self._dispatcher, self._engine.holds.active)
-            self._chore("status", Call(self._publisher.tell, targets=(), blames=self._policy.state))
-        due = [self._engine.turn()]
-        due += [NEVER if "retention" in self._busy else self._housekeeper.due_at]
-        asked = not self._engine.runs.files or "requests" in self._busy
-        due += [NEVER if asked else self._withdrawals.due_at]
-        due += [NEVER if "owner" in self._busy else self._beat_at]
-        due += [NEVER if "status" in self._busy else self._publisher.due_at]
-        if self._is_resumed:
-            due.append(self._dispatcher.due_at)
-        return min(due)
-
-    def _asked_to_withdraw(self, requests: list[tuple[int, str]], _seconds: float) -> None:
-        self._busy.discard("requests")
-        runs = {run.number: run for run in self._engine.runs.files}
-        for number, user in self._withdrawals.begun(requests):
-            if number in runs:  # as soon as it would have to wait, it goes on to its end
-                go_on = partial(life, policy=self._policy)
-                begin = partial(withdrawn, number, user, self._policy, go_on)
-                runs[number].renewed = Part(begin, self._effects.do)
-
-    def _chore(self, name: str, call: Call[None]) -> None:
-        if name not in self._busy:
-            self._busy.add(name)
-            self._engine.chore(name, insist(call), lambda _result, _seconds: self._busy.discard(name))
+        due_at = min(self._chores.begin(is_resumed=self._is_resumed), self._engine.turn())
+        return min(due_at, self._dispatcher.due_at) if self._is_resumed else due_at
 
     def _hear(self, event: Event) -> None:
         """Pass on what happened; subscribers are called by whoever emits, most of all in our own thread."""
@@ -232,8 +193,11 @@ class Agent:
             case ChunkSent(row, last=True):
                 self._dispatcher.sent(row)
             case FileDelivered(row) | FileFailed(row) | FileReturned(row) | FileVanished(row):
-                self._dispatcher.ended(row)
+                self._dispatcher.ended(row.route)
                 self._publisher.has_news = True
+            case LostToOther():
+                self._dispatcher.ended(event.route)
+                self._takeover.has_lost = self._publisher.has_news = True
             case HoldBegan(target) if target.kind != "file":
                 self._dispatcher.held()
                 self._publisher.has_news = True
@@ -247,17 +211,20 @@ class Agent:
         once, dispatcher = self._once, self._dispatcher
         if once is None:
             return None
-        idle = not self._engine.runs.files
+        idle = not self._engine.runs.files and not self._chores.wait
         if self._is_resumed and idle and dispatcher.is_idle:
             if not dispatcher.is_stale:
                 return FILE_FAILED if once.failed else STOPPED
             if not self._engine.holds.held(dispatcher.claim_targets):
                 dispatcher.look_now()  # one more: a file may have come meanwhile
+        held = self._engine.holds.active
         more = 0.0
-        if not self._engine.holds.active:
-            # What is read, tried again after a server error, or settles for longer than that, goes on; and on
-            # a slow disk a look takes as long as it takes.
-            at_rest = self._is_resumed and idle and not dispatcher.is_at_it
+        if self._engine.tasks.are_at_work:
+            more = NEVER  # what is read or sent takes as long as it takes, whatever holds others
+        elif all(hold.target.kind == "file" for hold in held):
+            # Others come along: what is tried again after a server error, settles for longer than that, or is
+            # looked for on a slow disk.
+            at_rest = self._is_resumed and (idle or held) and not dispatcher.is_at_it
             more = dispatcher.settling_seconds if at_rest else NEVER
         return STILL_HELD if self._clock() > once.gives_up_at(more) else None
 
@@ -274,6 +241,8 @@ class Agent:
     def _why(self, code: int, *, told_to_stop: bool) -> str:
         if self._engine.faulty:
             return "a fault of ours"
+        if code == _OUSTED:
+            return "another agent works under its id"
         if told_to_stop:
             return "asked to"
         return "out of patience, and something is still held" if code == STILL_HELD else "nothing left to do"

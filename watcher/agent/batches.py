@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from watcher.agent.runs import Task
+from watcher.agent.workers import Done
 from watcher.core.acts import Commit
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER
@@ -41,6 +42,16 @@ class Batches:
             return NEVER
         lingers = busy and all(isinstance(task.act, Commit) and task.act.lazy for task in self.waiting)
         return self.waiting[0].since + LINGER_SECONDS if lingers else 0.0
+
+    def back(self, done: Iterable[Done]) -> list[tuple[Task, object]]:
+        """Return what came back from the workers, task by task; a batch of ours counts as its steps."""
+        found: list[tuple[Task, object]] = []
+        for ticket, result in done:
+            if ticket is self:
+                found += self.answered(result)
+            elif isinstance(ticket, Task):
+                found.append((ticket, result))
+        return found
 
     def answered(self, result: object) -> list[tuple[Task, object]]:
         """Return what became of each; `result`: their rows, or the error that refused all of them."""

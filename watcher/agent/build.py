@@ -13,35 +13,36 @@ from pathlib import Path
 from typing import Protocol
 
 from watcher.agent.agent import Agent
+from watcher.agent.chores import Duties
 from watcher.agent.claims import Claims
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.drop_watcher import DropWatcher
 from watcher.agent.effects import Effects, Sender
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
+from watcher.agent.kept import Kept
 from watcher.agent.once import Once
-from watcher.agent.patience import Case, Patience
+from watcher.agent.patience import Patience
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
+from watcher.agent.takeover import Takeover
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.agent.vitals import Vitals
+from watcher.agent.watching import watching
 from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Threads, Workers
+from watcher.core.conversation import MOST_PATIENCE
 from watcher.core.holds import Holds
 from watcher.core.policy import Policy
 from watcher.core.target import Target
 from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
-from watcher.disk.mounts import network_cache_seconds
-from watcher.disk.others import Owner, strangers
+from watcher.disk.others import strangers
+from watcher.disk.owner import Identity, Owner
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
-from watcher.report.expect import Expectation
 from watcher.report.hold_history import HoldHistory
-from watcher.report.notices import Notices
-from watcher.report.notifier import Notifier
-from watcher.report.sender import channels
 from watcher.report.stream import Stream
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
@@ -118,30 +119,6 @@ def places(config: Config, journal: Journal) -> Places:
     return Places(folders.drop, work, folders.done, folders.failed, folders.state, by_day=by_day)
 
 
-@dataclass(frozen=True, slots=True)
-class Watching:
-    """How the drop folder is watched."""
-
-    quiet: float  # seconds, raised on network shares
-    network: bool
-    events: bool
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        return "events and looks" if self.events else "looks alone"
-
-
-def watching(config: Config) -> Watching:
-    """Decide between events and polling, and how long a file must be still."""
-    cache = network_cache_seconds(config.folders.drop)
-    return Watching(
-        quiet=max(config.settle.quiet, cache or 0.0),
-        network=cache is not None,
-        events=config.observe == "native" or (config.observe == "auto" and cache is None),
-    )
-
-
 def build_drop(config: Config) -> Drop:
     """Return the drop folder, ready to be looked into."""
     folders = config.folders
@@ -185,8 +162,8 @@ def build_engine(world: World, holding: Holding, stream: Stream, journal: Journa
     return Engine(world.workers, holding, stream, apply=journal.apply, clock=world.clock)
 
 
-def build_watcher(config: Config, world: World, stream: Stream, work: Path) -> DropWatcher:
-    """Return what watches the drop folder; `work`: our own part of the work folder."""
+def build_watcher(config: Config, world: World, stream: Stream, work: Path, kept: Kept) -> DropWatcher:
+    """Return what watches the drop folder; `work`: our own part of the work folder; `kept`: what is known."""
     how = watching(config)
     return DropWatcher(
         build_drop(config),
@@ -198,7 +175,9 @@ def build_watcher(config: Config, world: World, stream: Stream, work: Path) -> D
         wake=world.workers.wake,
         stream=stream,
         clock=world.clock,
-        elsewhere=partial(strangers, work, now=lambda: world.now().timestamp()),
+        elsewhere=partial(strangers, work, now=lambda: world.now().timestamp(), sure=True),
+        unsure=how.unsure,
+        openings=kept.openings_of(config.folders.drop, shared=how.network),
     )
 
 
@@ -212,20 +191,27 @@ def build_agent(
     client: WfmClient,
     *,
     history: HoldHistory,
+    identity: Identity,
     once_patience: float | None,
-    cases: dict[str, Case] | None = None,
+    kept: Kept | None = None,
     on_beat: Callable[[], None] = lambda: None,
     on_end: Callable[[], None] = lambda: None,
 ) -> Agent:
-    """Return the agent. `once_patience` in seconds, for `--once`; `cases`: those of the agent before in this
-    process; the others are told of its life."""
+    """Return the agent. `identity`: this process's; `once_patience` in seconds, for `--once`; `kept`: what
+    the agent before in this process left; the others are told of its life."""
+    kept = kept or Kept()
     where = places(config, journal)
     times = TimeOfDay(client, stream, now=world.now)
     policy = build_policy(config, world, where, client, now=times.now)
-    watcher = build_watcher(config, world, stream, where.work)
-    owner = Owner(where.work)
-    claims = Claims(journal, where, owner, times, new_token=world.new_token)
-    patience = _patience(config, world, policy, stream, cases)
+    watcher = build_watcher(config, world, stream, where.work, kept)
+    owner = Owner(where.work, identity)
+    claims = _claims(world, journal, where, owner, times, watcher)
+    effects = Effects(journal, where, client, engine.runs.contents, now=times.now, alone=owner.check)
+    patience = _patience(config, world, policy, stream, kept)
+    recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
+    if journal.peers is not None:
+        journal.peers.promise(MOST_PATIENCE * policy.request_seconds)
+        journal.peers.listen(world.workers.wake)
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
@@ -233,29 +219,58 @@ def build_agent(
         world.workers,
         stream,
         policy=policy,
-        effects=Effects(journal, where, client, now=times.now),
+        effects=effects,
         dispatcher=dispatcher,
-        recovery=Recovery(journal, where, policy.routes, stream, now=world.now),
-        publisher=Publisher(where.state, clock=world.clock, now=world.now),
-        housekeeper=Housekeeper(
-            journal.archive, where, config.retention, stream,
-            clock=world.clock, now=world.now, server_time=client.server_time,
+        recovery=recovery,
+        duties=_duties(
+            config, world, stream, journal, client, where, history, owner, effects, recovery, kept
         ),
-        history=history,
-        owner=owner,
-        withdrawals=Withdrawals(where.state, journal, clock=world.clock),
         vitals=_vitals(world, engine, watcher, dispatcher, on_beat, on_end),
         once=None if once_patience is None else Once(once_patience, world.clock),
         clock=world.clock,
     )  # fmt: skip
 
 
-def _patience(
-    config: Config, world: World, policy: Policy, stream: Stream, cases: dict[str, Case] | None
-) -> Patience:
+def _duties(
+    config: Config,
+    world: World,
+    stream: Stream,
+    journal: Journal,
+    client: WfmClient,
+    where: Places,
+    history: HoldHistory,
+    owner: Owner,
+    effects: Effects,
+    recovery: Recovery,
+    kept: Kept,
+) -> Duties:
+    housekeeper = Housekeeper(
+        journal.archive, where, config.retention, stream,
+        clock=world.clock, now=world.now, server_time=client.server_time,
+    )  # fmt: skip
+    takeover = Takeover(journal.peers, recovery, where.work, stream, later=kept.taken_over, clock=world.clock)
+    return Duties(
+        Publisher(where.state, clock=world.clock, now=world.now),
+        housekeeper,
+        history,
+        owner,
+        Withdrawals(where.state, journal, clock=world.clock),
+        takeover,
+        effects,
+    )
+
+
+def _claims(
+    world: World, journal: Journal, where: Places, owner: Owner, times: TimeOfDay, watcher: DropWatcher
+) -> Claims:
+    told = watcher.doubts, watcher.openings.is_open
+    return Claims(journal, where, owner, times, *told, new_token=world.new_token)
+
+
+def _patience(config: Config, world: World, policy: Policy, stream: Stream, kept: Kept) -> Patience:
     after = {name: route.after for name, route in policy.routes.items()}
     seconds = config.settle.patience
-    return Patience(seconds, after, stream, clock=world.clock, now=world.now, cases=cases)
+    return Patience(seconds, after, stream, clock=world.clock, now=world.now, cases=kept.cases)
 
 
 def _vitals(
@@ -277,21 +292,3 @@ def _vitals(
         on_beat=on_beat,
         on_end=on_end,
     )
-
-
-def build_notifier(config: Config, holds: Holds, stream: Stream) -> Notifier:
-    """Return who tells people; silent without `notify`. Raises `ConfigError` for URLs that are none."""
-    notify = config.notify
-    if notify is None:
-        return Notifier((), Notices(), lambda: holds.active, stream)
-    return Notifier(
-        channels([url.get_secret_value() for url in notify.urls], timeout_seconds=notify.timeout),
-        Notices(failed_files=notify.failed, held_for=notify.held_for, gather=notify.gather),
-        lambda: holds.active,
-        stream,
-    )
-
-
-def expectations(config: Config) -> list[Expectation]:
-    """Return what is expected of the routes that have `expect`."""
-    return [route.expect.of(route.name) for route in config.routes if route.expect is not None]

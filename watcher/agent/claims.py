@@ -7,16 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from watcher.agent.doubts import Doubts
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.core.errors import NotWhole, Outside
-from watcher.core.model import Claim, FileState, Fingerprint, Route, Row
-from watcher.core.names import shown
-from watcher.core.order import Waiting, route_name
+from watcher.core.model import Claim, Fingerprint, Route, Row
+from watcher.core.order import Waiting
+from watcher.core.settle import OPEN_FOR_WRITING, in_doubt
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import Wanted, claim, was_removed
-from watcher.disk.leases import trial_open
-from watcher.disk.others import Owner
+from watcher.disk.leases import trial
+from watcher.disk.owner import Owner
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 
@@ -39,14 +40,20 @@ class Claims:
         places: Places,
         owner: Owner,
         times: TimeOfDay,
+        doubts: Doubts,
+        is_open: Callable[[str], bool],
         *,
         new_token: Callable[[], str],
     ) -> None:
+        """`is_open` says of a name in the drop folder whether events tell that a program has it open for
+        writing."""
         self._journal = journal
         self._places = places
         self._owner = owner
         self._times = times
+        self._doubts = doubts
         self._new_token = new_token
+        self._is_open = is_open
         self._unclaimed: list[Row] = []  # rows of files that never left the drop folder, to be taken back
 
     def needs_time(self, wanted: Sequence[Waiting]) -> bool:
@@ -64,13 +71,11 @@ class Claims:
         refused: list[tuple[Waiting, str]] = []
         free: list[Waiting] = []
         for file in wanted:
-            if (why := trial_open(self._places.drop / file.name)) is None:
-                free.append(file)
-            else:
+            if why := self._in_use(file.name) or self._doubt(file):
                 refused.append((file, why))
-        routes = {route_name(file): file.route for file in free}
-        notes = {name: self._missing_before(route) for name, route in routes.items()}
-        rows = self._journal.claim([self._claim(file, notes[route_name(file)]) for file in free])
+            else:
+                free.append(file)
+        rows = self._journal.claim([self._claim(file) for file in free])
         results = claim([self._wanted(file, row) for file, row in zip(free, rows, strict=True)])
         with suppress(Outside):  # they are taken back before the next claim
             self._take_back([row for row, error in zip(rows, results, strict=True) if error is not None])
@@ -80,6 +85,19 @@ class Claims:
         taken = tuple(row for row, error in zip(rows, results, strict=True) if error is None)
         fault = next((error for error in results if isinstance(error, Outside)), None)
         return Claimed(taken, tuple(refused), fault)
+
+    def _in_use(self, name: str) -> str:
+        """Say why a file cannot be taken, or ""; by events only where the kernel cannot be asked itself."""
+        answer = trial(self._places.drop / name)
+        return answer.why or (OPEN_FOR_WRITING if not answer.told and self._is_open(name) else "")
+
+    def _doubt(self, file: Waiting) -> str:
+        """Say why a file was perhaps not written to its end, or "": it has been waited for, or its marker
+        says that it was."""
+        if file.doubt is not None or file.marker is not None:
+            return ""
+        why = self._doubts.ask(self._places.drop / file.name, file.look, file.route)
+        return "" if why is None else in_doubt(why)
 
     def _take_back(self, rows: Sequence[Row]) -> None:
         self._unclaimed += rows
@@ -101,28 +119,20 @@ class Claims:
             filing.make_work_folder(work)
         if fresh:
             self._owner.beat()
+        self._owner.check()
 
     def _was_removed(self) -> bool:
         """Say whether the work folder was removed, with the files under way: each says so of itself then."""
         devices = {row.file.fingerprint.device for row in self._journal.under_way("drop")}
         return all(was_removed(self._places.work, self._places.drop, device) for device in devices)
 
-    def _claim(self, file: Waiting, note: str | None) -> Claim:
+    def _claim(self, file: Waiting) -> Claim:
         token, now = self._new_token(), self._times.now()
-        return claim_of(self._places, file.name, file.look, file.route, token, now, note=note)
+        return claim_of(self._places, file.name, file.look, file.route, token, now)
 
     def _wanted(self, file: Waiting, row: Row) -> Wanted:
         target = self._places.work / row.push_token / file.name
         return Wanted(self._places.drop / file.name, target, file.look, file.marker)
-
-    def _missing_before(self, route: Route | None) -> str | None:
-        """Say which file that those of this route build on has failed: the receipt names it."""
-        notes = []
-        for name in route.after if route else ():
-            last = self._journal.last_of(name)
-            if last is not None and last.state is FileState.FAILED:
-                notes.append(f"before it, {shown(last.name)} of {name} failed at {last.outcome.finished_at}")
-        return "; ".join(notes) or None
 
 
 def claim_of(
@@ -132,8 +142,6 @@ def claim_of(
     route: Route | None,
     token: str,
     at: datetime,
-    *,
-    note: str | None = None,
 ) -> Claim:
     """Return the claim of a file that goes into our part of the work folder, under this push token."""
     return Claim(
@@ -145,5 +153,4 @@ def claim_of(
         acd_type=route.acd_type if route else None,
         origin="drop",
         at=utc_text(at),
-        note=note,
     )

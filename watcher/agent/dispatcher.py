@@ -24,8 +24,10 @@ from watcher.core.policy import Policy
 from watcher.core.settle import Wait
 from watcher.core.target import Target
 
-# So many files of a route are taken out of the drop folder to compare them, where all meet the same.
-MOST_COMPARED = 8
+# So many files of a route are taken out of the drop folder to compare them, where all meet the same; and one
+# more for each longest step of the backoff, up to so many: there may be that many bad ones in a row.
+COMPARED = 8
+MOST_COMPARED = 32
 # So many of a route may let others go first; with more it is hardly one file's fault.
 MOST_ASIDE = 100
 # What one endpoint met is compared with another after so many tries: most troubles are over by then.
@@ -120,9 +122,9 @@ class Dispatcher:
         """Whether a look or a claim is under way."""
         return self._is_claiming or self._is_looking
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool) -> None:
         """End watchdog's threads."""
-        self._watcher.stop()
+        self._watcher.stop(for_good=for_good)
 
     @property
     def settling_seconds(self) -> float:
@@ -152,11 +154,11 @@ class Dispatcher:
         for pace in self._paces.values():
             pace.halt()
 
-    def ended(self, row: Row) -> None:
-        """A file came to its end."""
+    def ended(self, route: str | None) -> None:
+        """A file of this route came to its end, or is another agent's."""
         self.is_stale = True
-        if row.route in self._awaited:
-            self._unseen.add(row.route)
+        if route in self._awaited:
+            self._unseen.add(route)
             self._watcher.at_once()  # others may go now, unless there is one more before them
 
     # -- why they wait -----------------------------------------------------------------------------
@@ -173,14 +175,17 @@ class Dispatcher:
 
     def _reason(self, route: Route | None) -> str | None:
         """Say why no file of this route may be claimed now, or None."""
-        under_way = self._engine.runs.under_way + self._claiming
+        # Asked in every turn: no more are counted than it names.
+        named = (None,) if route is None else (*route.after, route.name)
+        under_way = {name: self._engine.runs.under_way[name] + self._claiming[name] for name in named}
         if route is None:
             why = "behind another file" if under_way[None] > self._aside(None) else None
             targets: tuple[Target, ...] = self._folders
         else:
             ahead = self._pace(route.name).ahead + self._aside(route.name)
             # What came meanwhile goes first, too.
-            present = self._present + Counter(self._unseen | self._looked_for)
+            unseen = self._unseen | self._looked_for
+            present = self._present + Counter(unseen) if unseen else self._present
             why = blocked(route, present=present, under_way=under_way, elsewhere=self._elsewhere, ahead=ahead)
             targets = (*self._folders, *self._policy.way, Target("endpoint", route.url))
         if why is not None:
@@ -192,12 +197,13 @@ class Dispatcher:
                 return f"held: {hold.target}: {hold.reason}"
         return None
 
-    def _compares(self, hold: Hold, route: Route | None, under_way: Counter[str | None]) -> bool:
+    def _compares(self, hold: Hold, route: Route | None, under_way: Mapping[str | None, int]) -> bool:
         """Say whether a file of this route is wanted, to show whose fault it is what others met."""
         if route is None or under_way[route.name] > self._aside(route.name):
             return False
         if self._aside(route.name) or hold.until is not Proof.ANSWER:
-            return self._aside(route.name) < MOST_COMPARED
+            more = (self._clock() - hold.began) // self._policy.retry_cap
+            return self._aside(route.name) < min(COMPARED + more, MOST_COMPARED)
         endpoint = Target("endpoint", route.url)
         return bool(hold.met) and endpoint not in hold.met and hold.tries >= TRIES_BEFORE_OTHERS
 

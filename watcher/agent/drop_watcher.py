@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
+from watcher.agent.doubts import Doubts
 from watcher.agent.elsewhere import Others
-from watcher.agent.routing import routed
+from watcher.agent.openings import Openings
+from watcher.agent.routing import Routed, routed
+from watcher.core.errors import TooSlow
 from watcher.core.events import ObserverRestarted, Warned
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import is_zip
@@ -42,6 +46,15 @@ class Look:
     stranded: int = 0  # how many of those nobody will see to
 
 
+class _Said(NamedTuple):
+    """What a name says."""
+
+    route: Route | None = None
+    unknown_zip: bool = False  # it must be opened to tell
+    odd: str = ""  # why it is none of ours
+    slow: str = ""  # an expression of the settings takes too long on it: there is no telling what it is
+
+
 class DropWatcher:
     """Knows for each name in the drop folder how long it has been as it is."""
 
@@ -58,14 +71,19 @@ class DropWatcher:
         stream: Stream,
         clock: Callable[[], float] = time.monotonic,
         elsewhere: Callable[[], list[Stranger]] = list,
+        unsure: float = 0.0,
+        openings: Openings | None = None,
     ) -> None:
-        """`quiet` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's wait;
-        `elsewhere` gives the files in the work folders of other agents."""
+        """`quiet`, `unsure` and `rescan` in seconds; `events`: native ones are wanted; `wake` ends the loop's
+        wait; `elsewhere` gives the files in the work folders of other agents; `openings`: what is known of
+        who writes there."""
         self.due_at = clock()  # when the next look is due, by the clock
-        self.longest_wait = quiet * EMPTY_PATIENCE  # seconds that any file settles
+        self.doubts = Doubts()  # whoever claims a file adds to them
+        self.longest_wait = max(quiet * EMPTY_PATIENCE, unsure)  # seconds that any file settles
         self._drop = drop
         self._routes = routes
         self._quiet = quiet
+        self._unsure = unsure
         self._rescan = rescan
         self._ignore_unmatched = ignore_unmatched
         self._events = events
@@ -74,10 +92,11 @@ class DropWatcher:
         self._clock = clock
         self._others = Others(elsewhere, routes, stream)
         self._hints: Hints | None = None
+        self.openings = openings or Openings(drop.folder, shared=False)
         self._settling: dict[str, Settling] = {}
-        self._by_name: dict[str, tuple[Route | None, bool, str]] = {}  # what `_of` said at the last look
-        # Whose own names say nothing: the route by what is in them, whether it is unread; were they whole?
-        self._zips: dict[str, tuple[Fingerprint, Route | None, bool, bool]] = {}
+        self._by_name: dict[str, _Said] = {}  # at the last look
+        # Whose own names say nothing: what is known by what is in them; were they whole?
+        self._zips: dict[str, tuple[Fingerprint, Routed, bool]] = {}
         self._earliest = clock()
         self._hinted = False
 
@@ -93,12 +112,14 @@ class DropWatcher:
         `again` names files that turned out to be in use, or different, and when: they are quiet anew.
         """
         for name in again.keys() & self._settling.keys():
-            self._settling[name] = restart(self._settling[name], again[name])
+            if not self.doubts.is_new(name):
+                self._settling[name] = restart(self._settling[name], again[name])
         self._watch()
         self._hinted = False  # before the look: what happens during it needs another one
         began = self._clock()
         self._others.look()
         found = self._drop.scan()
+        self.openings.hear()
         # Once more, behind the scan: whatever moves between the folders meanwhile is seen in one of them.
         self._others.look(again=True)
         now = self._clock()
@@ -134,10 +155,13 @@ class DropWatcher:
         hints = self._hints
         return hints is not None and not hints.running()
 
-    def stop(self) -> None:
-        """End watchdog's threads, and have no more of them."""
+    def stop(self, *, for_good: bool = True) -> None:
+        """End watchdog's threads, and have no more of them. `for_good` False: who has a file open is still
+        listened to, for whoever comes next."""
         self._events = False
         self._forget()
+        if for_good:
+            self.openings.stop()
 
     def _forget(self) -> None:
         if self._hints is not None:
@@ -149,16 +173,20 @@ class DropWatcher:
         if not self._events:
             return
         was_deaf = self._hints is not None and not self._hints.alive()
-        if self._hints is not None and not was_deaf and not self._hints.doubtful():
-            return
-        self._forget()
+        if was_deaf or (self._hints is not None and self._hints.doubtful()):
+            self._forget()
         try:
-            self._hints = Hints(self._drop.folder, self.hint)
+            # First: what it hears of a file must not begin behind a hint of that file.
+            self.openings.listen(self.hint)
+            self._hints = self._hints or Hints(self._drop.folder, self.hint)
         except OSError as error:
             # The scan says whether the folder is away. Anything else (the kernel's limit of watches, say)
             # costs only speed: the scan goes on without events.
             if self._drop.folder.is_dir():
-                words = f"no events for the drop folder ({error.strerror}): looking every {self._rescan:g} s"
+                words = (
+                    f"no events for the drop folder ({error.strerror}): looking every {self._rescan:g} s, "
+                    "and nothing tells whether a file of another user is open"
+                )
                 self._stream.emit(Warned(words))
                 self._events = False
             return
@@ -170,53 +198,62 @@ class DropWatcher:
     ) -> tuple[list[Waiting], list[tuple[str, str]], list[float]]:
         names = {item.name for item in found}
         lying = markers_by_name(names, self._routes)
-        judged: dict[str, tuple[Route | None, bool, str]] = {}
+        judged: dict[str, _Said] = {}
         settling: dict[str, Settling] = {}
         waiting: list[Waiting] = []
         until: list[float] = []
         odd: list[tuple[str, str]] = []
         for item in found:
             # A name means the same at every look, and a hundred thousand of them take seconds to route.
-            wanted, unknown_zip, why = judged[item.name] = self._by_name.get(item.name) or self._of(item.name)
-            why = item.odd or why
+            said = judged[item.name] = self._by_name.get(item.name) or self._of(item.name)
+            wanted, slow, why = said.route, said.slow, item.odd or said.odd
             if why or item.look is None:
                 odd.append((item.name, why))
                 continue
             known = observe(self._settling.get(item.name), item.look, now)
             settling[item.name] = known
-            unread = False
-            if unknown_zip:
+            unread = bool(slow)
+            if said.unknown_zip:
                 is_ready = isinstance(judge(known, now, quiet=self._quiet), Ready)
-                wanted, unread = self._route_inside(item.name, item.look, anew=is_ready)
-                if is_ready and (why := self._not_ours(item.name, wanted)):
+                wanted, unread, slow = self._route_inside(item.name, known.look, anew=is_ready)
+                if is_ready and not slow and (why := self._not_ours(item.name, wanted)):
                     odd.append((item.name, why))
                     continue
             marker = marker_for(item.name, wanted, lying) if wanted else None
             missing = marker_of(item.name, wanted) if wanted and marker is None else None
-            verdict = judge(known, now, quiet=self._quiet, marker=missing)
+            doubt = self.doubts.of(item.name, known.look)
+            verdict = judge(known, now, quiet=self._quiet, marker=missing, doubt=doubt)
+            if isinstance(verdict, Ready):
+                # Whoever wrote a marker knows that the file is whole.
+                unsure = 0.0 if marker else self._unsure
+                openness = self.openings.of(item.name, item.look)
+                verdict = judge(known, now, quiet=self._quiet, openness=openness, unsure=unsure)
             if isinstance(verdict, Wait) and verdict.until is not None:
                 until.append(verdict.until)
-            verdict = Wait(item.busy) if item.busy else verdict
-            waiting.append(Waiting(item.name, item.look, wanted, verdict, unread, marker))
+            if item.busy or slow:
+                verdict = Wait(item.busy or slow)
+            waiting.append(Waiting(item.name, known.look, wanted, verdict, unread, marker, doubt))
         self._settling, self._by_name = settling, judged
+        self.doubts.keep(names)
         self._zips = {name: known for name, known in self._zips.items() if name in names}
+        self.openings.keep(names)
         return waiting, odd, until
 
-    def _of(self, name: str) -> tuple[Route | None, bool, str]:
-        """Return what a name says: its route, whether it is a zip that must be opened to tell, and why it is
-        none of ours, or ""."""
-        wanted = route(name, self._routes)
-        unknown_zip = wanted is None and is_zip(name)
-        return wanted, unknown_zip, "" if unknown_zip else self._not_ours(name, wanted)
+    def _of(self, name: str) -> _Said:
+        try:
+            wanted = route(name, self._routes)
+            unknown_zip = wanted is None and is_zip(name)
+            return _Said(wanted, unknown_zip, "" if unknown_zip else self._not_ours(name, wanted))
+        except TooSlow as slow:
+            return _Said(slow=str(slow))
 
-    def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> tuple[Route | None, bool]:
-        """Return the route of the file in a zip, and whether it could not be read. It is opened once while it
-        settles, for the order of files, and with `anew` once more, now that it is whole."""
+    def _route_inside(self, name: str, look: Fingerprint, *, anew: bool) -> Routed:
+        """Return what is known of the route of the file in a zip. It is opened once while it settles, for the
+        order of files, and with `anew` once more, now that it is whole."""
         known = self._zips.get(name)
-        if known is None or known[0] != look or (anew and not known[3]):
-            found, unread = routed(self._drop.folder / name, self._routes)
-            known = self._zips[name] = (look, found, unread, anew)
-        return known[1], known[2]
+        if known is None or known[0] != look or (anew and not known[2]):
+            known = self._zips[name] = (look, routed(self._drop.folder / name, self._routes), anew)
+        return known[1]
 
     def _not_ours(self, name: str, wanted: Route | None) -> str:
         if is_marker(name, self._routes):

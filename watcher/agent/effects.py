@@ -15,24 +15,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from watcher.agent.contents import Contents
 from watcher.agent.duplicates import destination, left_out
 from watcher.agent.hashing import BesideSha256
-from watcher.agent.open_file import ROUNDS, OpenFile
+from watcher.agent.open_file import ROUNDS, OpenFile, lines_of
 from watcher.content import split
 from watcher.content.compressed import member_name, told_size
-from watcher.content.content import Content
-from watcher.content.csv_text import line_list
 from watcher.content.inspect import prepare, refuse_empty
-from watcher.content.receipt import line_digests
-from watcher.content.records import NEWLINE, line_at
+from watcher.content.receipt import line_digests, receipt_of
 from watcher.core.acts import Act, Answered, Choose, Cut, Found, Inspect, Load, Locate, Move, Piece, Push
 from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Gone, NotWhole, Outside, Unfit
-from watcher.core.model import Chunk, FileState, Placement, Receipt, Route, Row
-from watcher.core.names import counted, is_compressed, is_zip, shown
+from watcher.core.model import Receipt, Route, Row
+from watcher.core.names import is_compressed, is_zip, shown
 from watcher.core.target import Target
 from watcher.disk import files, filing
-from watcher.disk.claim import changed_at, is_gone, is_same_version, name_inside, open_claimed
+from watcher.disk.claim import changed_at, is_gone, open_claimed, require_same_version
 from watcher.disk.places import Places
 from watcher.disk.scratch import require_room, scratch_file
 from watcher.journal.protocol import Journal
@@ -53,12 +51,23 @@ class Effects:
     """Does acts."""
 
     def __init__(
-        self, journal: Journal, places: Places, client: Sender, *, now: Callable[[], datetime]
+        self,
+        journal: Journal,
+        places: Places,
+        client: Sender,
+        contents: Contents | None = None,
+        *,
+        now: Callable[[], datetime],
+        alone: Callable[[], None] = lambda: None,
     ) -> None:
+        """`contents`: of all files under way; `alone` raises `Outside` where another agent works under our
+        id: no upload is completed then."""
         self._journal = journal
         self._places = places
         self._client = client
         self._now = now
+        self._require_alone = alone
+        self._contents = contents or Contents()
 
     def do(self, act: Act[Any]) -> object:
         """Do an act; returns its result. Raises what the act says."""
@@ -72,9 +81,9 @@ class Effects:
             case Push():
                 return self._pushed(act)
             case Locate(found, chunk):
-                return _lines(_open(found), chunk)
+                return lines_of(_open(found), chunk)
             case Choose(row):
-                return self._chosen(row)
+                return filing.choose(self._places, row, self._now())
             case Move(row):
                 return filing.finish(self._places, row)
         raise TypeError(f"{type(act).__name__} is no act of a file")
@@ -90,7 +99,8 @@ class Effects:
     def _inspected(self, act: Inspect) -> Found:
         row = act.row
         path = Path(row.file.source)
-        folder = self._places.work if act.moves else path.parent
+        work = self._places.work if act.moves else None
+        folder = work or path.parent
         with files.blame(folder, row.name), ExitStack() as stack:
             file = stack.enter_context(_opened(row, folder, self._places.drop if act.moves else None))
             status = os.fstat(file.fileno())
@@ -103,15 +113,14 @@ class Effects:
                 hasher = partial(_hasher, stack)
                 content = prepare(file, row.name, route, scratch=scratch, now=claimed_at, hasher=hasher)
                 refuse_empty(content, route)
-                opened = OpenFile(path, folder, file, status, content, ExitStack(), status.st_ctime_ns)
+                opened = OpenFile(path, folder, file, status, content, ExitStack(), work, status.st_ctime_ns)
                 found = self._found(row, route, opened, keep_aside=act.moves)
                 if not found.nothing_to_send and row.upload.sha256 is None:
                     first = Cut(found, found.start, act.limit or route.chunk_bytes)
                     found = replace(found, first=_cut(first))
             except Unfit:
                 # What was found may be half of what is being written.
-                if not is_same_version(path, file, status):
-                    raise NotWhole from None
+                require_same_version(path, file, status, work=work)
                 if changed_at(file) != status.st_ctime_ns:
                     raise _Touched from None
                 raise
@@ -126,6 +135,9 @@ class Effects:
         if row.upload.sha256 not in (None, content.source_sha256):
             raise NotWhole
         place = destination(route, self._client.tenant, content)
+        # First: what comes to its end from now on is told.
+        waits = route.duplicates != "upload"
+        self._contents.enter(row.id, (content.source_sha256, place), waits=waits)
         if same := left_out(self._journal.archive, row, route, content.source_sha256, place):
             opened.check()
             return Found(route, same, nothing_to_send=True, opened=opened)
@@ -139,7 +151,7 @@ class Effects:
                 files.remove(draft)
         return Found(
             route,
-            replace(_receipt(content), first_line=first, last_line=last),
+            replace(receipt_of(content), first_line=first, last_line=last),
             nothing_to_send=False,
             opened=opened,
             sha256=content.source_sha256,
@@ -162,31 +174,14 @@ class Effects:
     def _pushed(self, act: Push) -> Answered:
         check = None if act.guard is None else _open(act.guard).check
         if check is not None:
+            self._require_alone()
             check()  # where it has to read the whole file, no server waits for that
         reply = self._client.push(act.talk.request(act.chunk), check)
         place = None
         if act.delivered is not None and reply.status < 300:
             with suppress(Outside):  # a folder is away: the fact that it is delivered does not wait for it
-                place = self._chosen(act.delivered)
+                place = filing.choose(self._places, act.delivered, self._now())
         return Answered(reply, place)
-
-    # -- after it was sent -------------------------------------------------------------------------
-
-    def _chosen(self, row: Row) -> Placement:
-        """Choose where the file goes, and its bad records. Raises `Outside`."""
-        if row.state is FileState.DELIVERED:
-            folder = filing.folder_for(self._places, row)
-        else:
-            folder = self._places.failed if row.state is FileState.REJECTED else self._places.drop
-        with_report = row.state is FileState.REJECTED
-        target = filing.plan(folder, row.name, self._now(), with_report=with_report)
-        aside = None if row.place.aside is None else Path(row.place.aside)
-        draft = filing.aside_draft(row.file.source)
-        moved = aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
-        if row.state is FileState.DELIVERED and os.path.lexists(draft) and not moved:
-            name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
-            aside = filing.plan(self._places.failed, name, self._now(), with_report=True)
-        return Placement(str(target), None if aside is None else str(aside))
 
 
 class _Touched(Exception):
@@ -197,20 +192,6 @@ def _hasher(stack: ExitStack) -> BesideSha256:
     hasher = BesideSha256()
     stack.callback(hasher.close)
     return hasher
-
-
-def _receipt(content: Content) -> Receipt:
-    """Return what there will be to tell once it is sent."""
-    if not content.bad:
-        return Receipt(0, records=content.records)
-    number = counted(content.records + content.bad, "record")
-    return Receipt(
-        0, records=content.records,
-        reason=f"{content.bad:,} of {number} set aside: {content.problems[0]}",
-        what_to_do="mend the records in this file, and copy it into the drop folder",
-        lines=line_list(content.bad_lines),
-        problems=content.problems,
-    )  # fmt: skip
 
 
 def _route(row: Row, route: Route | None, file: BinaryIO) -> Route:
@@ -285,16 +266,3 @@ def _hashed(file: BinaryIO, end: int) -> Any:
         digest.update(block)
         left -= len(block)
     return digest
-
-
-def _lines(opened: OpenFile, chunk: Chunk) -> str:
-    """Return the lines of the dropped file that `chunk` has, or its elements, where it is an array."""
-    opened.check()
-    content = opened.content
-    with files.blame(opened.folder, opened.path.name):
-        begin = line_at(content.file, chunk.start)
-    end = begin + chunk.raw.count(NEWLINE) - chunk.raw.endswith(NEWLINE)
-    if content.opening.array:
-        return f"elements {begin}-{end}" if end > begin else f"element {end}"
-    first, last = map(content.line_in_source, (begin, end))
-    return f"{first}-{last}" if last > first else str(first)

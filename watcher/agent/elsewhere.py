@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from watcher.agent.routing import routed
+from watcher.core.errors import TooSlow
 from watcher.core.events import Warned
 from watcher.core.model import Route
 from watcher.core.names import shown
@@ -22,7 +23,7 @@ class Others:
     """The files of other agents, as of the last look."""
 
     def __init__(self, find: Callable[[], list[Stranger]], routes: Sequence[Route], stream: Stream) -> None:
-        self.by_route: Counter[str | None] = Counter()  # a zip that cannot be read counts as `ANY`
+        self.by_route: Counter[str | None] = Counter()  # one that there is no telling of is `ANY`
         self.stranded = 0
         self.at_work = False  # an agent that lives has files that count
         self._find, self._routes, self._stream = find, routes, stream
@@ -44,7 +45,10 @@ class Others:
                 self._stream.emit(Warned(f"{shown(str(one.path))}: {one.words}"))
 
     def _route(self, path: Path) -> str | None:
-        if is_marker(path.name, self._routes):
-            return None
-        found, unread = routed(path, self._routes)
-        return ANY if unread else found.name if found else None
+        try:
+            if is_marker(path.name, self._routes):
+                return None
+        except TooSlow:
+            return ANY
+        found = routed(path, self._routes)
+        return ANY if found.unknown else found.route.name if found.route else None

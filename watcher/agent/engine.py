@@ -13,11 +13,12 @@ from typing import Any
 from watcher.agent.batches import Batches, steps_of
 from watcher.agent.holding import Holding
 from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
+from watcher.agent.tasks import Tasks
 from watcher.agent.turns import Turns
 from watcher.agent.workers import Done, Workers
 from watcher.core.acts import Accuse, Aside, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
-from watcher.core.errors import WatcherError
-from watcher.core.events import Crashed
+from watcher.core.errors import TakenOver, WatcherError
+from watcher.core.events import Crashed, LostToOther
 from watcher.core.holds import NEVER
 from watcher.core.model import Row
 from watcher.core.steps import Step
@@ -44,8 +45,7 @@ class Engine:
         self.faulty: set[int] = set()  # files that are held by a fault of ours
         self._workers, self._stream, self._apply, self._clock = workers, stream, apply, clock
         self._holding, self._turns = holding, Turns(self.runs, stream)
-        self._waiting: list[Task] = []
-        self._flying: list[Task] = []
+        self.tasks = Tasks(self.holds, self._turns, self._due_at)
         self._commits = Batches()
 
     # -- for those around it -----------------------------------------------------------------------
@@ -62,41 +62,43 @@ class Engine:
 
     def attended(self, target: Target) -> bool:
         """Say whether anybody waits for this target, or is at it."""
-        return any(target in task.targets for task in [*self._waiting, *self._flying, *self._commits.waiting])
+        return self.tasks.attend(target, self._commits.waiting)
 
     @property
     def quiet(self) -> bool:
         """Whether a stop need not wait any more: what is still under way may be left alone."""
-        at_work = any(task.act.at_stop != "leaves" and not task.is_late for task in self._flying)
+        at_work = any(task.act.at_stop != "leaves" and not task.is_late for task in self.tasks.flying)
         return not (at_work or self._commits.waiting or self._ready(self._clock()))
 
     def turn(self) -> float:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
-        self._hold_the_late(now)
+        for task in self.tasks.late(now):
+            self._holding.late(task.lateness(), task.run.number)
         while ready := self._ready(now):
             # One that did not meet a server's fault itself makes the better probe of it.
             for task in sorted(ready, key=lambda task: self.holds.has_met(task.targets)):
                 # Not dropped by what came before, and no second probe of what that probes.
-                if task in self._waiting and self._due_at(task) <= now:
-                    self._waiting.remove(task)
+                if task in self.tasks.waiting and self._due_at(task) <= now:
+                    self.tasks.waiting.remove(task)
                     self._hand_out(task, now)
-        for run in [run for run in self.runs.files if run.renewed and self._rests(run)]:
+        for run in [run for run in self.runs.files if run.renewed and self.tasks.rest(run, self._clock())]:
             self._renew(run)
-        self._write(now, busy=(busy := bool(self._flying) and not self.stopping))
-        due = [*map(self._due_at, self._waiting), *(task.late_at for task in self._flying)]
+        self._write(now, busy=(busy := bool(self.tasks.flying) and not self.stopping))
+        due = [*map(self._due_at, self.tasks.waiting), *(task.late_at for task in self.tasks.flying)]
         return min([self._commits.due_at(busy=busy), *due])
 
     def finished(self, done: Iterable[Done]) -> None:
-        """Take back what workers did."""
-        for ticket, result in done:
-            if ticket is self._commits:
-                for task, outcome in self._commits.answered(result):
-                    self._flying.remove(task)
-                    self._digest(task, outcome)
-            elif isinstance(ticket, Task) and ticket in self._flying:
-                self._flying.remove(ticket)
-                self._digest(ticket, result)
+        """Take back what workers did. Raises what a chore ended with."""
+        back = self._commits.back(done)
+        try:
+            for task, result in back:
+                if task in self.tasks.flying:
+                    self.tasks.flying.remove(task)
+                    self._digest(task, result)
+        except Exception:  # nobody is to wait for those whose results go by the board
+            self.tasks.flying = [task for task in self.tasks.flying if task not in dict(back)]
+            raise
 
     def renew(self, part_of: Callable[[int, str], Part]) -> None:
         """New settings are in force: each file goes on under them as soon as it would have to wait."""
@@ -106,25 +108,19 @@ class Engine:
 
     def drop_chores(self) -> bool:
         """Let go of all chores; False: one is at something that is to be waited for."""
-        if any(task.run.is_chore and task.act.at_stop == "waits" for task in self._flying):
+        if any(task.run.is_chore and task.act.at_stop == "waits" for task in self.tasks.flying):
             return False
-        self._forget(lambda task: task.run.is_chore)
+        self.tasks.forget(lambda task: task.run.is_chore)
         for number in self.runs.drop_chores():
             self.holds.leave(number)  # one that is late was the probe of what does not answer
         return True
-
-    def _forget(self, which: Callable[[Task], bool]) -> None:
-        """Nobody waits for these any more; what a worker is at, it does for nothing."""
-        self._waiting = [task for task in self._waiting if not which(task)]
-        self._turns.forget(which)
-        self._flying = [task for task in self._flying if not which(task)]
 
     def stop(self) -> None:
         """Finish what is under way, as far as that takes no longer than its deadline; begin nothing more."""
         self.stopping = True
         self.holds.hurry(self._clock())  # a last try to write down what is known
-        optional = [task for task in (*self._flying, *self._waiting) if task.maybe]
-        self._forget(optional.__contains__)
+        optional = [task for task in (*self.tasks.flying, *self.tasks.waiting) if task.maybe]
+        self.tasks.forget(optional.__contains__)
         for task in optional:
             self._collect(task, None)
         try:
@@ -134,21 +130,21 @@ class Engine:
                     break
                 self.finished(self._workers.wait(due - self._clock()))
         finally:
-            # What a worker may still read is left alone.
-            self.runs.close(busy={task.run for task in self._flying if not isinstance(task.act, Commit)})
-            self._waiting, self._turns.waiting = [], []
+            busy = {task.run for task in self.tasks.flying if not isinstance(task.act, Commit)}
+            self.runs.close(busy=busy)
+            self.tasks.waiting, self._turns.waiting = [], []
 
     # -- acts --------------------------------------------------------------------------------------
 
     def _ready(self, now: float) -> list[Task]:
-        self._waiting += [] if self.stopping else self._turns.next()
-        return [task for task in self._waiting if self._due_at(task) <= now]
+        self.tasks.waiting += [] if self.stopping else self._turns.next()
+        return [task for task in self.tasks.waiting if self._due_at(task) <= now]
 
     def _due_at(self, task: Task) -> float:
         act = task.act
-        if self.stopping and act.at_stop != "begins":
+        if self.stopping and act.at_stop != "begins" and not isinstance(act, Push):
             return NEVER
-        pace = self._holding.tempo.due_at if isinstance(act, Push) else 0.0
+        pace = self._holding.tempo.due_at if isinstance(act, Push) and not self.stopping else 0.0
         return max(task.not_before, pace, self.holds.due_at(task.run.number, task.targets))
 
     def _hand_out(self, task: Task, now: float) -> None:
@@ -166,7 +162,7 @@ class Engine:
             task.asked_at = now
             if isinstance(act, Push):
                 self._holding.tempo.sent(now)
-            self._flying.append(task)
+            self.tasks.flying.append(task)
             self._workers.do(task, partial(task.run.part.do, act))
 
     def _digest(self, task: Task, result: object) -> None:
@@ -175,7 +171,7 @@ class Engine:
         if isinstance(result, Exception) and not isinstance(result, WatcherError):
             self._collect(task, result)  # a fault of ours, wherever it was: the script ends with it
             return
-        value, fault = act.digested(result)
+        value, fault = task.digested(result)
         proof = act.proof(value)
         touched = task.targets if proof is not None else ()
         if fault is not None:
@@ -192,19 +188,14 @@ class Engine:
         self.holds.leave(number, task.targets)
         if fault is not None and act.repeats and not task.maybe:
             task.met(fault)
-            self._waiting.append(task)
+            self.tasks.waiting.append(task)
         else:
             self._collect(task, value)
-
-    def _hold_the_late(self, now: float) -> None:
-        """Hold what an act waits for longer than is plausible."""
-        for task in [task for task in self._flying if task.late_at <= now]:
-            self._holding.late(task.lateness(), task.run.number)
 
     def _write(self, now: float, *, busy: bool) -> None:
         """Write all steps that wait in one transaction, one at a time."""
         if batch := self._commits.next(now, busy=busy):
-            self._flying += batch
+            self.tasks.flying += batch
             self._workers.do(self._commits, partial(self._apply, steps_of(batch)))
 
     # -- scripts -----------------------------------------------------------------------------------
@@ -217,6 +208,9 @@ class Engine:
                 act = run.step(value)
             except StopIteration as end:
                 self._end(run, end.value)
+                return
+            except TakenOver as error:
+                self._let_go(run, error.by)
                 return
             except Exception as error:
                 self._crashed(run, error)
@@ -249,7 +243,7 @@ class Engine:
         elif task.maybe and self._due_at(task) > self._clock():
             task.is_done = True  # it would have to wait
         else:
-            self._waiting.append(task)
+            self.tasks.waiting.append(task)
 
     def _collect(self, task: Task, value: object) -> None:
         task.is_done, task.result = True, None if task.maybe and isinstance(value, Exception) else value
@@ -267,6 +261,22 @@ class Engine:
         self._holding.left(run.number, run.target)
         run.ended(result, self._clock() - run.began)
 
+    def lose(self, number: int, by: str) -> None:
+        """The file of this row is another agent's; one that is busy hears it with its next commit."""
+        for run in self.runs.files:
+            if run.number == number and self.tasks.rest(run, self._clock()):
+                self._let_go(run, by)
+
+    def _let_go(self, run: Run, by: str) -> None:
+        run.script.close()
+        self.tasks.forget(lambda task: task.run is run)
+        self.runs.remove(run)
+        self._turns.leave(run)
+        self.holds.leave(run.number)
+        self.faulty.discard(run.number)
+        self._holding.left(run.number, run.target)
+        self._stream.emit(LostToOther(run.name, run.route, by))
+
     def _crashed(self, run: Run, error: Exception) -> None:
         """A fault of ours, in one file: it holds that file and no other. In a chore it ends the agent."""
         if run.is_chore:
@@ -279,21 +289,11 @@ class Engine:
         run.renewed = run.renewed or run.part
         self._renew(run)
 
-    def _rests(self, run: Run) -> bool:
-        """Whether a script only waits for others, or for the end of a hold."""
-        now = self._clock()
-        return all(
-            task in self._turns.waiting
-            or (task in self._waiting and task.act.at_stop != "begins" and self._due_at(task) > now)
-            for task in run.tasks
-            if not (task.is_done or isinstance(task.act, Pause))
-        )
-
     def _renew(self, run: Run) -> None:
         """Begin a script anew, from where the journal says that its file is."""
         assert run.renewed is not None
         run.script.close()
-        self._forget(lambda task: task.run is run)
+        self.tasks.forget(lambda task: task.run is run)
         self.holds.leave(run.number)
         run.part, run.renewed = run.renewed, None
         run.script = run.part.begin()

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 
 from watcher import __version__
 from watcher.agent.agent import RELIEVED, Agent
-from watcher.agent.build import WfmClient, World, build_agent, build_notifier, expectations, watching
+from watcher.agent.build import WfmClient, World, build_agent
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
-from watcher.agent.patience import Case
+from watcher.agent.kept import Kept
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
+from watcher.agent.telling import build_notifier, expectations
+from watcher.agent.watching import watching
 from watcher.core.events import Started
+from watcher.disk.owner import Identity
 from watcher.journal.protocol import Journal
 from watcher.report.hold_history import HoldHistory
 from watcher.report.stream import Stream
@@ -34,7 +37,7 @@ class Process:
     holding: Holding
     signals: Signals
     supervisor: Supervisor
-    cases: dict[str, Case] = field(default_factory=dict)  # files that wait for a reason of their own
+    kept: Kept = field(default_factory=Kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Run:
     engine: Engine
     journal: Journal
     history: HoldHistory
+    identity: Identity
     reload: Reload
     once_patience: float | None  # seconds; with `--once`
 
@@ -81,8 +85,9 @@ class Generation:
             agent = self._agent = build_agent(
                 config, process.world, run.engine, process.holding, process.stream, run.journal, self._client,
                 history=run.history,
+                identity=run.identity,
                 once_patience=run.once_patience,
-                cases=process.cases,
+                kept=process.kept,
                 on_beat=process.supervisor.alive,
                 on_end=process.supervisor.stopping,
             )  # fmt: skip

@@ -24,11 +24,15 @@ class Once:
         self.failed = False  # a file failed
         self._clock = clock
         self._moved_at = clock()
+        self._furthest: dict[int, int] = {}  # the first byte that was never acknowledged, by row
 
     def hear(self, event: Event) -> None:
         """Take note of what goes on."""
-        if isinstance(event, ChunkSent | Claimed | FileDelivered | FileFailed | FileReturned | FileVanished):
+        if isinstance(event, Claimed | FileDelivered | FileFailed | FileReturned | FileVanished):
             self._moved_at = self._clock()
+        if isinstance(event, ChunkSent) and event.end > self._furthest.get(event.row.id, 0):
+            self._furthest[event.row.id] = event.end
+            self._moved_at = self._clock()  # not where it began again, and is not so far yet
         self.failed = self.failed or isinstance(event, FileFailed)
 
     def gives_up_at(self, more: float) -> float:

@@ -10,17 +10,15 @@ from watcher.core.names import shown
 from watcher.disk import files
 from watcher.disk.filing import is_day
 from watcher.disk.mounts import network_cache_seconds
-from watcher.journal.lock import Lock
+from watcher.journal.lock import AGENT_LOCK, Lock
 from watcher.journal.protocol import Journal
-from watcher.journal.sqlite import SqliteJournal
+from watcher.journal.reading import open_journal
 from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 
-AGENT_LOCK = "agent.lock"
 
-
-def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
-    """Make the state folder if need be, lock it and open the journal.
+def open_state(state: Path, url: str | None, *, lock: str, holder: str) -> tuple[Lock, Journal]:
+    """Make the state folder if need be, lock it and open the journal; `url`: where in PostgreSQL that is.
 
     Raises `ConfigError` (on a network share, locked, damaged, of a newer version), `Outside` where the disk
     is in the way.
@@ -32,7 +30,7 @@ def open_state(state: Path, *, lock: str, holder: str) -> tuple[Lock, Journal]:
         files.make_private(state)
     taken = Lock(state, lock, holder=holder)
     try:
-        return taken, SqliteJournal(state)
+        return taken, open_journal(state, url, lives=lock == AGENT_LOCK)
     except BaseException:
         taken.release()
         raise

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from watcher.agent.build import build_drop
-from watcher.agent.opening import AGENT_LOCK
+from watcher.agent.lying_failed import lying_failed
 from watcher.agent.routing import route_of
 from watcher.core.errors import Outside
 from watcher.core.names import shown
 from watcher.core.units import utc_text
 from watcher.disk.others import Stranger, strangers
 from watcher.journal import lock
+from watcher.journal.protocol import Journal
 from watcher.journal.reading import open_to_read
 from watcher.report import status_file
 from watcher.report.as_data import as_json
@@ -33,24 +36,34 @@ class Lying(NamedTuple):
 
 def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
     """Return everything there is to tell, as plain data; of the outcomes the `last` so many."""
-    running = lock.is_held(config.folders.state, AGENT_LOCK)
+    running = lock.is_held(config.folders.state, lock.AGENT_LOCK)
     told = status_file.read(config.folders.state) if running else {}
     under_way: list[dict[str, Any]] = []
     ended: list[dict[str, Any]] = []
+    agents: list[dict[str, Any]] = []
     agent_id: str | None = None
-    journal = open_to_read(config.folders.state)
-    if journal is not None:
+    held = list(told.get("held", []))
+    journal, away = _journal(config)
+    if away is not None and not any(hold["target"] == str(away.target) for hold in held):
+        since = utc_text(datetime.now(UTC))
+        held.append({"target": str(away.target), "since": since, "reason": away.reason, "check": away.check})
+    if journal is None:
+        failed, failed_count = lying_failed(config.folders.failed, None)
+    else:
         try:
             agent_id = journal.agent_id
             under_way = [
                 as_json(entry)
                 | {
+                    "id": entry.id,
                     "delivered_bytes": entry.upload.position,
                     "total_bytes": entry.upload.total or entry.file.fingerprint.size,
                 }
-                for entry in journal.under_way("drop")
+                for entry in journal.under_way("drop", of_all=True)
             ]
+            agents = [asdict(agent) for agent in journal.agents()]
             ended = [as_json(entry) for entry in journal.outcomes(last)]
+            failed, failed_count = lying_failed(config.folders.failed, journal, build_routes(config))
         finally:
             journal.close()
     own = config.folders.work_folder / (agent_id or "nobody ran here yet")
@@ -59,14 +72,29 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         "running": running,
         "started_at": told.get("started_at"),
         "updated_at": told.get("updated_at"),
-        "held": told.get("held", []),
+        "held": held,
         "waiting_count": lying.number,
         "waiting": waiting,
         "ignored": dict(lying.ignored),
         "under_way": under_way,
-        "stranded": [as_data(found) for found in strangers(own) if found.is_stranded],
+        "failed_count": failed_count,
+        "failed": failed,
+        # Without the journal we do not know which part of the work folder is our own.
+        "stranded": [] if away else [as_data(found) for found in strangers(own) if found.is_stranded],
         "last": ended,
+        "agents": agents,
     }
+
+
+def _journal(config: Config) -> tuple[Journal | None, Outside | None]:
+    """Return the journal, None: there is none yet; and why it is away, where it is a database elsewhere: what
+    the folders tell is worth telling all the same. Raises `Outside` for one of our own."""
+    try:
+        return open_to_read(config.folders.state, config.journal_url), None
+    except Outside as fault:
+        if config.journal_url is None:
+            raise
+        return None, fault
 
 
 def as_data(stranger: Stranger) -> dict[str, Any]:

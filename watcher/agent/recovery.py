@@ -7,20 +7,22 @@ repeated, and none of it is decided while a folder is away: then it raises `Outs
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from watcher.core.errors import NotWhole, Outside
+from watcher.agent.orphans import put_away
+from watcher.core.errors import NotAlone, NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
 from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Relocate
-from watcher.disk import files, filing
+from watcher.disk import files
 from watcher.disk.claim import take_marker, was_removed
-from watcher.disk.others import OWNER_FILE, remove_part
+from watcher.disk.others import fetch, remove_part
 from watcher.disk.ours import require_ours
+from watcher.disk.owner import Owner
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
 from watcher.report.stream import Stream
@@ -33,6 +35,7 @@ class Recovery:
         self,
         journal: Journal,
         places: Places,
+        owner: Owner,
         routes: Mapping[str, Route],
         stream: Stream,
         *,
@@ -40,30 +43,50 @@ class Recovery:
     ) -> None:
         # What the server refused last, with nothing delivered since: route and HTTP status.
         self.refused: list[tuple[Route, int]] = []
+        self.quiet_in: dict[int, float] = {}  # seconds before a file may go on, by row: see `Peers.quiet_in`
         self._journal, self._places, self._routes = journal, places, routes
-        self._stream, self._now = stream, now
+        self._owner, self._stream, self._now = owner, stream, now
 
     def recover(self) -> list[Row]:
         """Return the files that were under way at the last stop, each with where it really is.
 
-        Raises `Outside`; may be repeated.
+        Raises `Outside`, and `NotAlone` where another agent works under our id; may be repeated.
         """
         journal, places = self._journal, self._places
         require_ours(places.work)  # whatever lies in one of others is neither moved nor removed
-        entries = [_located(journal, places, entry) for entry in journal.under_way("drop")]
-        found = []
-        for entry in entries:
+        self._owner.take()
+        self.quiet_in = journal.peers.quiet_in() if journal.peers else {}
+        entries = journal.under_way("drop")
+        later = [entry for entry in entries if entry.id in self.quiet_in]
+        found = self.adopt([entry for entry in entries if entry.id not in self.quiet_in])
+        tokens = {Path(entry.file.source).parent.name for entry in (*found, *later)}
+        self._put_away(lambda: tokens)
+        self.refused = list(self._refused())
+        return [*found, *later]
+
+    def adopt(self, entries: Sequence[Row]) -> list[Row]:
+        """Return these files of ours, each with where it really is, but for those that were never claimed.
+
+        Raises `Outside`; may be repeated.
+        """
+        places, found = self._places, []
+        for entry in [_located(self._journal, places, entry) for entry in entries]:
             if entry.state is FileState.SEEN:
                 if not _was_claimed(places, entry):
-                    journal.forget([entry])
+                    self._journal.forget([entry])
                     continue
                 _fetch_marker(places, self._routes, entry)
             found.append(entry)
-        known = {Path(entry.file.source).parent.name for entry in found}
-        for words in _put_back_orphans(places, known, self._now()):
-            self._stream.emit(Warned(words))
-        self.refused = list(self._refused())
         return found
+
+    def put_back_lost(self) -> None:
+        """Put away what a file left here that another agent had meanwhile. Raises `Outside`."""
+        require_ours(self._places.work)
+        self._put_away(lambda: {Path(row.file.source).parent.name for row in self._journal.under_way("drop")})
+
+    def _put_away(self, known: Callable[[], Collection[str]]) -> None:
+        for words in put_away(self._journal, self._places, known, self._now()):
+            self._stream.emit(Warned(words))
 
     def _refused(self) -> Iterator[tuple[Route, int]]:
         for name, route in self._routes.items():
@@ -73,17 +96,19 @@ class Recovery:
 
     def tidy(self) -> None:
         """Remove the work folder where it is empty; the next claim makes it again."""
-        tidy(self._journal, self._places)
+        tidy(self._journal, self._places, self._owner)
 
 
-def tidy(journal: Journal, places: Places) -> None:
+def tidy(journal: Journal, places: Places, owner: Owner) -> None:
     """Remove our part of the work folder where it is empty.
 
     Not while a row needs it: there it tells a file that was moved from a share that is away.
     """
     work = places.work
-    with suppress(OSError, Outside):  # only for the eye: a folder that is away is no fault
+    with suppress(OSError, Outside, NotAlone):  # only for the eye: a folder that is away is no fault
+        owner.require_alone()
         if journal.under_way("drop"):
+            owner.leave()
             return
         require_ours(work)
         remove_part(work)
@@ -95,6 +120,8 @@ def _located(journal: Journal, places: Places, entry: Row) -> Row:
     """Bring the row's paths in line with the settings, whose folders may have moved meanwhile."""
     old = Path(entry.file.source)
     source = places.work / old.parent.name / entry.name
+    if old.parent.parent.name != places.work.name:
+        fetch(places.work, old.parent.parent.name, old.parent.name)
     target = Path(entry.place.target) if entry.place.target else None
     ours = (places.done, places.failed, places.drop)
     if target is not None and target.parent not in ours and target.parent.parent != places.done:
@@ -142,31 +169,3 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
         marker = marker_for(entry.name, route, lying)
         if marker is not None:
             take_marker(places.drop, Path(entry.file.source).parent, marker)
-
-
-def _put_back_orphans(places: Places, known: set[str], now: datetime) -> Iterator[str]:
-    """Files in our part of the work folder that no row knows (the journal was restored from a backup, say)
-    go back into the drop folder: they must not lie there unseen."""
-    if not places.work.is_dir():
-        return
-    with files.blame(places.work):
-        for own in sorted(places.work.iterdir()):
-            if own.name == OWNER_FILE or own.name.removesuffix(".report").removesuffix(".aside") in known:
-                continue
-            try:
-                yield from _put_back(own, places.drop, now)
-            except Outside as fault:
-                if fault.target.kind != "file":
-                    raise
-                yield f"{own / fault.target.name}: in the work folder, unknown to the journal; {fault.reason}"
-
-
-def _put_back(own: Path, drop: Path, now: datetime) -> Iterator[str]:
-    with files.blame(own.parent, own.name):
-        if own.is_symlink() or not own.is_dir():
-            files.remove(own)  # the draft of a report, or bad records that are still in their file
-            return
-        for path in sorted(own.iterdir()):
-            target = filing.put_back(path, drop, path.name, now)
-            yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
-        files.remove_folder(own)

@@ -99,5 +99,7 @@ def _refuse_fixed(current: Config, fresh: Config) -> None:
         for key in _FIXED
         if getattr(current.folders, key) != getattr(fresh.folders, key)
     ]
+    if current.journal != fresh.journal:
+        changed.append("journal cannot be changed by a reload; restart the agent for that")
     if changed:
         raise ConfigError(changed)

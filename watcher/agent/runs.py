@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from watcher.agent.contents import Contents
 from watcher.core.acts import Act, Both, Found, Maybe, Pause
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER
@@ -69,7 +70,7 @@ class Run:
     @property
     def target(self) -> Target:
         """What is held by a fault of ours."""
-        return Target("file", self.name)
+        return Target("file", self.name, self.number)
 
     def fault(self, error: Exception) -> Outside:
         """Return what holds this file alone."""
@@ -117,6 +118,13 @@ class Task:
         if fault.target not in self.targets:
             self.targets = (*self.targets, fault.target)
 
+    def digested(self, result: object) -> tuple[object, Outside | None]:
+        """Take apart what came back, as the act does; a fault of this file alone is not its namesake's."""
+        value, fault = self.act.digested(result)
+        if fault is not None and fault.target.kind == "file" and not self.run.is_chore:
+            fault.target = self.run.target
+        return value, fault
+
     def abandon(self, result: object) -> None:
         """Its worker is through, and nobody waits for it any more: let go of the files that are open."""
         self.run.script.close()
@@ -130,6 +138,7 @@ class Runs:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.under_way: Counter[str | None] = Counter()  # files, by route
         self.aside: Counter[str | None] = Counter()  # those of them that let others go first
+        self.contents = Contents()  # of the files
         self._clock = clock
         self._runs: dict[int, Run] = {}
         self._chores = 0
@@ -143,6 +152,7 @@ class Runs:
         """Take in the script of a file."""
         self.under_way[run.route] += 1
         self._runs[run.number] = run
+        self.contents.begin(run.number)
 
     def chore(self, name: str, script: Script, ended: Callable[[Any, float], None]) -> Run:
         """Take in the script of a chore."""
@@ -157,6 +167,7 @@ class Runs:
         if not run.is_chore:
             self.under_way[run.route] -= 1
             self.set_aside(run, False)
+            self.contents.end(run.number)
 
     def set_aside(self, run: Run, aside: bool) -> None:
         """Others of a file's route go first, or not any more."""

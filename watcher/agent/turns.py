@@ -40,16 +40,30 @@ class Turns:
 
     def has(self, run: Run, turn: Turn) -> bool:
         """Say whether it is its turn; who let others go first is at the end of the line from now on."""
+        if turn.place == "upload" and self._waits_for_an_equal_one(run):
+            return False
         if run.rejoins:
             run.rejoins = False
             self._lines.again(run.number, run.route)
         return self._lines.reached(run.number, ahead=turn.place == "front")
 
+    def _waits_for_an_equal_one(self, run: Run) -> bool:
+        """Whoever waits for another file is in no line: that one may be behind it there."""
+        contents = self._runs.contents
+        if contents.go(run.number):
+            return False
+        if contents.is_stale(run.number):
+            run.renewed = run.renewed or run.part
+        elif self._lines.leave(run.number):
+            run.rejoins = True
+            self._runs.set_aside(run, True)
+        return True
+
     def next(self) -> list[Task]:
         """Take those whose turn it is by now: they wait for nothing else."""
-        if not self._lines.has_moved:
+        if not (self._lines.has_moved or self._runs.contents.has_moved):
             return []
-        self._lines.has_moved = False
+        self._lines.has_moved = self._runs.contents.has_moved = False
         found = [task for task in self.waiting if isinstance(task.act, Turn) and self.has(task.run, task.act)]
         self.forget(found.__contains__)
         return found

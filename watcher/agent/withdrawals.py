@@ -16,7 +16,7 @@ from watcher.core.model import FINAL
 from watcher.disk import files
 from watcher.journal.protocol import Journal
 
-POLL_SECONDS = 2.0  # while files are under way
+POLL_SECONDS = 5.0  # while files are under way
 _REQUEST = re.compile(r"withdraw\.(\d{1,18})")
 _MOST_BYTES = 4_096
 

@@ -6,17 +6,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import disk_usage
 
-from watcher.agent.build import build_drop, watching
+from watcher.agent.build import build_drop
 from watcher.agent.opening import check_distinct, refuse_share
 from watcher.agent.overview import collect
+from watcher.agent.watching import watching
+from watcher.commands.as_user import check_command
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.core.settle import remedy
 from watcher.disk import files
+from watcher.disk.leases import trial
 from watcher.disk.ours import require_ours, user_name
 from watcher.settings.settings import Config
 
@@ -30,19 +34,21 @@ _NAMES = ("drop", "done", "failed", "state")
 _USUAL = frozenset({".ds_store", ".gitkeep", ".keep", "thumbs.db", "desktop.ini"})
 
 
-def folders(config: Config) -> Iterator[Finding]:
-    """Yield the findings; creates, renames and deletes one file in each folder."""
-    yield from _user(config.folders.state)
+def folders(config: Config, settings: Path) -> Iterator[Finding]:
+    """Yield the findings; creates, renames and deletes a few files in each folder. `settings`: their file."""
+    yield from _user(config.folders.state, settings)
     named: dict[str, Path] = {name: getattr(config.folders, name) for name in _NAMES}
     for name, folder in named.items():
         yield probed(f"folders.{name} {shown(str(folder))}", lambda folder=folder: _probe(folder))  # type: ignore[misc]
+    yield from _lease(config)
     for name in ("done", "failed"):
         yield from _limits(f"folders.{name}", named[name], config.folders.drop)
     yield probed("folders", lambda: _distinct(config))
     yield probed(f"folders.work {shown(str(config.folders.work_folder))}", lambda: _same_disk(config))
     yield probed("folders.state", lambda: _local(config.folders.state))
     yield _watching(config)
-    yield from _room(named)
+    with suppress(OSError):  # the probe of the folder says why
+        yield from _room(named)
     yield from _forgotten(config)
     yield from _misplaced(config)
     yield from _stranded(config)
@@ -50,13 +56,13 @@ def folders(config: Config) -> Iterator[Finding]:
 
 def _probe(folder: Path) -> str:
     """Create, rename and delete a file whose name is always ignored."""
-    if not folder.exists():
-        raise Outside(
-            files.folder_target(folder),
-            "it is not there",
-            check="create it, or mount it again; the very first `watcher run` makes it",
-        )
     with files.blame(folder):
+        if not folder.exists():
+            raise Outside(
+                files.folder_target(folder),
+                "it is not there",
+                check="create it, or mount it again; the very first `watcher run` makes it",
+            )
         files.probe(folder)
     return "files can be created, renamed and deleted"
 
@@ -64,7 +70,7 @@ def _probe(folder: Path) -> str:
 def _limits(what: str, folder: Path, drop: Path) -> Iterator[Finding]:
     """Yield what a folder cannot do with some file of the drop folder; what it can do with none is told
     elsewhere."""
-    trial = files.trial_name()
+    fine, trial = True, files.trial_name()
     names = {f"of {LONGEST_NAME_BYTES} bytes": fitted(trial + "x" * LONGEST_NAME_BYTES, ".part")}
     if os.name != "nt":  # there it is no part of a name
         names["with a colon"] = files.trial_name(":")
@@ -73,14 +79,41 @@ def _limits(what: str, folder: Path, drop: Path) -> Iterator[Finding]:
     if why := files.refused_time(folder):
         words = f"the time of a file cannot be set there ({why})"
         yield Finding("warn", what, words, "files from another disk get the time at which they are moved")
+        fine = False
     for kind, name in names.items():
         if (why := files.refused_name(folder, name)) and not files.refused_name(drop, name):
             words = f"it takes no name {kind} ({why}), and the drop folder does"
             yield Finding("warn", what, words, "a file with such a name is held alone: use another disk")
+            fine = False
+    if fine:
+        yield Finding(
+            "ok", what, "it keeps the times of files, and takes the names that the drop folder takes"
+        )
 
 
-def _user(state: Path) -> Iterator[Finding]:
-    """Rights are those of whoever runs `check`, and that should be the service's user."""
+def _lease(config: Config) -> Iterator[Finding]:
+    """Yield whether the kernel tells of a file in the drop folder that a program has it open for writing."""
+    drop, how = config.folders.drop, watching(config)
+    if not how.may_lease:
+        return
+    try:
+        given = files.probe_with(drop, lambda path: trial(path).told)
+    except OSError:
+        return  # the probe of the folder says why
+    if given:
+        yield Finding("ok", "folders.drop", "the kernel gave a lease, which tells of a file that it is open")
+        return
+    other = "events tell it" if how.events else f"each is to be still for {max(how.quiet, how.unsure):g} s"
+    yield Finding(
+        "warn",
+        "folders.drop",
+        f"its file system gives no lease, so the kernel does not say which files are open; {other}",
+        "use a local disk such as ext4 or xfs, or let programs rename a file when it is whole",
+    )
+
+
+def _user(state: Path, settings: Path) -> Iterator[Finding]:
+    """Rights are those of whoever looks, and that should be the service's user."""
     if sys.platform == "win32":
         return
     me = user_name(os.geteuid())
@@ -92,15 +125,15 @@ def _user(state: Path) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "user",
-            f"this check runs as {me}, but the state folder is of {user_name(owner)}",
-            f"run it as the user of the service: sudo -u {user_name(owner)} watcher check",
+            f"this check looks as {me}, but the state folder is of {user_name(owner)}",
+            f"let it look as the user of the service: {check_command(user_name(owner), settings)}",
         )
     elif os.geteuid() == 0:
         yield Finding(
             "warn",
             "user",
-            f"this check runs as {me}, who may do anything",
-            "if the service runs as another user, run the check as that one",
+            f"this check looks as {me}, who may do anything",
+            f"if the service runs as another user: {check_command('USER', settings)}",
         )
     else:
         yield Finding("ok", "user", f"{me}; the service should run as the same one")
@@ -139,7 +172,8 @@ def _local(state: Path) -> str:
 
 def _watching(config: Config) -> Finding:
     how = watching(config)
-    words = f"by {how.words}, a file counts as whole after {how.quiet:g} s"
+    looks = "events and looks" if how.events else "looks alone"
+    words = f"by {looks}, a file counts as whole after {how.quiet:g} s; {how.open_files}"
     if how.network and how.events:
         return Finding(
             "warn",

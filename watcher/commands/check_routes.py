@@ -1,13 +1,18 @@
-"""Probes of the routes' patterns: do they get in each other's way? By sample names, so never a fault."""
+"""Probes of the routes' patterns: do they get in each other's way? By sample names, so that is never a fault.
+
+A pattern with a slash is one: it can match no name.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
 from watcher.agent.build import build_drop
 from watcher.commands.finding import Finding
+from watcher.core.errors import TooSlow
 from watcher.core.model import Route
 from watcher.core.names import counted, folded
 from watcher.core.route import compiled_glob, route
@@ -26,16 +31,41 @@ def patterns(config: Config) -> Iterator[Finding]:
     routes, drop = build_routes(config), build_drop(config)
     stars = _fillers(config.routes)
     made = [{glob: samples(glob, stars) for glob in settings.match} for settings in config.routes]
-    found = [
-        finding
-        for index in range(len(routes))
-        for glob in made[index]
-        if (finding := _odd(glob, index, made, routes, drop)) is not None
-    ]
+    found = list(_slashes(config))
+    try:
+        found += [
+            finding
+            for index in range(len(routes))
+            for glob in made[index]
+            if (finding := _odd(glob, index, made, routes, drop)) is not None
+        ]
+    except TooSlow as slow:
+        words = f"its expression takes too long on sample names: {slow.expression}"
+        found.append(Finding("warn", f"route {slow.route}", words, "make it simpler: such files would wait"))
     yield from found
     if not found:
         words = f"sample names of {counted(len(routes), 'route')} all reach their route"
         yield Finding("ok", "patterns", words)
+
+
+def _slashes(config: Config) -> Iterator[Finding]:
+    """Yield the patterns that ask for a slash: a file's name has none."""
+    slash, words = ("[/\\\\]" if os.name == "nt" else "/"), "can match nothing, for a name has no slash"
+    for settings in config.routes:
+        fix = "give the name alone: files in folders below the drop folder are not looked at"
+        for glob in settings.match:
+            if re.search(slash, re.sub(r"\[!?\]?[^]]*\]", "", glob)):
+                yield Finding("fault", f"route {settings.name}", f"{glob} {words}", fix)
+        if settings.regex and "/" in re.sub(r"\[\^\]?[^]]*\]", "", settings.regex):
+            yield Finding(
+                "warn",
+                f"route {settings.name}",
+                f"{settings.regex} seems to want a slash; no name has one",
+                fix,
+            )
+    for glob in config.settle.ignore:
+        if re.search(slash, re.sub(r"\[!?\]?[^]]*\]", "", glob)):
+            yield Finding("warn", "settle.ignore", f"{glob} {words}", "give the name alone, or remove it")
 
 
 def samples(glob: str, stars: Sequence[str]) -> list[str]:

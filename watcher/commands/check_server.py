@@ -1,15 +1,17 @@
-"""Probes of the server: its name, the connection, the certificate, the clock, the token and its roles."""
+"""Probes of the server: tenant, name, connection, certificate, clock, token and roles; then the endpoints."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from watcher.agent.build import build_client
+from watcher.commands.check_endpoints import endpoints, untested
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.target import Target
@@ -27,12 +29,37 @@ SKEW_SECONDS = 30.0  # tokens are valid for minutes, and servers allow some seco
 SHOWN_ROLES = 20
 
 
-def server(config: Config) -> Iterator[Finding]:
-    """Yield the findings; asks for one token, and sends no file."""
+def realm(config: Config) -> Finding:
+    """Return whether the tenant is the realm of the token endpoint, as the vendor's page has it:
+    `/auth/realms/<tenant>/protocol/openid-connect/token`, in newer versions of Keycloak without `/auth`."""
+    wfm = config.wfm
+    found = re.search(r"/realms/([^/]+)/protocol/openid-connect/token$", urlsplit(wfm.token).path)
+    if found is None:
+        words = "not tested: whether it is the tenant of the login server; wfm.token_url shows no realm"
+        return Finding("untested", "wfm.tenant", words)
+    if (named := unquote(found[1])) == wfm.tenant:
+        return Finding("ok", "wfm.tenant", f"{wfm.tenant} is the realm of wfm.token_url")
+    return Finding(
+        "fault",
+        "wfm.tenant",
+        f"it is {wfm.tenant}, and the realm of wfm.token_url is {named}; they are the same at the WFM",
+        "correct the one that is wrong, and write {tenant} for it in wfm.token_url",
+    )
+
+
+def server(config: Config, *, login: bool = True) -> Iterator[Finding]:
+    """Yield the findings; asks for one token, looks at each endpoint with it, and sends no file.
+
+    `login` False: there is no secret to log in with.
+    """
     hosts = dict.fromkeys((_address(config.wfm.api), _address(config.wfm.token)))
     for scheme, host, port in hosts:
         yield from _reached(config, scheme, host, port)
-    yield from _login(config)
+    if login:
+        yield from _login(config)
+    else:
+        yield Finding("untested", f"token from {config.wfm.token}", "not tested: there is no client secret")
+        yield from untested(config)
 
 
 def _address(url: str) -> tuple[str, str, int]:
@@ -121,17 +148,24 @@ def _login(config: Config) -> Iterator[Finding]:
     what = f"token from {config.wfm.token}"
     try:
         client = build_client(config)
-        try:
-            login = client.login()
-        finally:
-            client.close()
-    except Outside as fault:
-        yield Finding("fault", what, fault.reason, fault.check)
-        return
     except ConfigError as error:
         found, _, fix = str(error).partition("; ")
         yield Finding("fault", what, found, fix)
+        yield from untested(config)
         return
+    try:
+        login = client.login()
+    except Outside as fault:
+        yield Finding("fault", what, fault.reason, fault.check)
+        yield from untested(config)
+    else:
+        yield from _got(config, what, login)
+        yield from endpoints(config, client)
+    finally:
+        client.close()
+
+
+def _got(config: Config, what: str, login: Login) -> Iterator[Finding]:
     by_proxy = ", by the proxy of the settings" if config.wfm.proxy else ""
     words = f"got one, to be used for {login.used_for:.0f} s of its {login.life:.0f} s{by_proxy}"
     yield Finding("ok", what, words)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from watcher.agent.build import build_drop, watching
-from watcher.agent.routing import route_of
+from watcher.agent.build import build_drop
+from watcher.agent.doubts import Doubts
+from watcher.agent.routing import routed
+from watcher.agent.watching import watching
 from watcher.content import split
 from watcher.content.content import Content
 from watcher.content.inspect import prepare, refuse_empty
 from watcher.content.records import first_boundary
-from watcher.core.errors import NotWhole, Unfit
-from watcher.core.model import Route
-from watcher.core.names import is_compressed, shown
+from watcher.content.rows import as_csv
+from watcher.core.errors import NotWhole, Outside, TooSlow, Unfit
+from watcher.core.model import Fingerprint, Route
+from watcher.core.names import counted, is_compressed, shown
 from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name
+from watcher.core.settle import EMPTY_PATIENCE, in_doubt, remedy
 from watcher.disk.claim import open_still
 from watcher.disk.drop import oddity
-from watcher.disk.leases import trial_open
+from watcher.disk.leases import trial
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
@@ -53,10 +57,15 @@ def _explain(config: Config, path: Path, say: Callable[[str], None]) -> bool:
     if odd := oddity(os.lstat(path).st_mode):
         line("file", f"{odd}; it would stay where it is")
         return False
-    if is_marker(path.name, routes):
-        line("marker", "it says that another file is whole, and goes along with it")
-        return True
-    found = route_of(path, routes)
+    routing = routed(path, routes)
+    with suppress(TooSlow):
+        if is_marker(path.name, routes):
+            line("marker", "it says that another file is whole, and goes along with it")
+            return True
+    if routing.slow:
+        line("route", f"{routing.slow}; it would wait: {remedy(routing.slow)}")
+        return False
+    found = routing.route
     if found is None:
         names = ", ".join(item.name for item in routes)
         fate = "moved to failed" if config.unmatched == "fail" else "left where it is"
@@ -87,6 +96,8 @@ def _told(path: Path, found: Route, line: Say) -> bool:
             line("file", f"cannot be read: {error.strerror}")
         except NotWhole:
             line("file", "not a regular file, or it changes while it is read; it would wait")
+        except Outside as held:
+            line("checks", f"{held.reason}; it would be held: {held.check}")
         except Unfit as fault:
             line("checks", fault.reason)
             for problem in fault.problems:
@@ -106,14 +117,21 @@ def _route_lines(found: Route) -> Iterator[tuple[str, str]]:
 
 
 def _not_ready(config: Config, path: Path, found: Route) -> Iterator[str]:
-    in_use = trial_open(path)
-    if in_use is not None:
-        yield f"not now: {in_use}"
+    answer, how = trial(path), watching(config)
+    if answer.why:
+        yield f"not now: {answer.why}"
     marker = marker_of(path.name, found)
     lying = markers_by_name((beside.name for beside in path.parent.iterdir()), [found]) if marker else {}
     if marker is not None and marker_for(path.name, found, lying) is None:
         yield f"not now: waits for its marker {shown(marker)}"
-    yield f"once it is unchanged for {watching(config).quiet:g} s"
+    quiet, doubt = how.quiet, None
+    if marker is None and (doubt := Doubts().ask(path, Fingerprint.of(path.lstat()), found)) is not None:
+        yield in_doubt(doubt)
+        quiet *= EMPTY_PATIENCE
+    still = f"once it is unchanged for {quiet:g} s"
+    if how.network or not answer.told:
+        still += f", or {max(quiet, how.unsure):g} s where the agent does not hear whether it is closed"
+    yield still
 
 
 def _content_lines(content: Content, name: str) -> Iterator[tuple[str, str]]:
@@ -127,6 +145,14 @@ def _content_lines(content: Content, name: str) -> Iterator[tuple[str, str]]:
     )
     for problem in content.problems:
         yield "problem", shown(problem)
+    changes = content.changes
+    if changes.left_out:
+        yield "dropped", changes.left_out
+    if changes.padded:
+        yield "filled", f"{counted(changes.padded, 'short record')} at the end"
+    for before, after in zip(changes.before, changes.after, strict=True):
+        yield "record", _excerpt(as_csv([before]).encode())
+        yield "becomes", _excerpt(as_csv([after]).encode())
 
 
 def _tell_chunks(content: Content, found: Route, chunks: int, first: bytes, line: Say) -> None:

@@ -9,8 +9,8 @@ from typing import Literal
 from watcher.core.errors import Outside, WatcherError
 from watcher.core.names import shown
 
-Level = Literal["ok", "warn", "fault"]
-_HEADS = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT"}
+Level = Literal["ok", "warn", "fault", "untested"]
+_HEADS = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT", "untested": "?    "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ def probed(what: str, probe: Callable[[], str]) -> Finding:
         return Finding("ok", what, probe())
     except Outside as fault:
         return Finding("fault", what, fault.reason, fault.check)
+    except OSError as error:
+        where = f" to {shown(str(error.filename))}" if error.filename else ""
+        return Finding(
+            "fault", what, error.strerror or str(error), f"check the permissions on the way{where}"
+        )
     except WatcherError as error:
         found, _, fix = str(error).partition("; ")  # our sentences: what is wrong; the remedy
         return Finding("fault", what, found, fix)

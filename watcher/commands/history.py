@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from watcher.commands.terminal import Terminal
+from watcher.commands.terminal import Terminal, state, zone
 from watcher.core.model import Row
 from watcher.core.names import shown
 from watcher.journal.reading import open_to_read
@@ -22,9 +22,12 @@ def history(
     limit: int | None,
     as_data: bool,
 ) -> int:
-    """Print rows, newest first; returns 0. `since_seconds`: how far back, by the start of the upload."""
+    """Print rows, newest first, with local times but in JSON; returns 0.
+
+    `since_seconds`: how far back, by the start of the upload.
+    """
     since = None if since_seconds is None else datetime.now(UTC) - timedelta(seconds=since_seconds)
-    journal = open_to_read(config.folders.state)
+    journal = open_to_read(config.folders.state, config.journal_url)
     entries: list[Row] = []
     if journal is not None:
         try:
@@ -36,19 +39,21 @@ def history(
     elif not entries:
         terminal.say("no uploads")
     else:
-        terminal.table(_COLUMNS, [_row(entry) for entry in entries])
+        columns = (f"started ({zone()})", *_COLUMNS)
+        rows = [_row(entry, terminal) for entry in entries]
+        terminal.table(columns, rows, beneath={_COLUMNS[-1]: ""})
     return 0
 
 
-_COLUMNS = ("started at", "name", "route", "state", "bytes", "chunks", "reason or note")
+_COLUMNS = ("name", "route", "state", "bytes", "chunks", "reason or note")
 
 
-def _row(entry: Row) -> tuple[object, ...]:
+def _row(entry: Row, terminal: Terminal) -> tuple[object, ...]:
     return (
-        entry.file.started_at[:19] + "Z",
+        terminal.time(entry.file.started_at),
         shown(entry.name),
         entry.route,
-        entry.state,
+        state(entry.state),
         entry.file.fingerprint.size,
         entry.upload.chunks,
         entry.outcome.reason or entry.outcome.note,

@@ -9,16 +9,18 @@ from watcher import web
 from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED, Agent
 from watcher.agent.build import WfmClient, World, build_engine, build_holding
 from watcher.agent.lifecycle import Generation, Process, Run
-from watcher.agent.opening import AGENT_LOCK, check_distinct, create_folders, open_state
+from watcher.agent.opening import check_distinct, create_folders, open_state
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
 from watcher.agent.workers import LONGEST_WAIT_SECONDS, Threads
-from watcher.core.errors import ConfigError, Outside
+from watcher.core.errors import ConfigError, NotAlone, Outside
 from watcher.core.events import StatusPage, Warned
-from watcher.journal.lock import Lock
+from watcher.disk.owner import Identity
+from watcher.journal.lock import AGENT_LOCK, Lock
 from watcher.journal.protocol import Journal
 from watcher.report import hold_history, log
+from watcher.report.progress import Progress
 from watcher.settings.settings import Config
 
 
@@ -64,7 +66,8 @@ def run(
                 check_distinct(config)
                 with hold_history.kept(journal.timeline, process.stream) as history:
                     engine = build_engine(process.world, process.holding, process.stream, journal)
-                    run = Run(engine, journal, history, reload, once_patience)
+                    identity = Identity.of_us(config.folders.state)
+                    run = Run(engine, journal, history, identity, reload, once_patience)
                     return _generations(first, process, run)
             finally:
                 journal.close()
@@ -80,6 +83,10 @@ def _generations(first: Generation, process: Process, run: Run) -> int:
         while True:
             try:
                 code = generation.work(run)
+            except NotAlone as error:
+                # It may end, or fall silent: whoever looks after us starts us again.
+                process.stream.emit(Warned(str(error)))
+                return STILL_HELD
             except ConfigError as error:  # a port that is taken by now, a certificate that is gone
                 run.reload.give_back(error)
             if code != RELIEVED:
@@ -114,6 +121,7 @@ def _process(config: Config, world: World) -> Process:
     if isinstance(world.workers, Threads):
         words = "no more threads can be started: work waits for those that there are; see ulimit -u, TasksMax"
         world.workers.on_shortage = lambda: stream.emit(Warned(words))
+    stream.subscribe(Progress(stream.emit, world.clock).hear)
     holding = build_holding(world, stream, retry_cap=config.upload.retry_cap)
     return Process(world, stream, holding, Signals(world.workers.wake), supervisor)
 
@@ -130,7 +138,9 @@ def _opened(config: Config, process: Process, *, patience: float | None) -> tupl
     waited, world, holding = 0.0, process.world, process.holding
     while not process.signals.told_to_stop and (patience is None or waited <= patience):
         try:
-            lock, journal = open_state(config.folders.state, lock=AGENT_LOCK, holder="another agent")
+            lock, journal = open_state(
+                config.folders.state, config.journal_url, lock=AGENT_LOCK, holder="another agent"
+            )
         except Outside as fault:
             holding.failed(fault)
             now = world.clock()

@@ -6,12 +6,19 @@ A directive's value is taken apart by one of three rules, which differ in what q
 
 from __future__ import annotations
 
-import math
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import watcher
+from watcher.commands.service_parts import (
+    extras,
+    longest_stop_seconds,
+    other_files,
+    source,
+    writable_folders,
+)
 from watcher.core.errors import ConfigError
 from watcher.core.names import shown
 from watcher.settings.settings import Config
@@ -61,11 +68,7 @@ def unit(
     `secret`: the file of `client_secret_file`. Raises `ConfigError` for a path that cannot be written."""
     folders = config.folders
     state_name = _state_directory(folders.state) if user is None else None
-    writable = [folders.drop, folders.done, folders.failed]
-    writable += [folders.work] if folders.work else []
-    writable += [config.log.file.parent] if config.log.file else []
-    writable += [] if state_name else [folders.state]
-    writable = list(dict.fromkeys(writable))
+    writable = [path for path in writable_folders(config) if not (state_name and path == folders.state)]
     readable = _readable(config, settings)
     lines = [
         *_advice(config, user=user, state_name=state_name, writable=writable, variables=variables),
@@ -84,8 +87,8 @@ def unit(
         "# A wrong configuration is not mended by trying again",
         "RestartPreventExitStatus=1 2",
         f"WatchdogSec={WATCHDOG_SECONDS}",
-        "# The request under way is finished, which wfm.timeout bounds",
-        f"TimeoutStopSec={math.ceil(config.wfm.timeout * 2) + 30}",
+        "# The request under way is finished, which wfm.timeout and its size bound",
+        f"TimeoutStopSec={longest_stop_seconds(config)}",
         "Environment=PYTHONUNBUFFERED=1",
         *(["EnvironmentFile=" + _plain(settings.with_name("watcher.env"))] if variables else []),
         *([f"LoadCredential={_credential(secret)}:{_plain(secret)}"] if secret else []),
@@ -115,6 +118,9 @@ def _advice(
     """Yield the comments at the head: how to install it, and what this machine still needs."""
     yield "# Save this as /etc/systemd/system/watcher.service, then"
     yield "#   systemctl daemon-reload && systemctl enable --now watcher"
+    if extras(config):
+        yield f"# The settings need the packages of {' and '.join(extras(config))}: once, in watcher's folder"
+        yield f"#   {shlex.quote(sys.executable)} -m pip install '{source(config)}'"
     yield "# After a change of the settings: systemctl reload watcher"
     yield "#"
     yield "# These folders must be there, for the service to write to:"
@@ -149,11 +155,9 @@ def _state_directory(state: Path) -> str | None:
 
 
 def _readable(config: Config, settings: Path) -> list[Path]:
-    """Return what must be in sight: settings, certificates, Python and this package."""
-    wfm = config.wfm
-    files = [settings, *(path for path in (wfm.ca_file, wfm.client_cert, wfm.client_key) if path)]
+    """Return what must be in sight: settings, what they name, Python and this package."""
     python = [Path(sys.prefix), Path(sys.base_prefix), Path(watcher.__file__).parent]
-    return list(dict.fromkeys([*files, *python]))
+    return list(dict.fromkeys([settings, *other_files(config), *python]))
 
 
 def _hidden(path: Path) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,26 +15,26 @@ from watcher.agent.agent import ended
 from watcher.agent.build import World, build_client, build_engine, build_holding, build_policy, places
 from watcher.agent.effects import Effects
 from watcher.agent.opening import open_state
-from watcher.agent.routing import route_of
 from watcher.agent.runs import Part, Run
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.commands.terminal import Bar, Terminal
-from watcher.core.errors import ConfigError, NotWhole, Outside, Unfit
+from watcher.commands.upload_plan import plan
+from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.events import ChunkSent, Event
 from watcher.core.holds import listed
 from watcher.core.life import IN_DOUBT, LOOK_FIRST, from_the_journal, life_by_hand
 from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
-from watcher.core.order import depth
 from watcher.core.steps import Finish, Reject, Step
 from watcher.core.units import utc_text
-from watcher.disk.claim import open_still
+from watcher.disk.claim import look_at, open_still
 from watcher.disk.files import folder_target
 from watcher.journal.protocol import Journal
-from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client
 
+# What became of a file: the first word of its line, for scripts.
+DELIVERED, FAILED, NOT_SENT, IN_DOUBT_WORD = "delivered", "failed", "not sent", "in doubt"
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2
 
@@ -45,88 +45,47 @@ def upload(
     *,
     route_name: str | None,
     acd_type: str | None,
+    deep: bool,
     patience: float,
     terminal: Terminal,
+    say: Callable[[str], None],
 ) -> int:
     """Send `files` in the order of their routes; returns 0, or 1 where one was not delivered.
 
-    `patience`: the seconds without progress after which it gives up. Raises `ConfigError` for a file that
-    cannot be sent at all, before anything is.
+    `say`: gets a line for every file, of three fields between tabs: what became of it, its path, and more.
+    `terminal`: for all else. `deep`: of a folder, the files in all folders below it, too. `patience`: the
+    seconds without progress after which it gives up. Raises `ConfigError` for a file that cannot be sent at
+    all, before anything is; and KeyboardInterrupt, when every file was told.
     """
-    planned = _planned(config, files, route_name, acd_type)
-    failures = 0
+    planned = plan(config, files, route_name, acd_type, deep=deep)
+    for path, why in planned.skipped:
+        terminal.say(f"skipped {shown(str(path))}: {why}")
+    if not planned.files:
+        terminal.say("there is nothing to send")
+        return 0
     with ExitStack() as stack:
         client = build_client(config)
         stack.callback(client.close)
-        lock, journal = open_state(config.folders.state, lock=UPLOAD_LOCK, holder="another `watcher upload`")
+        lock, journal = open_state(
+            config.folders.state, config.journal_url, lock=UPLOAD_LOCK, holder="another `watcher upload`"
+        )
         stack.enter_context(lock)
         stack.callback(journal.close)
         for stale in journal.under_way("hand"):  # nobody else can be at them: the lock is ours
             _give_up(journal, stale, "the command that sent it was ended")
-        bar = stack.enter_context(terminal.bar())
-        sending = _Sending(config, journal, client, terminal, bar, patience)
-        for path, found in planned:
-            failures += not sending.send(path, found)
-    return 1 if failures else 0
-
-
-def _planned(
-    config: Config, files: Sequence[Path], route_name: str | None, acd_type: str | None
-) -> list[tuple[Path, Route]]:
-    """Find each file's route, all problems at once; in the order in which the routes go."""
-    routes = build_routes(config)
-    by_name = {item.name: item for item in routes}
-    problems = []
-    planned = []
-    if route_name is not None and route_name not in by_name:
-        raise ConfigError(
-            f"--route {shown(route_name)}: there is no such route; there are {', '.join(by_name)}"
-        )
-    for path in files:
-        found = by_name[route_name] if route_name is not None else route_of(path, routes)
-        if not path.is_file():
-            problems.append(f"{shown(str(path))}: there is no such file")
-        elif (folder := _folder_of_the_agent(config, path)) is not None:
-            problems.append(
-                f"{shown(str(path))}: a file in {folder} is refused: the agent sends it; to send it by hand,"
-                " copy it to another folder"
-            )
-        elif found is None:
-            problems.append(f"{shown(str(path))}: no route matches its name; name one with --route")
-        else:
-            planned.append((path.absolute(), replace(found, acd_type=acd_type or found.acd_type)))
-    if problems:
-        raise ConfigError(problems)
-    after = {item.name: item.after for item in routes}
-    return sorted(planned, key=lambda item: depth(item[1].name, after))
-
-
-def _folder_of_the_agent(config: Config, path: Path) -> str | None:
-    """Say which folder it lies in, by whatever way `path` leads there, where the agent is to send it."""
-    drop, work = config.folders.drop, config.folders.work_folder
-    real = Path(os.path.realpath(path))
-    if any(_is_same(folder, work) for folder in real.parents):
-        return f"the work folder {shown(str(work))}"
-    if _is_same(real.parent, drop) or _is_linked(real, drop):
-        return f"the drop folder {shown(str(drop))}"
-    return None
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    with suppress(OSError):  # there is no such folder: nothing lies in it
-        return one.samefile(other)
-    return False
-
-
-def _is_linked(path: Path, drop: Path) -> bool:
-    """Say whether a file is a hard link of one in the drop folder."""
-    with suppress(OSError):
-        look = path.stat()
-        if look.st_nlink > 1:
-            with os.scandir(drop) as found:
-                same = (item.stat(follow_symlinks=False) for item in found if item.inode() == look.st_ino)
-                return any(os.path.samestat(look, item) for item in same)
-    return False
+        sending = _Sending(config, journal, client, terminal, say, patience)
+        try:
+            for path, found in planned.files:
+                sending.send(path, found)
+        except KeyboardInterrupt:
+            sending.abandon()
+            for path, _ in planned.files[sending.told.total() :]:
+                sending.say(path, NOT_SENT, "interrupted by hand")
+            terminal.say(f"interrupted: {sending.summary()}")
+            raise
+    if len(planned.files) > 1:
+        terminal.say(sending.summary())
+    return 0 if sending.told[DELIVERED] == len(planned.files) else 1
 
 
 def _give_up(journal: Journal, entry: Row, reason: str) -> Unfit | None:
@@ -156,10 +115,13 @@ class _Sending:
         journal: Journal,
         client: Client,
         terminal: Terminal,
-        bar: Bar,
+        say: Callable[[str], None],
         patience: float,
     ) -> None:
-        self._journal, self._terminal, self._bar, self._patience = journal, terminal, bar, patience
+        self.told = Counter[str]()  # files, by what became of them
+        self._journal, self._terminal, self._say, self._patience = journal, terminal, say, patience
+        self._bar: Bar | None = None
+        self._at: tuple[Path, Row] | None = None  # what is under way, and was not told
         self._world = World()
         self._stream = self._world.stream
         self._stream.subscribe(self._hear)
@@ -174,27 +136,60 @@ class _Sending:
         self._last: Row | None = None
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, ChunkSent):
+        if isinstance(event, ChunkSent) and self._bar is not None:
             self._moved_at = self._world.clock()
             self._bar.reached(event.end, event.row.upload.total)
 
-    def send(self, path: Path, found: Route) -> bool:
-        """Send one file; returns whether it was delivered."""
+    def summary(self) -> str:
+        """Say how many files fared how."""
+        return ", ".join(f"{number:,} {word}" for word, number in self.told.items())
+
+    def say(self, path: Path, word: str, more: str) -> None:
+        """Tell what became of a file: once, on a line of its own."""
+        self._at = None
+        self.told[word] += 1
+        self._say(f"{word}\t{shown(str(path))}\t{more}")
+
+    def send(self, path: Path, found: Route) -> None:
+        """Send one file, and say what became of it."""
         try:
-            with open_still(path) as file:
-                look = Fingerprint.of(os.fstat(file.fileno()))
+            with open_still(path.absolute()) as file:
+                look = look_at(path.absolute(), file)
         except (OSError, NotWhole) as error:
-            self._say(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a regular file'}")
-            return False
+            why = getattr(error, "strerror", None) or "not a regular file"
+            return self.say(path, NOT_SENT, f"cannot be read: {why}")
         if self._engine.stopping:  # it gave up on the file before this one
-            self._say(path, f"not sent: {listed(self._engine.holds.active) or 'stopped'}")
-            return False
+            return self.say(path, NOT_SENT, listed(self._engine.holds.active) or "stopped")
         try:
             if self._times.is_needed([found]):
                 self._times.ask()
         except Outside as fault:
-            self._say(path, f"not sent: {fault}; {fault.check}")
-            return False
+            return self.say(path, NOT_SENT, f"{fault}; {fault.check}")
+        # Not in the middle of the engine's work; asked a second time, at once.
+        before = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            row = self._begin(path.absolute(), look, found)
+            self._at = path, row
+            try:
+                with self._terminal.bar(shown(path.name), look.size) as self._bar:
+                    self._watch()
+            except KeyboardInterrupt:
+                self._engine.stop()
+                self.abandon()
+                raise
+        finally:
+            self._bar = None
+            signal.signal(signal.SIGINT, before)
+        self._tell(path, row)
+
+    def abandon(self) -> None:
+        """Interrupted: say how it stands with the file under way, as the journal has it; also a second time,
+        where the first was interrupted, too."""
+        if self._at is not None:
+            self._give_up(*self._at, "interrupted by hand")
+
+    def _begin(self, path: Path, look: Fingerprint, found: Route) -> Row:
+        """Write down that a file goes out, and begin with it."""
         claim = Claim(
             name=path.name,
             fingerprint=look,
@@ -206,24 +201,13 @@ class _Sending:
             at=utc_text(self._times.now()),
         )
         [row] = self._journal.claim([claim])
-        self._bar.begin(shown(path.name), look.size)
         policy = replace(self._policy, work=folder_target(path.parent))
         go_on = partial(life_by_hand, route=found, policy=policy)
         part = Part(partial(from_the_journal, row.id, path.name, policy, go_on), self._effects.do)
         self._last = None
         script = life_by_hand(row, found, policy)
         self._engine.begin(Run(row.id, path.name, part, self._ended, self._world.clock(), script))
-        # Not in the middle of the engine's work; asked a second time, at once.
-        before = signal.signal(signal.SIGINT, self._interrupt)
-        try:
-            self._watch()
-        except KeyboardInterrupt:
-            self._end()
-            self._give_up(path, row, "interrupted by hand")
-            raise
-        finally:
-            signal.signal(signal.SIGINT, before)
-        return self._told(path, row)
+        return row
 
     def _interrupt(self, _number: int, _frame: object) -> None:
         self._is_interrupted = True
@@ -238,41 +222,46 @@ class _Sending:
             if self._is_interrupted and self._last is None:
                 raise KeyboardInterrupt
             held = self._engine.holds.active
-            self._bar.note(f"held: {shown(held[0].reason)}" if held else "")
+            if self._bar is not None:
+                self._bar.note(f"held: {shown(held[0].reason)}" if held else "")
             if held and self._world.clock() - self._moved_at > self._patience:
-                self._end()
+                self._engine.stop()
                 return
-
-    def _end(self) -> None:
-        self._engine.stop()
 
     def _ended(self, row: Row, seconds: float) -> None:
         self._last = row
         self._stream.emit(ended(row, seconds))
 
-    def _told(self, path: Path, row: Row) -> bool:
+    def _tell(self, path: Path, row: Row) -> None:
         last = self._last
         if last is None:
             held = listed(self._engine.holds.active)
-            return self._give_up(path, row, f"gave up waiting: {held or 'stopped'}")
-        if last.state is FileState.DONE:
+            self._give_up(path, row, f"gave up waiting: {held or 'stopped'}")
+        elif last.state is FileState.DONE:
             chunks = counted(last.upload.chunks, "chunk")
-            self._say(path, f"delivered in {chunks}, push token {last.push_token}")
-            return True
-        self._say(path, f"failed: {last.outcome.reason}; {last.outcome.what_to_do}")
-        return False
+            self.say(path, DELIVERED, f"in {chunks}, push token {last.push_token}")
+        else:
+            self.say(path, FAILED, f"{last.outcome.reason}; {last.outcome.what_to_do}")
+        if self._is_interrupted:  # it was through all the same
+            raise KeyboardInterrupt
 
-    def _give_up(self, path: Path, row: Row, reason: str) -> bool:
-        """Say how it stands with a file that is not waited for any more, and whether it was delivered."""
+    def _give_up(self, path: Path, row: Row, reason: str) -> None:
+        """Say how it stands with a file that is not waited for any more."""
         row = self._journal.row(row.id)
         fault = _give_up(self._journal, row, reason)
         if fault is not None and row.upload.in_doubt:
-            self._say(path, f"{fault.reason}; {fault.what_to_do}")
+            self.say(path, IN_DOUBT_WORD, f"{fault.reason}; {fault.what_to_do}; push token {row.push_token}")
         elif fault is not None:
-            self._say(path, f"not sent: {reason}")
+            sent = _sent_of(row)
+            self.say(path, NOT_SENT, f"{reason}{f'; {sent}' if sent else ''}")
         else:  # the verdict came, and what comes after it did not
-            self._say(path, f"{row.state}, push token {row.push_token}; {reason}")
-        return fault is None and row.state in (FileState.DELIVERED, FileState.DONE)
+            is_well = row.state in (FileState.DELIVERED, FileState.DONE)
+            self.say(path, DELIVERED if is_well else FAILED, f"push token {row.push_token}; {reason}")
 
-    def _say(self, path: Path, words: str) -> None:
-        self._terminal.say(f"{shown(path.name)}: {words}")
+
+def _sent_of(row: Row) -> str:
+    """Say how much of a file the server has that will never be whole."""
+    if not row.upload.chunks:
+        return ""
+    sent = f"{counted(row.upload.chunks, 'chunk')}, {row.upload.position:,} bytes"
+    return f"the server has {sent} of it, and leaves them, for the last chunk was not sent"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from watcher.core.errors import Unfit
+from watcher.core.expressions import Expression, expression
 from watcher.core.model import Column, Route
 from watcher.core.names import shown
 
@@ -51,6 +52,8 @@ class _Rule:
                 return self._all_times(values)
             case "integer" if "" not in values and (joined := "".join(values)).isascii() and joined.isdigit():
                 return True
+            case "pattern":
+                return _pattern(self.column).fullmatches(set(values))
             case _:
                 return all(map(self.sound, set(values)))
 
@@ -92,7 +95,9 @@ class _Rule:
 class RecordCheck:
     """Checks records against `columns`; `now`: the time of the claim, the same after a restart."""
 
-    def __init__(self, columns: Sequence[Column], now: datetime) -> None:
+    def __init__(self, columns: Sequence[Column], now: datetime, places: Sequence[str] = ()) -> None:
+        """`places`: what each column is called in a problem, where that is not `column 1 (name)`."""
+        self._places = places or [f"column {at} ({column.name})" for at, column in enumerate(columns, 1)]
         self._columns = columns
         self._rules = [_rule(index, column, now) for index, column in enumerate(columns) if column.has_rule]
 
@@ -122,10 +127,22 @@ class RecordCheck:
         found = []
         for rule in self._rules:
             if (words := rule.problem(row[rule.index])) is not None:
-                value = row[rule.index]
-                short = value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…"
-                found.append(f"column {rule.index + 1} ({rule.column.name}): '{shown(short)}': {words}")
+                found.append(problem_of(self._places[rule.index], row[rule.index], words))
         return found
+
+
+def kind_of(values: Sequence[str]) -> str:
+    """Return the narrowest of uuid, utc_time, integer and number that all of these are; "": none."""
+    for kind, pattern in (("uuid", _UUID), ("utc_time", _TIME), ("integer", _INTEGER), ("number", _NUMBER)):
+        if all(map(pattern.fullmatch, values)):
+            return kind
+    return ""
+
+
+def problem_of(place: str, value: str, words: str) -> str:
+    """Return the sentence about a bad field."""
+    short = value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…"
+    return f"{place}: '{shown(short)}': {words}"
 
 
 def check_header(names: Row, route: Route, line: int) -> list[int] | None:
@@ -198,9 +215,13 @@ def _sound(column: Column) -> Callable[[str], object]:
         case "one_of":
             return frozenset(column.one_of).__contains__
         case "pattern":
-            return re.compile(column.pattern, re.DOTALL).fullmatch
+            return _pattern(column).fullmatch
         case "text":
             return bool
+
+
+def _pattern(column: Column) -> Expression:
+    return expression(column.pattern, dot_all=True)
 
 
 def _span(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from watcher.content.changes import UNCHANGED, Changes
 from watcher.content.compressed import BLOCK_BYTES
 from watcher.content.spans import Spans
 from watcher.content.split import Opening
@@ -24,6 +25,17 @@ class Hash(Protocol):
         """Return it, in hex."""
 
 
+class NoHash:
+    """No digest, where nobody asks for it."""
+
+    def update(self, _block: bytes, /) -> None:
+        """Do nothing."""
+
+    def hexdigest(self) -> str:
+        """Return nothing."""
+        return ""
+
+
 Hasher = Callable[[], Hash]  # gives a SHA-256 of nothing yet, as often as it is called
 Scratch = Callable[[], BinaryIO]  # gives an empty file to write to and read from, as often as it is called
 
@@ -36,7 +48,7 @@ class Content:
     opening: Opening
     size: int  # bytes of `file`
     sha256: str  # of `file`, in hex
-    source_sha256: str = ""  # of the file that was dropped
+    source_sha256: str = ""  # of the file that was dropped; until that is known, of the text that was in it
     cuttable: bool = True  # it may go out in several chunks
     empty: bool = False  # nothing to send: no bytes, blank lines only, or no record behind the header
     records: int = 0  # without the header; of JSON the elements of the array, or 1
@@ -48,6 +60,7 @@ class Content:
     aside: BinaryIO | None = None  # the bad records as they were, below the header
     lines_before: int = 0  # of the dropped file, that `file` has not
     left_out: Spans | tuple[()] = ()  # of the dropped file: lines that are not in `file`, behind those before
+    changes: Changes = UNCHANGED  # where the route brings it into shape
     blank_out: Spans | tuple[()] = ()  # of `file` with them: blank lines that were taken out in the end
 
     def line_in_source(self, line: int) -> int:

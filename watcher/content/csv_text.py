@@ -5,25 +5,30 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable
-from dataclasses import replace
+import io
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import BinaryIO
 
+from watcher.content.bad_records import bad_records
+from watcher.content.changes import Changes
 from watcher.content.compressed import BLOCK_BYTES
-from watcher.content.content import Content, Hasher, Scratch, beginning, blocks, digest, is_blank
+from watcher.content.content import Content, Hasher, NoHash, Scratch, beginning, blocks, digest, is_blank
 from watcher.content.csv_scan import Inspection, inspected
 from watcher.content.dialect import HEAD_BYTES, Dialect, cr_to_lf, dialect
 from watcher.content.encoding import Encoding
+from watcher.content.frame import Frame, framed
 from watcher.content.guard import refuse_misread
+from watcher.content.last_record import refuse_short_end
 from watcher.content.lines import first_bare_line, without_blank_lines
 from watcher.content.quotes import first_misplaced, misplaced_quote
 from watcher.content.quoting import as_rfc4180
-from watcher.content.rows import LISTED_RECORDS, Findings, check_rows, marked_lines
+from watcher.content.rows import Findings, check_rows, marked_lines
+from watcher.content.shaped_rows import Shaped, shape_rows
 from watcher.content.split import mark_bytes, opening
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
+from watcher.core.shape import PLAIN
 
 _SMALLEST_CHUNK = 1 << 14  # that a server's limit ever makes of them
 
@@ -42,18 +47,8 @@ def csv_content(
     Raises `Unfit`.
     """
     csv.field_size_limit(max(csv.field_size_limit(), route.max_record))  # Python's own is 128 KiB
-    dropped = text
-    if route.quotes == "none" or route.escape is not None:
-        dropped, text = as_rfc4180(text, route, scratch)
-    seen = _sound(text, route, hasher)
-    if seen.ends_at is not None:
-        dropped = text = beginning(text, seen.ends_at, scratch)
-        seen = _sound(text, route, hasher)
-    if seen.lone_cr:
-        changed, seen = _with_lf(text, seen, route, scratch)
-        if changed is not text:
-            dropped = text = changed
-    how = _dialect(text, route)
+    given, reading = text, _readable(text, route, hasher, scratch)
+    text, seen, how, frame = reading.text, reading.seen, reading.how, reading.frame
     content = Content(
         text,
         opening(text, route, skip=how.skip),
@@ -62,19 +57,70 @@ def csv_content(
         empty=seen.blank,
         records=max(0, seen.records - bool(how.skip) - (route.header != "none")),
         dialect=how.words,
+        source_sha256=seen.sha256 if text is given else "",
     )
     if seen.bare and route.empty_rows == "fail":
         raise _bare_row(text, how)
     if seen.bare and route.empty_rows == "send":
         content = replace(content, records=content.records + seen.bare)
     dropping = seen.bare and route.empty_rows == "drop"
+    if frame is not None:
+        content = replace(content, changes=Changes(frame.above, frame.below, frame.comments))
     if not seen.blank and (route.columns or how.delimiter != "," or dropping or route.trailing_delimiter):
-        content = _checked(content, route, how, encoding, seen, dropped=dropped, scratch=scratch, now=now)
+        content = _checked(content, route, reading, encoding, scratch=scratch, now=now)
     else:
         content = replace(content, empty=_is_empty(content, route))
-    if seen.longest_blank >= min(route.chunk_bytes, _SMALLEST_CHUNK) // 2 and not content.empty:
+    most = min(route.chunk_bytes, _SMALLEST_CHUNK) // 2 if frame is None else 1
+    if seen.longest_blank >= most and not content.empty and not route.is_shaped:
         content = _without_blank_lines(content, route, how if content.file is text else None, scratch)
     return content
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file whose records can be told apart."""
+
+    text: BinaryIO  # of RFC 4180, but for the delimiter
+    dropped: BinaryIO  # the same records on the same lines, as they came
+    seen: Inspection
+    how: Dialect
+    frame: Frame | None  # what `lines` took out of it
+
+    @property
+    def start(self) -> int:
+        """The byte of `text` that the first record begins at."""
+        return mark_bytes(self.text) + self.how.skip
+
+    @property
+    def first_line(self) -> int:
+        """The line of it."""
+        return 2 if self.how.skip else 1
+
+
+def _readable(text: BinaryIO, route: Route, hasher: Hasher, scratch: Scratch) -> _Reading:
+    """Make a text of which records can be read, and look through all of it. Raises `Unfit`."""
+    dropped, frame = text, None
+    if route.lines is not None:
+        dropped, text, frame = framed(text, route, route.lines, scratch)
+    came = text
+    if route.quotes == "none" or route.escape is not None:
+        came, text = as_rfc4180(text, route, scratch)
+    # What is read of a shaped file is not what is sent.
+    hasher = NoHash if route.is_shaped and frame is not None else hasher
+    seen = _sound(text, route, hasher)
+    if seen.ends_at is not None:
+        came = text = beginning(text, seen.ends_at, scratch)
+        seen = _sound(text, route, hasher)
+    if seen.lone_cr:
+        changed, seen = _with_lf(text, seen, route, scratch)
+        if changed is not text:
+            came = text = changed
+    how = _dialect(text, route)
+    has_footer = frame is not None and frame.footer != ""
+    # `columns` say of each record how many fields it must have; but where it is shaped, some may be missing.
+    if not has_footer and (not route.columns or route.is_shaped):
+        _refuse_short_end(text, came, seen.size, route)
+    return _Reading(text, came if frame is None else dropped, seen, how, frame)
 
 
 def _is_empty(content: Content, route: Route) -> bool:
@@ -120,8 +166,18 @@ def _sound(text: BinaryIO, route: Route, hasher: Hasher) -> Inspection:
     if not seen.sound:
         raise _misplaced(text, mark_bytes(text), how, header=route.header != "none")
     if doubt is not None:
+        _refuse_short_end(text, text, seen.size, route)  # that may be why
         raise doubt
     return seen
+
+
+def _refuse_short_end(text: BinaryIO, dropped: BinaryIO, size: int, route: Route) -> None:
+    """`text` has `size` bytes and is quoted as RFC 4180 has it, `dropped` as the route says: where there are
+    both, only that ends as the file does."""
+    if dropped is text:
+        refuse_short_end(text, size, replace(route, quotes="double", escape=None))
+    else:
+        refuse_short_end(dropped, dropped.seek(0, io.SEEK_END), route)
 
 
 def _misplaced(text: BinaryIO, start: int, how: Dialect, *, header: bool) -> Unfit:
@@ -154,24 +210,27 @@ def _dialect(text: BinaryIO, route: Route) -> Dialect:
 def _checked(
     content: Content,
     route: Route,
-    how: Dialect,
+    reading: _Reading,
     encoding: Encoding,
-    seen: Inspection,
     *,
-    dropped: BinaryIO,
     scratch: Scratch,
     now: datetime,
 ) -> Content:
-    """Check every record, and write those anew that cannot go out as they are.
-
-    `dropped` has the same records on the same lines, quoted as they came: so are the bad ones put aside.
-    """
-    text, first_line = content.file, 2 if how.skip else 1
-    start = mark_bytes(text) + how.skip
-    rows = check_rows(
-        text, route, start=start, first_line=first_line, delimiter=how.delimiter,
-        empty_lines=bool(seen.none), bare_rows=bool(seen.bare), now=now, scratch=scratch,
-    )  # fmt: skip
+    """Check every record, and write those anew that cannot go out as they are."""
+    text, how, first_line = reading.text, reading.how, reading.first_line
+    bare_rows = bool(reading.seen.bare)
+    rows: Findings
+    if route.is_shaped:
+        rows = shaped = shape_rows(
+            text, route, start=reading.start, first_line=first_line, delimiter=how.delimiter,
+            bare_rows=bare_rows, now=now, scratch=scratch,
+        )  # fmt: skip
+        content = replace(content, changes=_changes(content, route, shaped))
+    else:
+        rows = check_rows(
+            text, route, start=reading.start, first_line=first_line, delimiter=how.delimiter,
+            empty_lines=bool(reading.seen.none), bare_rows=bare_rows, now=now, scratch=scratch,
+        )  # fmt: skip
     if rows.widest == 1 and how.delimiter != "," and len(route.columns) != 1:
         raise Unfit(
             f"no record has more than one field: there is no {how.delimiter!r} in the file",
@@ -182,16 +241,11 @@ def _checked(
     content = replace(content, records=rows.records, empty=not rows.records)
     if rows.bad:
         if route.bad_records == "fail" or not rows.records:
-            raise _bad_records(rows, route)
-        aside = scratch()
-        aside.write(encoding.mark + _sep_line(text, how).encode(encoding.codec))
-        begin = mark_bytes(dropped) + how.skip
-        for is_bad, is_head, line in marked_lines(dropped, first_line=first_line, start=begin, rows=rows):
-            if is_bad or is_head:
-                aside.write(line.encode(encoding.codec))
+            raise bad_records(rows, route)
+        aside = _aside(reading, rows, encoding, scratch)
         if written is None:
             written = scratch()
-            for is_bad, _, line in marked_lines(text, first_line=first_line, start=start, rows=rows):
+            for is_bad, _, line in marked_lines(text, first_line=first_line, start=reading.start, rows=rows):
                 if not is_bad:
                     written.write(line.encode())
         content = replace(
@@ -203,6 +257,32 @@ def _checked(
     return _made_of(written, content, route)
 
 
+def _aside(reading: _Reading, rows: Findings, encoding: Encoding, scratch: Scratch) -> BinaryIO:
+    """Return the bad records as they came, to be mended and dropped again: with the header above them, and
+    the footer below."""
+    aside, dropped = scratch(), reading.dropped
+    aside.write(encoding.mark + _sep_line(reading.text, reading.how).encode(encoding.codec))
+    begin = mark_bytes(dropped) + reading.how.skip
+    for is_bad, is_head, line in marked_lines(dropped, first_line=reading.first_line, start=begin, rows=rows):
+        if is_bad or is_head:
+            aside.write(line.encode(encoding.codec))
+    if reading.frame is not None:
+        aside.write(reading.frame.footer.encode(encoding.codec))
+    return aside
+
+
+def _changes(content: Content, route: Route, found: Shaped) -> Changes:
+    return replace(
+        content.changes,
+        bare=found.empty,
+        columns=found.dropped,
+        made=tuple(column.name for column in route.columns if column.shape != PLAIN),
+        padded=found.padded,
+        before=tuple(found.before),
+        after=tuple(found.after),
+    )
+
+
 def _made_of(written: BinaryIO, content: Content, route: Route) -> Content:
     """Return the content with what was written anew in the place of the file."""
     sha256, size = digest(written)
@@ -212,22 +292,3 @@ def _made_of(written: BinaryIO, content: Content, route: Route) -> Content:
 def _sep_line(text: BinaryIO, how: Dialect) -> str:
     text.seek(mark_bytes(text))
     return text.read(how.skip).decode()
-
-
-def _bad_records(rows: Findings, route: Route) -> Unfit:
-    number = rows.records + rows.bad
-    counted = f"{rows.bad:,} of {number:,} records are bad; the first: " if rows.bad > 1 else ""
-    return Unfit(
-        counted + rows.problems[0],
-        what_to_do="mend the records and drop the file again"
-        + ("; `bad_records: set_aside` sends the good ones" if route.bad_records == "fail" else ""),
-        lines=line_list(rows.lines),
-        problems=rows.problems,
-    )
-
-
-def line_list(lines: Iterable[tuple[int, int]]) -> str:
-    """Return `7, 9-10, …` for the first and last lines of records."""
-    spans = list(islice(lines, LISTED_RECORDS + 1))
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in spans[:LISTED_RECORDS]]
-    return ", ".join([*words, *(["…"] if len(spans) > LISTED_RECORDS else [])])

@@ -23,7 +23,7 @@ DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 # Excel writes and reads it: the first line names the delimiter.
-_SEP_LINE = re.compile(rb'"?sep=([^\r\n"])"?(\r\n|\n|\r|\Z)', re.IGNORECASE)
+SEP_LINE = re.compile(rb'"?sep=([^\r\n"])"?(\r\n|\n|\r|\Z)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def dialect(head: bytes, route: Route, *, written: Quoting | None = None) -> Dia
     `written` says how its fields are quoted, where that is not as RFC 4180 has it. Raises `Unfit` where the
     delimiter has to be judged and several would do, or none.
     """
-    if found := _SEP_LINE.match(head):
+    if found := SEP_LINE.match(head):
         return Dialect(found[1].decode("utf-8", "replace"), found.end())
     if route.delimiter != "auto":
         return Dialect(route.delimiter)

@@ -20,15 +20,15 @@ from watcher.content.content import Content, Hasher, Scratch, beginning, blocks,
 from watcher.content.csv_text import csv_content
 from watcher.content.dialect import HEAD_BYTES, cr_to_lf, is_old_mac
 from watcher.content.encoding import Encoding, detect, is_rather_utf8, to_utf8
-from watcher.content.json_text import array_content, document_content
+from watcher.content.json_text import JSON_LINES, array_content, document_content
 from watcher.content.kind import refuse_packed, refuse_text, refuse_wide
-from watcher.core.errors import Unfit
+from watcher.core.errors import Outside, TooSlow, Unfit
 from watcher.core.model import Route
-from watcher.core.names import is_compressed
+from watcher.core.names import is_compressed, shown
+from watcher.core.target import Target
 
 _END_BYTES = 1 << 12  # in which the end mark of DOS is looked for: more than the rest of a sector
 _END_MARK = re.compile(rb"\x1a[\x1a\s]*\Z")
-JSON_LINES = (".jsonl", ".ndjson")
 
 
 def prepare(
@@ -45,8 +45,23 @@ def prepare(
     `now` is the time of the claim: the same file, route and time give the same content. `hasher` may work
     beside us: most of a large file's time is its digest. Raises `Unfit`: what
     is no CSV or JSON at all, text that cannot be decoded, a NUL byte, misplaced quotes, JSON that does not
-    parse, records or columns that are not the configured ones, anything that is too large.
+    parse, records or columns that are not the configured ones, anything that is too large. Raises `Outside`
+    for the file alone where an expression of the route's rules takes too long on a value: it says nothing of
+    the file, and no other file has to meet it.
     """
+    try:
+        return _prepared(file, name, route, scratch=scratch, now=now, hasher=hasher)
+    except TooSlow as slow:
+        raise Outside(
+            Target("file", name),
+            f"the expression {shown(slow.expression)} takes too long on a value in it",
+            check=f"make that expression of route {shown(route.name)} simpler; or `watcher withdraw`",
+        ) from slow
+
+
+def _prepared(
+    file: BinaryIO, name: str, route: Route, *, scratch: Scratch, now: datetime, hasher: Hasher
+) -> Content:
     text, encoding = _as_utf8(file, name, route, scratch)
     head = _head(text)
     refuse_text(head, route.format, whole=len(head) < HEAD_BYTES)
@@ -55,11 +70,12 @@ def prepare(
     else:
         text = _without_end_mark(text, scratch)
         lines = name_within(file, name).casefold().endswith(JSON_LINES)
-        if lines or route.split is not None:
+        if lines or route.documents or route.split is not None or route.split_at is not None:
             content = array_content(text, route, scratch=scratch, lines=lines)
         else:
             content = document_content(text, route)
-    source = content.sha256 if content.file is file else digest(file)[0]
+    known = content.sha256 if content.file is file else content.source_sha256 if text is file else ""
+    source = known or digest(file)[0]
     return replace(content, source_sha256=source, encoding=encoding.words)
 
 

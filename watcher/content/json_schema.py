@@ -10,6 +10,7 @@ from typing import Any
 
 from watcher.content.content import SHOWN_PROBLEMS
 from watcher.content.formats import CHECKS
+from watcher.content.json_patterns import check_patterns, keywords, without_dialects
 from watcher.core.errors import Unfit
 from watcher.core.names import shown
 
@@ -30,7 +31,7 @@ class Problems:
     def check(self, value: object, *, index: int | None = None, line: int | None = None) -> None:
         """Check a document; with `index`, `value` is an array of the one element that stands there.
 
-        Raises `Unfit` for what cannot be checked at all.
+        Raises `Unfit` for what cannot be checked at all, `TooSlow`.
         """
         if self._validator is None:
             return
@@ -90,7 +91,10 @@ def validator(schema: str) -> Any:
             resolver.lookup(reference)
         except referencing.exceptions.Unresolvable as error:
             raise ValueError(f"refers to {reference}, which is not in it") from error
-    return kind(found, registry=referencing.Registry(), format_checker=_format_checker())
+    check_patterns(found)
+    extend: Any = jsonschema.validators.extend
+    timed = extend(kind, validators=keywords(kind))
+    return timed(without_dialects(found), registry=referencing.Registry(), format_checker=_format_checker())
 
 
 @functools.cache

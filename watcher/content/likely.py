@@ -91,6 +91,13 @@ def hint(file: BinaryIO, at: int, *, marked: bool) -> tuple[str, str]:
     )
 
 
+def likely_codec(file: BinaryIO) -> str | None:
+    """Return the codec that a file is probably in that is not UTF-8; None: it is damaged UTF-8, or nothing
+    reads well enough."""
+    found = _evidence(file)
+    return None if found.is_utf8 or not found.high else _likely(file, found)
+
+
 def _evidence(file: BinaryIO) -> _Evidence:
     found = _Evidence()
     for block in blocks(file):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO
 
@@ -35,7 +35,7 @@ def as_rfc4180(text: BinaryIO, route: Route, scratch: Scratch) -> tuple[BinaryIO
     """
     written = Quoting(route.quotes != "none", route.escape)
     special = (QUOTE, (route.escape or '"').encode())
-    differs, lone_cr = _looked_through(text, route, special)
+    differs, lone_cr = looked_through(text, route, special)
     if not differs:
         return text, text
     if lone_cr:
@@ -68,7 +68,7 @@ def as_rfc4180(text: BinaryIO, route: Route, scratch: Scratch) -> tuple[BinaryIO
     return text, out
 
 
-def _looked_through(text: BinaryIO, route: Route, special: tuple[bytes, bytes]) -> tuple[bool, bool]:
+def looked_through(text: BinaryIO, route: Route, special: Sequence[bytes]) -> tuple[bool, bool]:
     """Check that it is text, in lines of a bounded length; return whether it holds anything that readers of
     RFC 4180 take for something else, and a CR that may end a line."""
     check = TextCheck(text)

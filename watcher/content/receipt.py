@@ -1,4 +1,5 @@
-"""Pure: the hashes of a file's first and last line, for the receipt; two short reads, however large it is."""
+"""Pure: what there is to tell of a file once it is sent: how many records, which ones not, what was changed;
+and the hashes of its first and last line, two short reads, however large it is."""
 
 from __future__ import annotations
 
@@ -6,7 +7,28 @@ import hashlib
 import io
 from typing import BinaryIO
 
+from watcher.content.bad_records import line_list
+from watcher.content.content import Content
+from watcher.core.model import Receipt
+from watcher.core.names import counted
+
 STEP_BYTES = 1 << 16
+
+
+def receipt_of(content: Content) -> Receipt:
+    """Return what there will be to tell once it is sent."""
+    changes = content.changes.words or None
+    if not content.bad:
+        return Receipt(0, records=content.records, changes=changes)
+    number = counted(content.records + content.bad, "record")
+    return Receipt(
+        0, records=content.records,
+        reason=f"{content.bad:,} of {number} set aside: {content.problems[0]}",
+        what_to_do="mend the records in this file, and copy it into the drop folder",
+        lines=line_list(content.bad_lines),
+        problems=content.problems,
+        changes=changes,
+    )  # fmt: skip
 
 
 def line_digests(file: BinaryIO) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, BinaryIO, Literal
 
+from watcher.content.by_column import by_column
 from watcher.content.columns import RecordCheck, Row, check_header
 from watcher.content.content import SHOWN_PROBLEMS, Scratch
 from watcher.content.spans import Spans
@@ -23,7 +24,7 @@ from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
 GROUP_CHARS = 1 << 16  # so that the fields of a group stay in the processor's cache
-_BLANKS = " \t\v\f"  # a line of nothing else is no record
+BLANKS = " \t\v\f"  # a line of nothing else is no record
 LISTED_RECORDS = 10  # bad ones, whose lines a report lists
 
 
@@ -39,6 +40,20 @@ class Findings:
     left_out: Spans = field(default_factory=Spans)  # of records that are not written: bad ones, empty rows
     header_ends: int = 0  # the last line of the header
     out: BinaryIO | None = None  # the records as they go out, where that is not as they are
+
+    def note(self, problems: list[str], first: int, last: int, *, aside: bool) -> None:
+        """Take note of a bad record, which stands on these lines; `aside`: it is set aside, and the others go
+        out; else nothing of the file does."""
+        self.bad += 1
+        if aside:
+            self.left_out.add(first, last)
+        else:
+            self.out = None
+        if aside or self.bad <= LISTED_RECORDS + 1:
+            self.lines.add(first, last)
+        for words in problems[: SHOWN_PROBLEMS - len(self.problems)]:
+            joint = "," if words.startswith("column ") else ":"
+            self.problems.append(f"line {first}{joint} {words}")
 
 
 @contextmanager
@@ -84,8 +99,8 @@ def check_rows(
                 rest = chain([lines], groups)
                 break
             pass_over.take_plain(lines, text, delimiter)
-        for rows, height in _batches(rest, delimiter):
-            pass_over.take(rows, height)
+        for lines in whole_records(rest):
+            pass_over.take(parsed(csv.reader(lines, delimiter=delimiter)), len(lines))
     return pass_over.found
 
 
@@ -113,13 +128,13 @@ class _Pass:
         simple = self._quick and "\r" not in text and not self._wants_header and self._order is None
         plain = simple and (delimiter == "," or "," not in text)
         columns = self._route.columns
-        if plain and (not columns or self._check.all_sound(_by_column(text, len(columns), delimiter))):
+        if plain and (not columns or self._check.all_sound(by_column(text, len(columns), delimiter))):
             self.found.widest = max(self.found.widest, len(columns) or 1 + (delimiter in text))
             self.found.records += len(lines)
             self._line += len(lines)
             self._put(text.replace(delimiter, ","))
         else:
-            self.take(_parsed(csv.reader(lines, delimiter=delimiter)), len(lines))
+            self.take(parsed(csv.reader(lines, delimiter=delimiter)), len(lines))
 
     def take(self, rows: list[Row], height: int) -> None:
         """Check the next records, which stand on `height` lines, and write the good ones."""
@@ -130,58 +145,48 @@ class _Pass:
             rows = self._behind_header(rows)
         self.found.widest = max(self.found.widest, max(map(len, rows), default=0))
         problems = self._check.problems(rows)
-        empty = {number for number, row in enumerate(rows) if _is_bare(row)} if self._dropping else set()
+        empty = {number for number, row in enumerate(rows) if is_bare(row)} if self._dropping else set()
         if problems or empty:
             problems = {number: problems[number] for number in problems if number not in empty}
             self._note(rows, problems, empty)
             rows = [row for number, row in enumerate(rows) if number not in problems and number not in empty]
-            if problems and self._route.bad_records == "fail":
-                self.found.out = None  # nothing of it will be sent
         self._line = line_behind
         self.found.records += len(rows) - rows.count([])
         self._write(rows)
 
     def _tidied(self, rows: list[Row]) -> list[Row]:
-        """Return the rows with nothing for a line of blanks, and without the field that a trailing delimiter
-        seems to begin."""
-        rows = [[] if len(row) == 1 and row[0] and not row[0].strip(_BLANKS) else row for row in rows]
-        if self._route.trailing_delimiter:
-            rows = [row[:-1] if len(row) > 1 and not row[-1] else row for row in rows]
-        return rows
+        """Return the rows with nothing for a line of blanks, and without what a trailing delimiter begins."""
+        rows = [[] if len(row) == 1 and row[0] and not row[0].strip(BLANKS) else row for row in rows]
+        return without_last(rows) if self._route.trailing_delimiter else rows
 
     def _behind_header(self, rows: list[Row]) -> list[Row]:
         """Take the header off, once it is there."""
-        at = next((place for place, row in enumerate(rows) if len(row) > 1 or "".join(row).strip()), None)
+        at = first_filled(rows)
         if at is None:
             return rows
         self._wants_header = False
         columns = self._route.columns
         if columns:
-            line = self._line + sum(map(_height, rows[:at]))
+            line = self._line + sum(map(height_of, rows[:at]))
             self._order = check_header(rows[at], self._route, line)
         if self._order is not None:
             # As the file has them, so that a problem names the place in the file.
             in_file = sorted(zip(self._order, columns, strict=True), key=itemgetter(0))
             self._check = RecordCheck([column for _, column in in_file], self._now)
             self.found.out = self.found.out or self._scratch()
-        self._line += sum(map(_height, rows[: at + 1]))
+        self._line += sum(map(height_of, rows[: at + 1]))
         self.found.header_ends = self._line - 1
         self._write(rows[: at + 1])
         return rows[at + 1 :]
 
     def _note(self, rows: list[Row], problems: Mapping[int, list[str]], empty: Container[int]) -> None:
         for number, row in enumerate(rows):
-            height = _height(row)
-            if number in empty or (number in problems and self._route.bad_records == "set_aside"):
-                self.found.left_out.add(self._line, self._line + height - 1)
+            first, self._line = self._line, self._line + height_of(row)
+            if number in empty:
+                self.found.left_out.add(first, self._line - 1)
             if number in problems:
-                self.found.bad += 1
-                if self._route.bad_records == "set_aside" or self.found.bad <= LISTED_RECORDS + 1:
-                    self.found.lines.add(self._line, self._line + height - 1)
-                for words in problems[number][: SHOWN_PROBLEMS - len(self.found.problems)]:
-                    joint = "," if words.startswith("column ") else ":"
-                    self.found.problems.append(f"line {self._line}{joint} {words}")
-            self._line += height
+                aside = self._route.bad_records == "set_aside"
+                self.found.note(problems[number], first, self._line - 1, aside=aside)
 
     def _write(self, rows: list[Row]) -> None:
         if self.found.out is None or not rows:
@@ -189,68 +194,72 @@ class _Pass:
         if self._order is not None:
             pick = itemgetter(*self._order)
             rows = [pick(row) if row else row for row in rows]
-        text = _csv(rows, csv.QUOTE_MINIMAL)
-        # Before Python 3.13 a field with a lone CR in it is left unquoted, and readers end a record there.
-        self._put(text if "\r" not in text else _csv(rows, csv.QUOTE_ALL))
+        self._put(as_csv(rows))
 
     def _put(self, text: str) -> None:
         if self.found.out is not None:
             self.found.out.write(text.encode())
 
 
-def _by_column(text: str, columns: int, delimiter: str) -> list[Sequence[str]]:
-    """Return the fields of plain lines column by column; nothing where a line has not so many fields."""
-    ended = text if text.endswith("\n") else text + "\n"
-    if ended.count(delimiter) != ended.count("\n") * (columns - 1):
-        return []
-    # With an element for each line end between them, these stand where they should in every line, or not.
-    parts = ended.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
-    step = columns + 1
-    if len(parts) % step != 1 or set(parts[columns::step]) != {"\n"}:
-        return []
-    parts.pop()
-    if columns == 1 and "" in parts:  # a blank line is no record
-        return []
-    return [parts[at::step] for at in range(columns)]
+def as_csv(rows: Iterable[Row]) -> str:
+    """Return the records as RFC 4180 has them, with LF; quotes are where they must be."""
+    text = _written(rows, csv.QUOTE_MINIMAL)
+    # Before Python 3.13 a field with a lone CR in it is left unquoted, and readers end a record there.
+    return text if "\r" not in text else _written(rows, csv.QUOTE_ALL)
 
 
-def _csv(rows: list[Row], quoting: Literal[0, 1]) -> str:
+def _written(rows: Iterable[Row], quoting: Literal[0, 1]) -> str:
     written = io.StringIO(newline="")
     csv.writer(written, lineterminator="\n", quoting=quoting).writerows(rows)
     return written.getvalue()
 
 
-def _batches(groups: Iterator[list[str]], delimiter: str) -> Iterator[tuple[list[Row], int]]:
-    """Yield the records with the number of lines they stand on: those of about one group of lines at a time,
-    so that memory is bounded. One reader reads all, for a record may go from one group into the next."""
-    ended = 0  # groups that were read to their end
-
-    def lines() -> Iterator[list[str]]:
-        nonlocal ended
-        for group in groups:
-            yield group
-            ended += 1
-
-    reader = csv.reader(chain.from_iterable(lines()), delimiter=delimiter)
-    more = True
-    while more:
-        line, before = reader.line_num, ended
-        rows = _parsed(reader, lambda: ended != before)  # noqa: B023 - called at once
-        more = ended != before
-        yield rows, reader.line_num - line
+def without_last(rows: list[Row]) -> list[Row]:
+    """Return records without the field that a trailing delimiter seems to begin."""
+    return [row[:-1] if len(row) > 1 and not row[-1] else row for row in rows]
 
 
-def _parsed(reader: Any, enough: Callable[[], bool] | None = None) -> list[Row]:
-    """Return the records of a reader, all or until it is `enough`."""
+def first_filled(rows: list[Row]) -> int | None:
+    """Return the place of the first record that is no blank line; None: there is none."""
+    return next((place for place, row in enumerate(rows) if len(row) > 1 or "".join(row).strip()), None)
+
+
+def whole_records(
+    groups: Iterator[list[str]], taken: Callable[[list[str]], bool] | None = None
+) -> Iterator[list[str]]:
+    """Yield the lines in lists that end where a record does, each of about one group of lines, so that memory
+    is bounded: what a group ends within goes with the next one. What `taken` takes is left out."""
+    held: list[str] = []  # the record that has begun
+    for group in groups:
+        if taken is not None and not held and taken(group):
+            continue
+        lines, group_held = group, []
+        if held or "".join(group).count('"') & 1:
+            end = _last_end(group, inside=bool(held))
+            lines, group_held = group[:end], group[end:]
+        if not lines:
+            held += group_held
+            continue
+        lines, held = (held + lines if held else lines), group_held
+        yield lines
+    if held:
+        yield held
+
+
+def _last_end(lines: list[str], *, inside: bool) -> int:
+    """Return how many of these lines are up to the end of the last record that ends in them."""
+    end = 0
+    for number, line in enumerate(lines, start=1):
+        inside ^= bool(line.count('"') & 1)
+        if not inside:
+            end = number
+    return end
+
+
+def parsed(reader: Any) -> list[Row]:
+    """Return the records of a reader."""
     with record_fault():
-        if enough is None:
-            return list(reader)
-        rows = []
-        for row in reader:
-            rows.append(row)
-            if enough():
-                break
-    return rows
+        return list(reader)
 
 
 @contextmanager
@@ -268,12 +277,12 @@ def record_fault() -> Iterator[None]:
         ) from error
 
 
-def _is_bare(row: Row) -> bool:
+def is_bare(row: Row) -> bool:
     """Say whether a record has fields, and nothing in any of them."""
     return len(row) > 1 and not "".join(row).strip()
 
 
-def _height(row: Row) -> int:
+def height_of(row: Row) -> int:
     """Return the number of lines that a record stands on."""
     return 1 + "".join(row).count("\n")
 

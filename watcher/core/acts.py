@@ -155,6 +155,7 @@ class Push(Act["tuple[Verdict, Placement | None]"]):
     """Send one chunk, and digest the answer.
 
     `guard`: what must be as it was inspected when the bytes go out, after all waits; else raises `NotWhole`.
+    At a stop too it goes out, if it may at once: its row says that it does, and would be in doubt otherwise.
     """
 
     talk: Conversation
@@ -181,8 +182,8 @@ class Push(Act["tuple[Verdict, Placement | None]"]):
         match value:
             case (Accepted(), _):
                 return Proof.DELIVERY if self.chunk.last else Proof.CHUNK
-            case (Suspected(refused=None), _):
-                return None  # no answer came
+            case (Suspected(refused=None, fault=None), _):
+                return None  # no answer came, or it is known that this file alone gets it
             case (_, _):
                 return Proof.ANSWER
         return None
@@ -209,7 +210,7 @@ class Choose(Act[Placement]):
 class Move(Act[bool]):
     """Move the file to its target, and write its report; False: somebody has that name by now.
 
-    Raises `Gone` where it is in neither place.
+    Raises `Gone` where it is in neither place, `NotWhole` where it was delivered and is not that any more.
     """
 
     row: Row

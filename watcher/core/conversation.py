@@ -130,7 +130,7 @@ class Conversation:
         self._attempts = attempts
         self._new_token = lost_answer == "new_token"
         self._failures = 0  # answers in a row that may be the file's fault
-        self._cuts: Counter[int] = Counter()  # tries without an answer, by the first byte of the chunk
+        self._vain: Counter[int] = Counter()  # tries that were held up, by the first byte of the chunk
         self.blamed_at: int | None = None  # first byte of the chunk that is to blame: others get through
         self.unknown = unknown  # this chunk went out, and the server may have taken it without our knowing
 
@@ -154,7 +154,7 @@ class Conversation:
 
         A server that is slower than the timeout is to get a chunk as rarely as can be.
         """
-        return min(MOST_PATIENCE, 1 << min(self._cuts[chunk.start], 8))
+        return min(MOST_PATIENCE, 1 << min(self._vain[chunk.start], 8))
 
     def no_answer(self, chunk: Chunk, fault: Outside) -> Verdict:
         """Digest that no answer came: the chunk never left, it broke off, or its answer was lost."""
@@ -162,7 +162,7 @@ class Conversation:
         self.unknown = self.unknown or lost
         if lost or isinstance(fault, CutOff):
             fault.narrow = self.endpoint
-            return self._cut_off(chunk, fault, fault.reason, fault.check)
+            return self._unanswered(chunk, fault)
         return Hold(fault)
 
     def answered(self, chunk: Chunk, reply: Reply) -> Verdict:
@@ -193,7 +193,7 @@ class Conversation:
         self._failures, self.unknown = 0, False
         if self.blamed_at is not None and chunk.start >= self.blamed_at:
             self.blamed_at = None  # not where it only came as far as that again
-        del self._cuts[chunk.start]
+        del self._vain[chunk.start]
         return Accepted(note)
 
     def _held(self, chunk: Chunk, reply: Reply, means: Rule, why: str) -> Verdict:
@@ -204,19 +204,30 @@ class Conversation:
         fault = Outside(
             target, why, check=means.check, retry_after=reply.retry_after, narrow=narrow, busy=means.busy
         )
-        return self._cut_off(chunk, fault, why, means.check) if means.landed else Hold(fault)
+        if means.landed:
+            return self._unanswered(chunk, fault)
+        if means.scope is Scope.SERVER:
+            return Hold(fault)
+        # What refuses a request before the API sees it may do so for what is in this one.
+        sign = "a web page" if reply.html else f"HTTP {reply.status}"
+        return self._held_up(chunk, fault, sign, "this chunk was answered so")
 
-    def _cut_off(self, chunk: Chunk, fault: Outside, reason: str, check: str) -> Verdict:
-        """No answer of the server behind: its fault, or that of a chunk which it never gets through."""
+    def _unanswered(self, chunk: Chunk, fault: Outside) -> Hold | Suspected:
         # A commit is settled under its own token: otherwise the file may be there twice.
         start_over = self.unknown and self._new_token and not chunk.last
-        self._cuts[chunk.start] += 1
-        if self._cuts[chunk.start] < self._attempts:
+        return self._held_up(chunk, fault, "no answer", "this chunk had no answer", start_over=start_over)
+
+    def _held_up(
+        self, chunk: Chunk, fault: Outside, sign: str, words: str, *, start_over: bool = False
+    ) -> Hold | Suspected:
+        """The way's fault, or that of a chunk which it never lets through: others show, after some tries."""
+        self._vain[chunk.start] += 1
+        if self._vain[chunk.start] < self._attempts:
             return Hold(fault, start_over)
-        times = counted(self._cuts[chunk.start], "time")
+        times = counted(self._vain[chunk.start], "time")
         suspicion = Suspicion(
-            "no answer", f"this chunk had no answer {times}: {reason}", check, self.endpoint, self.server,
-            last=chunk.last, fails=False,
+            sign, f"{words} {times}: {fault.reason}", fault.check, self.endpoint, self.server,
+            last=chunk.last, fails=False, held=fault.target,
         )  # fmt: skip
         return Suspected(suspicion, start_over=start_over, fault=fault if self.blamed_at is None else None)
 

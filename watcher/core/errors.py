@@ -2,15 +2,18 @@
 
 WatcherError
 ├── ConfigError          the settings are wrong, or a command cannot start; exit 1
+│   ├── NotAlone         ... because another agent works under our id
 │   ├── NoJournal        ... because no agent ever ran here
 │   └── Outdated         ... because the journal is of an older version, and opened for reading alone
 ├── Outside              the fault lies outside the file: its target is held, nothing is lost
 │   ├── LostAnswer       ... and whether the server took the request is not known
 │   └── CutOff           ... and the server cannot have the whole request
 ├── NotWhole             the file is not what was looked at any more: look again later
+├── TooSlow              an expression of the settings finds no end on a text: nothing is known of that
 ├── Gone                 the claimed file is neither in the work folder nor where it was to go
 ├── Unfit                the fault lies in the file: it fails, with this reason
 └── IllegalStep          a journal step that the transition table forbids: our own fault; exit 3
+    └── TakenOver        ... because the file is another agent's by now
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ class ConfigError(WatcherError):
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class NotAlone(ConfigError):
+    """Another agent that lives works under our id: whatever we do with a file, it may do as well."""
 
 
 class NoJournal(ConfigError):
@@ -93,6 +100,19 @@ class NotWhole(WatcherError):
     """The file changed, vanished or was replaced since it was looked at; nothing was done to it."""
 
 
+class TooSlow(WatcherError):
+    """An expression of the settings takes too long on a name or a value; that is no fault of the file's.
+
+    `expression` is the expression, `route` the name of the route whose files it tells by name.
+    """
+
+    def __init__(self, expression: str, route: str = "") -> None:
+        whose = f"the expression of route {route}" if route else f"the expression {expression}"
+        super().__init__(f"{whose} takes too long on this {'name' if route else 'text'}")
+        self.expression = expression
+        self.route = route
+
+
 class Gone(WatcherError):
     """The claimed file is neither in the work folder nor where it was to go: somebody took it."""
 
@@ -126,3 +146,15 @@ class Unfit(WatcherError):
 
 class IllegalStep(WatcherError):
     """The journal refused a step that `model.TRANSITIONS` does not list: a fault of ours."""
+
+
+class TakenOver(IllegalStep):
+    """The row is another agent's by now, or gone: whatever we know of the file is out of date.
+
+    `by` is the id of that agent; "": the row is gone.
+    """
+
+    def __init__(self, id: int, by: str) -> None:
+        super().__init__(f"file {id}: it is {by}'s by now" if by else f"file {id}: no row")
+        self.id = id
+        self.by = by

@@ -77,6 +77,26 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class TookOver:
+    """A file of another agent, which gave no sign of life, is ours; it goes on in so many seconds."""
+
+    row: Row
+    agent: str
+    host: str
+    since: str  # UTC, ISO 8601: that agent's last sign
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LostToOther:
+    """A file that was under way here is another agent's: we gave no sign of life for too long."""
+
+    name: str
+    route: str | None
+    by: str  # the id of that agent; "": the file's row is gone
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A file left the drop folder."""
 
@@ -91,6 +111,25 @@ class ChunkSent:
     start: int  # byte offsets in what is sent
     end: int
     last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LargeBegan:
+    """The first of very many chunks of a file was acknowledged."""
+
+    row: Row
+    total: int  # bytes that are sent
+    chunks: int  # how many that will be, about
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A file that takes long is so far; told now and then."""
+
+    row: Row
+    done: int  # bytes
+    total: int
+    speed: float  # bytes in a second, since it began here
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +272,17 @@ class HistoryRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Acted:
+    """Somebody did something on the status page, or was refused."""
+
+    action: str  # retry, withdraw, upload
+    name: str  # of the file, as it was given
+    by: str  # the address
+    outcome: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A fault of ours."""
 
@@ -242,7 +292,8 @@ class Crashed:
 
 Event: TypeAlias = (
     Started | StatusPage | Stopped | ReloadAccepted | ReloadRefused | Warned | FolderCreated
-    | ObserverRestarted | Resumed | Claimed | ChunkSent | FileDelivered | FileFailed | FileReturned
-    | FileVanished | HoldBegan | HoldEnded | TryingAgain | SmallerChunks | SteppedAside | StartedOver
-    | Stuck | StuckEnded | NotifyFails | NotifyWorks | NotifyLost | FileRemoved | HistoryRemoved | Crashed
+    | ObserverRestarted | Resumed | Claimed | ChunkSent | LargeBegan | Progressed | FileDelivered
+    | FileFailed | FileReturned | FileVanished | HoldBegan | HoldEnded | TryingAgain | SmallerChunks
+    | SteppedAside | StartedOver | Stuck | StuckEnded | NotifyFails | NotifyWorks | NotifyLost
+    | FileRemoved | HistoryRemoved | Acted | Crashed | TookOver | LostToOther
 )  # fmt: skip

@@ -51,6 +51,8 @@ class Holds:
 
     def held(self, targets: Iterable[Target]) -> list[Hold]:
         """Return the holds on `targets`."""
+        if not self._table:  # asked for every act in every turn
+            return []
         return [self._table[target] for target in targets if target in self._table]
 
     def due_at(self, file: int, targets: Iterable[Target]) -> float:

@@ -32,7 +32,7 @@ async def from_the_journal(
     number: int, name: str, policy: Policy, go_on: Callable[[Row], Coroutine[Act[Any], Any, Row]]
 ) -> Row:
     """Go on with a file that something came in between: the journal says where."""
-    await Clear(targets=(Target("file", name),))
+    await Clear(targets=(Target("file", name, number),))
     return await go_on(await Load(number, targets=(policy.state,)))
 
 
@@ -108,7 +108,25 @@ async def _filed(row: Row, policy: Policy) -> Row:
     except Gone:
         reason = f"it was {row.state}, and somebody took it before it could be moved"
         return await policy.commit(Vanish(row, reason, policy.at))
+    except NotWhole as now:
+        return await policy.commit(_changed_since(row, now, policy))
     return replace(row, place=replace(row.place, target=None))
+
+
+def _changed_since(row: Row, now: NotWhole, policy: Policy) -> Reject | Change:
+    """Return the step of a delivered file that is not what was delivered any more, as `now` says."""
+    if not row.upload.chunks:  # it was empty, say
+        return Change(row, f"{_CHANGED}; nothing of it was sent", policy.at)
+    return Reject(row, changed_since(row, now), policy.at)
+
+
+def changed_since(row: Row, now: NotWhole) -> Unfit:
+    """Return why a delivered file is in the failed folder: it is not what was delivered, as `now` says."""
+    sent = row.file.fingerprint.size
+    reason = f"it changed after it was delivered: the server has its first state ({sent:,} bytes); {now}"
+    return Unfit(
+        reason, what_to_do="copy what is new into the drop folder, alone: all of it would be a second import"
+    )
 
 
 _FOLDERS: Mapping[FileState, Callable[[Policy], Target]] = {

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from watcher.core.expressions import Expression
+from watcher.core.shape import PLAIN, Lines, Shape
+
 
 class FileState(StrEnum):
     """Where a file is in its life; every value is written to the journal before the act it announces."""
@@ -41,8 +44,9 @@ TRANSITIONS: Mapping[FileState, frozenset[FileState]] = {
     # SENDING to SENDING is the next chunk (or the same one, unanswered); to READY, a new push token.
     _S.SENDING: _VERDICTS | {_S.SENDING, _S.RETRYING, _S.READY},
     _S.RETRYING: _VERDICTS | {_S.SENDING, _S.READY},
-    # The same state again is a new target: the planned name was taken meanwhile.
-    _S.DELIVERED: frozenset({_S.DELIVERED, _S.DONE, _S.VANISHED}),
+    # The same state again is a new target: the planned name was taken meanwhile. What changed before it
+    # was moved is not what was delivered.
+    _S.DELIVERED: frozenset({_S.DELIVERED, _S.DONE, _S.REJECTED, _S.CHANGED, _S.VANISHED}),
     _S.REJECTED: frozenset({_S.REJECTED, _S.FAILED, _S.VANISHED}),
     _S.CHANGED: frozenset({_S.CHANGED, _S.RETURNED, _S.VANISHED}),
     _S.DONE: frozenset(),
@@ -66,6 +70,13 @@ class Fingerprint:
         """Take the fingerprint from an `os.stat_result`."""
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
+    def is_same(self, other: Fingerprint) -> bool:
+        """Say whether both are of one version; an inode of 0 is one that is not known (see `settle`)."""
+        same_inode = self.inode == other.inode or 0 in (self.inode, other.inode)
+        return same_inode and (self.device, self.size, self.mtime_ns) == (
+            other.device, other.size, other.mtime_ns,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -78,6 +89,7 @@ class Column:
     pattern: str = ""  # a regular expression for the whole field
     not_future: float | None = None  # seconds that a time may lie ahead of the claim
     not_older: float | None = None  # seconds that it may lie back
+    shape: Shape = PLAIN  # where its fields come from, and what is made of them before they are checked
 
     @property
     def has_rule(self) -> bool:
@@ -90,7 +102,7 @@ class Route:
     """Where files of certain names go, and how; made from the settings, never changed."""
 
     name: str
-    patterns: tuple[re.Pattern[str], ...]  # each must match the whole name
+    patterns: tuple[re.Pattern[str] | Expression, ...]  # globs and `regex`; each must match the whole name
     url: str  # absolute, without query
     content_type: str
     format: Literal["csv", "json"]  # csv is cut into chunks, json goes out in one request
@@ -114,10 +126,19 @@ class Route:
     schema: str | None = None  # JSON Schema, as text
     duplicates: Literal["upload", "skip", "fail"] = "upload"  # a content that was delivered before
     split: int | None = None  # elements of a JSON array in one chunk; None: the document goes as a whole
+    split_at: str | None = None  # the array is there, within an object: names with a point between them
+    documents: bool = False  # JSON documents stand one behind the other, whatever the file's name
     max_expanded: int = 4_000_000_000  # bytes that a compressed file may expand to
     max_ratio: float = 200.0  # ... and how many times its own size
     marker: str | None = None  # with {name} or {stem}
     empty: Literal["fail", "done"] = "fail"
+    lines: Lines | None = None  # which lines of a CSV file are records; None: all
+    others: Literal["fail", "drop"] = "fail"  # columns of the file that `columns` does not name
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether records are made anew from what the file has."""
+        return self.others == "drop" or any(column.shape != PLAIN for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +166,7 @@ class Receipt:
     sha256: str | None = None  # of the dropped file, where nothing was sent of it
     first_line: str | None = None  # SHA-256 of its first line, in hex
     last_line: str | None = None
+    changes: str | None = None  # what was left out of the file, and made of it, for people
 
 
 @dataclass(frozen=True, slots=True)

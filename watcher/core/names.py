@@ -124,6 +124,11 @@ def some_of(names: Sequence[str], number: int, most: int = 5) -> str:
     return ", ".join(told) + more
 
 
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Return names for people, the first so many of them: `a, b, …`."""
+    return ", ".join(map(shown, names[:most])) + (", …" if len(names) > most else "")
+
+
 def fitted(stem: str, suffix: str) -> str:
     """Return `stem + suffix`, cut so that the whole is a name every file system takes: the stem first."""
     while len(os.fsencode(stem + suffix)) > LONGEST_NAME_BYTES:

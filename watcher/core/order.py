@@ -27,9 +27,11 @@ class Waiting:
     look: Fingerprint
     route: Route | None  # None: no route matches
     verdict: Ready | Wait
-    # A zip whose own name says nothing and that cannot be read, or not yet: it may be of any route.
+    # A zip whose own name says nothing and that cannot be read, or not yet, or a name that an expression
+    # takes too long on: it may be of any route.
     unknown: bool = False
     marker: str | None = None  # the name of the marker file that is there for it
+    doubt: str | None = None  # why it was perhaps not written to its end: it was waited for
 
     @property
     def age_key(self) -> tuple[int, str]:
@@ -43,7 +45,7 @@ def route_name(waiting: Waiting) -> str | None:
 
 
 def present_of(files: Iterable[Waiting]) -> Counter[str | None]:
-    """Count the files per route name; a zip that may be of any route is `ANY`."""
+    """Count the files per route name; one that may be of any route is `ANY`."""
     return Counter(present_key(file) for file in files)
 
 
@@ -99,8 +101,8 @@ def blocked(
 ) -> str | None:
     """Say why no file of `route` may start now, or None: one may.
 
-    `present` counts the files in the drop folder per route name, settling ones too (and zips that may be of
-    any: `ANY`), `under_way` those claimed and not finished, `elsewhere` those in the work folders of other
+    `present` counts the files in the drop folder per route name, settling ones too (and those that may be
+    of any: `ANY`), `under_way` those claimed and not finished, `elsewhere` those in the work folders of other
     agents; so many may be claimed `ahead` of those whose turn it is.
     """
     for name in route.after:
@@ -109,7 +111,7 @@ def blocked(
         if elsewhere.get(name, 0):
             return f"waits for {name}, of which another agent has a file in its work folder"
     if route.after and (present.get(ANY, 0) or elsewhere.get(ANY, 0)):
-        return f"waits for a zip that cannot be read yet: it may be of {' or '.join(route.after)}"
+        return f"waits for a file whose route cannot be told: it may be of {' or '.join(route.after)}"
     if under_way.get(route.name, 0) >= route.parallel + ahead:
         return f"behind another file of {route.name}"
     return None

@@ -45,7 +45,7 @@ class Policy:
 
     def file(self, row: Row) -> Target:
         """Return what is held where the fault is in the way of this file alone."""
-        return Target("file", row.name)
+        return Target("file", row.name, row.id)
 
     def commit(self, step: Step, *, lazy: bool = False) -> Commit:
         """Return the act that writes a step down."""

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
+from watcher.core.errors import TooSlow
+from watcher.core.expressions import Expression, Match, expression
 from watcher.core.model import Route
 from watcher.core.names import folded, inner_name, is_zip, unstamped
 
@@ -18,9 +20,9 @@ def compiled_glob(pattern: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(folded(pattern)), re.IGNORECASE)
 
 
-def compiled_regex(pattern: str) -> re.Pattern[str]:
-    """Compile a regular expression for whole names, case ignored. Raises `re.error`."""
-    return re.compile(unicodedata.normalize("NFC", pattern), re.IGNORECASE | re.DOTALL)
+def compiled_regex(pattern: str) -> Expression:
+    """Compile a regular expression for whole names, case ignored. Raises ValueError."""
+    return expression(unicodedata.normalize("NFC", pattern), ignore_case=True, dot_all=True)
 
 
 def route(name: str, routes: Sequence[Route]) -> Route | None:
@@ -29,6 +31,7 @@ def route(name: str, routes: Sequence[Route]) -> Route | None:
     Of a compressed file the name of what is in it counts as well: `a.csv.gz` is matched by `*.csv`. A name
     that is matched by none is taken without our own stamp, which a file gets on its way back into the drop
     folder where its name is taken: `a.20261123T192439Z.csv` is matched by `a.csv`.
+    Raises `TooSlow`.
     """
     bare = unstamped(name)
     if found := _first_match(name, routes):
@@ -46,7 +49,11 @@ def _first_match(name: str, routes: Sequence[Route]) -> tuple[Route, str | None]
     names = list(dict.fromkeys((name, inner_name(name))))
     for candidate in routes:
         for pattern, each in product(candidate.patterns, names):
-            if match := _matched(pattern, each):
+            try:
+                match = _matched(pattern, each)
+            except TooSlow as slow:  # it may be of this route, or of any behind it
+                raise TooSlow(slow.expression, candidate.name) from None
+            if match:
                 acd_type = match.groupdict().get("acd_type")
                 if acd_type and not acd_type.isprintable():
                     continue  # bytes that are not UTF-8, say: no ACD has such a name
@@ -54,7 +61,7 @@ def _first_match(name: str, routes: Sequence[Route]) -> tuple[Route, str | None]
     return None
 
 
-def _matched(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
+def _matched(pattern: re.Pattern[str] | Expression, name: str) -> Match | None:
     # As it is written first, so that a group keeps the case that the API compares. The patterns ignore case,
     # which is all there is to fold in ASCII: of 100,000 waiting files that is half the time of a look.
     if name.isascii():
@@ -104,7 +111,7 @@ def marker_for(name: str, wanted: Route, lying: Mapping[str, Sequence[str]]) -> 
 
 
 def is_marker(name: str, routes: Sequence[Route]) -> bool:
-    """Say whether `name` is a marker file: of a file that is there, or of one to come."""
+    """Say whether `name` is a marker file: of a file that is there, or of one to come. Raises `TooSlow`."""
     for wanted in routes:
         if wanted.marker is None:
             continue

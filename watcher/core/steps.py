@@ -140,7 +140,7 @@ class Deliver:
             what_to_do=receipt.what_to_do,
             lines=receipt.lines,
             problems=receipt.problems,
-            note="; ".join(filter(None, (stored.outcome.note, receipt.note))) or None,
+            note="; ".join(filter(None, (stored.outcome.note, receipt.changes, receipt.note))) or None,
         )
         place = replace(stored.place, target=self.target, aside=self.aside)
         return _next(self.row, stored, self.to, upload=upload, outcome=outcome, place=place)
@@ -167,7 +167,7 @@ class Reject:
             server_said=self.fault.said,
             problems=self.fault.problems,
         )
-        return _next(self.row, stored, self.to, upload=_silent(stored), outcome=outcome)
+        return _next(self.row, stored, self.to, upload=_silent(stored), outcome=outcome, place=Placement())
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Change:
     def applied(self, stored: Row) -> Row:
         """Return the row with the reason."""
         outcome = replace(stored.outcome, reason=self.reason, finished_at=self.at)
-        return _next(self.row, stored, self.to, upload=_silent(stored), outcome=outcome)
+        return _next(self.row, stored, self.to, upload=_silent(stored), outcome=outcome, place=Placement())
 
 
 @dataclass(frozen=True, slots=True)

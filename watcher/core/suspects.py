@@ -31,6 +31,7 @@ class Suspicion:
     last: bool  # it was the last chunk: no other proves anything
     fails: bool = True  # if it is the file's fault it fails; else it may be tried otherwise
     at_once: bool = False  # the first of its kind fails without comparison
+    held: Target | None = None  # meanwhile, where it never fails; None: the server
 
     @property
     def proof(self) -> Proof:
@@ -99,9 +100,9 @@ class Suspects:
             return None
         self._open[file] = replace(known, suspicion=met)
         if others or not met.fails:
-            # Without an answer it is the server that is held, as it was before, and others probe it next.
+            # What never fails the file is held as it was before, and others probe it next.
             everybody = bool(others) and met.fails
-            where = met.endpoint if met.endpoint in others and met.fails else met.server
+            where = met.endpoint if met.endpoint in others and met.fails else met.held or met.server
             narrow = None if everybody else met.endpoint
             reason = f"{met.reason}; other files meet the same" if others else met.reason
             return Outside(where, reason, check=met.check, until=met.proof, narrow=narrow)

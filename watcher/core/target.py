@@ -18,6 +18,7 @@ class Target:
 
     kind: Kind
     name: str  # as the settings or the disk have it, unchanged: a path, a URL, a route's or a file's name
+    number: int = 0  # of a file, its row: two may have one name; 0: whoever tells of it knows the name alone
 
     def __str__(self) -> str:
         return f"{self.kind} {shown(self.name)}" if self.kind in _SAID_WITH_KIND else self.name

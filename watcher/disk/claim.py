@@ -20,18 +20,12 @@ from watcher.content.compressed import name_within
 from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint
 from watcher.core.names import inner_name
-from watcher.disk import files
+from watcher.disk import files, windows
 from watcher.disk.faults import is_the_folders
+from watcher.disk.leases import IN_USE
 from watcher.disk.ours import require_ours
-
-# Not on Windows: O_NOFOLLOW, O_NONBLOCK (a pipe must not block us). Only there: O_BINARY.
-_OPEN_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+from watcher.disk.system import fingerprint as by_handle
+from watcher.disk.system import is_at, open_to_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +104,13 @@ def _rename(source: Path, target: Path) -> None:
         if error.errno == errno.EXDEV:
             with files.blame(target.parent.parent):
                 raise
-        if isinstance(error, FileNotFoundError) and source.parent.is_dir():
+        if windows.number_of(error) == errno.ENOENT and source.parent.is_dir():
             raise NotWhole from error  # another agent was faster, or a person took it away
-        # Windows: a program has it open (ERROR_ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION).
-        in_use = getattr(error, "winerror", None) in (5, 32, 33)
-        if in_use or not _is_the_folders(error, source.parent, target.parent):
+        if windows.number_of(error) == errno.ENAMETOOLONG and isinstance(error, FileNotFoundError):
+            raise NotWhole(f"it cannot be moved: in the work folder {windows.TOO_LONG}") from error
+        if windows.is_in_use(error):
+            raise NotWhole(f"it cannot be moved: {IN_USE}") from error
+        if windows.may_be_in_use(error) or not _is_the_folders(error, source.parent, target.parent):
             raise NotWhole(f"it cannot be moved: {error.strerror}") from error
         raise
 
@@ -143,19 +139,29 @@ def open_claimed(
     if work is not None:
         require_ours(work, path.parent.name)
     file = open_still(path)
-    found = Fingerprint.of(os.fstat(file.fileno()))
+    try:
+        found = look_at(path, file)
+    except OSError:
+        file.close()
+        raise
     if not same_inode:
         found = replace(found, device=fingerprint.device, inode=fingerprint.inode)
-    if found != fingerprint:
+    if not found.is_same(fingerprint):
         file.close()
         raise NotWhole
     return file
 
 
+def look_at(path: Path, file: BinaryIO) -> Fingerprint:
+    """Return the fingerprint of an open file, which is at `path`. Raises OSError where nothing is."""
+    opened = os.fstat(file.fileno())
+    return by_handle(opened, os.lstat(path) if os.name == "nt" else opened)
+
+
 def open_still(path: Path) -> BinaryIO:
     """Open a file, following no link and waiting for no pipe; `NotWhole` where it is no regular file."""
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = open_to_read(path)
     except OSError as error:
         if error.errno == errno.ELOOP:  # O_NOFOLLOW: it is a symbolic link
             raise NotWhole from error
@@ -206,19 +212,24 @@ def was_removed(work: Path, drop: Path, device: int) -> bool:
     return os.path.samestat(before, drop.stat())
 
 
-def is_same_version(path: Path, file: BinaryIO, opened: os.stat_result) -> bool:
-    """Say whether the open file has the fingerprint that it was opened with, and is still what is at `path`.
+def require_same_version(
+    path: Path, file: BinaryIO, opened: os.stat_result, *, work: Path | None = None
+) -> None:
+    """Raise `NotWhole` unless the open file has the fingerprint that it was opened with, and is still what is
+    at `path`.
 
-    Its change time (see `changed_at`) is another question: unlike the modification time, nobody can set it
-    back, but a mere chmod moves it.
+    `work`: our part of the work folder, where it lies there: `Outside` where something else stands in its
+    place, for then nobody can tell what became of the file. Its change time (see `changed_at`) is another
+    question: unlike the modification time, nobody can set it back, but a mere chmod moves it.
     """
     found = os.fstat(file.fileno())
     if Fingerprint.of(found) != Fingerprint.of(opened):
-        return False
-    try:
-        return os.path.samestat(os.lstat(path), found)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        raise NotWhole
+    if is_at(path, file):
+        return
+    if work is not None:
+        require_ours(work, path.parent.name)
+    raise NotWhole
 
 
 def changed_at(file: BinaryIO) -> int:
@@ -246,4 +257,4 @@ def _is(path: Path, look: Fingerprint) -> bool:
         found = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and Fingerprint.of(found) == look
+    return stat.S_ISREG(found.st_mode) and look.is_same(Fingerprint.of(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import re
@@ -13,12 +14,10 @@ from pathlib import Path
 
 from watcher.core.model import Fingerprint
 from watcher.core.names import folded, is_half_copied
-from watcher.disk import files
+from watcher.disk import files, windows
 from watcher.disk.faults import is_the_folders
-
-# No link is followed, no pipe waited for. Windows has neither flag.
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-
+from watcher.disk.leases import IN_USE
+from watcher.disk.system import fingerprint, open_to_read
 
 _UNKNOWN = Fingerprint(0, 0, 0, 0)
 
@@ -32,6 +31,12 @@ def oddity(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "a symbolic link is never followed"
     return "" if stat.S_ISREG(mode) else "not a regular file: never opened"
+
+
+def _why(error: OSError) -> str:
+    if windows.number_of(error) == errno.ENAMETOOLONG and isinstance(error, FileNotFoundError):
+        return windows.TOO_LONG
+    return IN_USE if windows.is_in_use(error) else error.strerror or str(error)
 
 
 def _is_empty(folder: str) -> bool:
@@ -95,13 +100,13 @@ class Drop:
                     continue
                 try:
                     item = self._look(entry)
-                except FileNotFoundError:
-                    continue  # gone between the listing and the look
                 except OSError as error:
+                    if windows.number_of(error) == errno.ENOENT:
+                        continue  # gone between the listing and the look
                     if is_the_folders(error, self.folder, writes=False):
                         raise
                     # Its followers wait for it, as for any that cannot be read.
-                    item = Found(entry.name, _UNKNOWN, busy=f"cannot be looked at: {error.strerror}")
+                    item = Found(entry.name, _UNKNOWN, busy=f"cannot be looked at: {_why(error)}")
                 if item is not None:
                     found.append(item)
         return found
@@ -120,11 +125,12 @@ class Drop:
             return Found(entry.name, None, odd)
         if self._network:
             try:
-                descriptor = os.open(entry.path, _OPEN_FLAGS)  # close-to-open consistency: nfs(5)
+                descriptor = open_to_read(entry.path)  # close-to-open consistency: nfs(5)
             except OSError as error:
-                if isinstance(error, FileNotFoundError):
+                if windows.number_of(error) == errno.ENOENT:
                     raise
-                return Found(entry.name, Fingerprint.of(status), busy=f"cannot be opened: {error.strerror}")
-            status = os.fstat(descriptor)
+                return Found(entry.name, Fingerprint.of(status), busy=f"cannot be opened: {_why(error)}")
+            opened = os.fstat(descriptor)
             os.close(descriptor)
+            return Found(entry.name, fingerprint(opened, status))
         return Found(entry.name, Fingerprint.of(status))

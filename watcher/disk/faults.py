@@ -17,11 +17,13 @@ from typing import Literal
 from watcher.core.errors import Outside
 from watcher.core.names import shown
 from watcher.core.target import Target
+from watcher.disk import windows
 
 Tried = Literal["read", "moved", "put back"]
 
 _RIGHTS = "the agent's user must be able to create, rename and delete there"
-_SHARE = "look at the share, and at the network between"
+_SHORTER = "give the folders of the settings shorter paths; on Windows, or turn LongPathsEnabled on"
+_IN_USE = ("a program has it open", "end that program: the export itself, a virus scanner, a backup")
 _WORDS = {
     errno.ENOENT: ("it is not there", "create it, or mount it again"),
     errno.ENOTDIR: ("it is not a folder", "what stands in its place?"),
@@ -33,6 +35,7 @@ _WORDS = {
     errno.ESTALE: ("the network share was replaced", "mount it again"),
     errno.EXDEV: ("it is on another file system than the drop folder", "put folders.work beside the drop"),
     errno.ENOTCONN: ("the network share is not connected", "mount it again"),
+    errno.ENAMETOOLONG: ("its path is too long", _SHORTER),
     errno.EMFILE: ("the agent has too many files open", "raise its limit of open files (ulimit -n)"),
 }
 # Some of these names are not known on Windows.
@@ -52,7 +55,7 @@ _OF_A_FILE = {
     errno.EACCES: "give the agent's user the right to read it, and to write there",
     errno.EPERM: "give the agent's user the right to read it, and to write there",
     errno.EFBIG: "it is larger than that file system allows: use another one, or smaller files",
-    errno.ENAMETOOLONG: _NAMES,
+    errno.ENAMETOOLONG: f"{_NAMES}; or {_SHORTER}",
     errno.EINVAL: _NAMES,
     errno.EILSEQ: _NAMES,
 }
@@ -73,8 +76,11 @@ def blame(folder: Path, file: str | None = None, *, tried: Tried = "read") -> It
         if file is None or locked or is_the_folders(error, folder, writes=tried == "moved"):
             raise _of_folder(error, folder) from error
         words = "it cannot be read" if tried == "read" else f"it cannot be moved to {shown(str(folder))}"
-        check = _OF_A_FILE.get(error.errno or 0, "look at the file, and at the disk that it is on")
-        reason = f"{words}: {error.strerror or error}; others can be"
+        check = _OF_A_FILE.get(windows.number_of(error), "look at the file, and at the disk that it is on")
+        why = error.strerror or str(error)
+        if windows.is_in_use(error):
+            why, check = _IN_USE
+        reason = f"{words}: {why}; others can be"
         raise Outside(Target("file", file), reason, check=check) from error
 
 
@@ -88,7 +94,7 @@ def is_the_folders(error: OSError, folder: Path, *, writes: bool) -> bool:
 
     `writes`: a file was to be put there, and so the probe puts one there.
     """
-    if error.errno in _PLAINLY_THE_FOLDERS:
+    if windows.number_of(error) in _PLAINLY_THE_FOLDERS:
         return True
     try:
         _probe_reading(folder)
@@ -100,8 +106,11 @@ def is_the_folders(error: OSError, folder: Path, *, writes: bool) -> bool:
 
 
 def _of_folder(error: OSError, folder: Path) -> Outside:
-    words, check = _WORDS.get(error.errno or 0, (error.strerror or str(error), "look at the folder"))
-    if error.errno == errno.ENOSPC and _has_no_inodes(folder):
+    number = windows.number_of(error)
+    words, check = _WORDS.get(number, (error.strerror or str(error), "look at the folder"))
+    if windows.is_in_use(error):
+        words, check = _IN_USE
+    if number == errno.ENOSPC and _has_no_inodes(folder):
         words = "no inodes are left on the disk, though there is room"
         check = "remove files there (`df -i` shows it): it is their number that counts, not their size"
     return Outside(folder_target(folder), words, check=check)

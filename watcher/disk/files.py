@@ -13,6 +13,8 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,9 +25,11 @@ from watcher.disk.moving import is_blind as is_blind
 from watcher.disk.moving import is_moved as is_moved
 from watcher.disk.moving import move_new as move_new
 from watcher.disk.moving import next_serial as next_serial
-from watcher.disk.system import create_new, set_mode, set_times
+from watcher.disk.moving import part_name as part_name
+from watcher.disk.system import create_new, remove_plain, set_mode, set_times
 from watcher.disk.system import sha256 as sha256
 from watcher.disk.system import sync_folder as sync_folder
+from watcher.disk.windows import may_be_in_use
 
 
 def make_folder(path: Path, *, durable: bool = True) -> None:
@@ -100,6 +104,27 @@ def replace_private(path: Path, data: bytes) -> None:
     os.replace(fresh, path)
 
 
+def write_new(path: Path, data: bytes, *, private: bool) -> None:
+    """Write a file whole or not at all, and never over another: FileExistsError where the name is taken.
+
+    `private`: for us alone (0600), else with the permissions that the system gives.
+    """
+    half = path.with_name(trial_name(".new"))
+    mode = 0o600 if private else 0o666
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            half.unlink()
+            raise
+    try:
+        move_new(half, path, part=trial_name())
+    finally:
+        half.unlink(missing_ok=True)
+
+
 def _fresh(path: Path) -> Path:
     """Return the name under which a file is until it is whole; what a crash left there is removed."""
     fresh = path.with_name(path.name + ".new")
@@ -124,7 +149,7 @@ def overwrite_private(path: Path, data: bytes) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file of our own; one that is gone is fine."""
-    path.unlink(missing_ok=True)
+    remove_plain(path)
 
 
 def remove_folder(path: Path) -> None:
@@ -133,7 +158,8 @@ def remove_folder(path: Path) -> None:
         path.rmdir()
     except OSError as error:
         # POSIX lets rmdir say EEXIST for a folder that is not empty.
-        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+        # A scanner may have it open on Windows: an empty folder is no reason to hold anything.
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST) and not may_be_in_use(error):
             raise
 
 
@@ -154,6 +180,28 @@ def probe(folder: Path) -> None:
     second.unlink(missing_ok=True)
 
 
+def time_in(folder: Path) -> float:
+    """Return the time by which a folder of our own gives its files theirs, in seconds since 1970: a share has
+    a clock of its own."""
+    path = folder / f".{uuid.uuid4().hex}.new"  # should it stay, it goes with what is half written
+    with create_new(path) as file:
+        now = os.fstat(file.fileno()).st_mtime
+    with suppress(OSError):
+        path.unlink()
+    return now
+
+
+def probe_with(folder: Path, ask: Callable[[Path], bool]) -> bool:
+    """Return what `ask` says of a new file of ours in `folder`, under a name that is always ignored; none is
+    left. Raises OSError where none can be made."""
+    path = folder / trial_name()
+    create_new(path).close()
+    try:
+        return ask(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def refused_name(folder: Path, name: str) -> str:
     """Return why no file of this name, one of `trial_name`, can be made in `folder`, or ""; none is left."""
     path = folder / name
@@ -171,13 +219,17 @@ def refused_time(folder: Path) -> str:
     try:
         with create_new(path) as file:
             try:
-                set_times(file, path, _TRIAL_TIME * 10**9, _TRIAL_TIME * 10**9)
-                kept = abs(os.fstat(file.fileno()).st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
+                if os.name != "nt":
+                    set_times(file, path, _TRIAL_TIME * 10**9, _TRIAL_TIME * 10**9)
+                    found = os.fstat(file.fileno())
             finally:
                 if os.name != "nt":
                     path.unlink()
-        if os.name == "nt":
+        if os.name == "nt":  # where closing it may set the time of the last write
+            set_times(None, path, _TRIAL_TIME * 10**9, _TRIAL_TIME * 10**9)
+            found = os.lstat(path)
             path.unlink()
+        kept = abs(found.st_mtime - _TRIAL_TIME) <= _COARSEST_SECONDS
     except OSError as error:
         return error.strerror or str(error)
     return "" if kept else "it was set, and is another one"

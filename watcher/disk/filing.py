@@ -14,17 +14,19 @@ import json
 import os
 import re
 import stat
-import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from watcher.core.errors import Gone, Outside
-from watcher.core.model import FileState, Row
+from watcher.core.errors import Gone, NotWhole, Outside
+from watcher.core.model import FileState, Placement, Row
 from watcher.core.names import fitted, folded, is_unguessable, report_name, shown, stamped
 from watcher.disk import files
-from watcher.disk.claim import is_gone
+from watcher.disk.claim import is_gone, name_inside
 from watcher.disk.ours import require_ours
 from watcher.disk.places import Places
+
+_REPORT, _ASIDE = DRAFTS = (".report", ".aside")  # what lies beside the own folder of a file
 
 SAID_CHARS = 2_000  # how much of a server's answer goes into a report
 
@@ -64,11 +66,28 @@ def folder_for(places: Places, entry: Row) -> Path:
     return folder
 
 
+def choose(places: Places, row: Row, now: datetime) -> Placement:
+    """Choose where a file with a verdict goes, and its bad records. Raises `Outside`."""
+    if row.state is FileState.DELIVERED:
+        folder = folder_for(places, row)
+    else:
+        folder = places.failed if row.state is FileState.REJECTED else places.drop
+    target = plan(folder, row.name, now, with_report=row.state is FileState.REJECTED)
+    aside = None if row.place.aside is None else Path(row.place.aside)
+    draft = aside_draft(row.file.source)
+    moved = aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
+    if row.state is FileState.DELIVERED and os.path.lexists(draft) and not moved:
+        name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
+        aside = plan(places.failed, name, now, with_report=True)
+    return Placement(str(target), None if aside is None else str(aside))
+
+
 def finish(places: Places, entry: Row) -> bool:
     """Move the file of a row in `DELIVERED`, `REJECTED` or `CHANGED` to its target; write its report.
 
     Returns False where another file has the target's name by now: plan another, and call again.
-    Raises `Outside` for a fault of the folders, `Gone` where the file is in neither place.
+    Raises `Outside` for a fault of the folders, `Gone` where the file is in neither place, `NotWhole` where
+    it was delivered and is not what was delivered any more; nothing was moved then.
     """
     assert entry.place.target is not None, "the target is planned before the move"
     folder = Path(entry.place.target).parent
@@ -106,6 +125,9 @@ def _finish(entry: Row, drop: Path) -> bool:
             raise Gone
     elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
         raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
+    elif entry.state is FileState.DELIVERED:
+        with files.blame(own.parent, entry.name):
+            _require_unchanged(entry, source)
     if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
         return False
     with files.blame(target.parent, entry.name, tried="put back" if target.parent == drop else "moved"):
@@ -124,6 +146,17 @@ def _finish(entry: Row, drop: Path) -> bool:
         files.remove(aside_draft(entry.file.source))  # of an attempt that ended otherwise
         files.remove_folder(own)
     return True
+
+
+def _require_unchanged(entry: Row, source: Path) -> None:
+    """Raise `NotWhole` where a file is not what was inspected, and sent. Its time alone proves nothing: its
+    content is read again then, and decides."""
+    found, known = os.lstat(source), entry.file.fingerprint
+    if found.st_size == known.size:
+        if found.st_mtime_ns == known.mtime_ns or files.sha256(source) == entry.upload.sha256:
+            return
+        raise NotWhole(f"it still has {found.st_size:,} bytes, but others")
+    raise NotWhole(f"it has {found.st_size:,} bytes by now")
 
 
 def make_work_folder(work: Path) -> None:
@@ -157,7 +190,7 @@ def _set_aside(entry: Row, own: Path, part: str) -> bool:
 def aside_draft(source: str) -> Path:
     """Return where the bad records of a claimed file lie, until they are moved to the failed folder."""
     own = Path(source).parent
-    return own.with_name(f"{own.name}.aside")
+    return own.with_name(own.name + _ASIDE)
 
 
 def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
@@ -166,7 +199,7 @@ def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
         target = plan(folder, name, now)
         with files.blame(folder, source.name, tried="put back"):
             try:
-                files.move_new(source, target, part=f".{uuid.uuid4()}.part", reserve=False)
+                files.move_new(source, target, part=files.part_name(), reserve=False)
             except FileExistsError:
                 continue
         return target
@@ -189,6 +222,11 @@ def report_text(entry: Row) -> str:
     }
     for number, problem in enumerate(outcome.problems, start=1):
         values[f"problem_{number}"] = problem
+    return key_lines(values)
+
+
+def key_lines(values: Mapping[str, str | int | None]) -> str:
+    """Return `key: value` lines that open in Notepad and are valid YAML, whatever the values are."""
     return "".join(f"{key}: {_scalar(value)}".rstrip() + "\r\n" for key, value in values.items())
 
 
@@ -217,7 +255,7 @@ def _regular(path: Path) -> os.stat_result | None:
 
 
 def _report_draft(own: Path) -> Path:
-    return own.with_name(f"{own.name}.report")
+    return own.with_name(own.name + _REPORT)
 
 
 def _move_companions(own: Path, name: str, target: Path, part: str, *, reserve: bool) -> None:

@@ -36,7 +36,7 @@ class Hints:
         # watchdog asks inotify not to follow a link (IN_DONT_FOLLOW), and hears nothing of what happens
         # behind it: the real folder is watched, and `alive` tells when the link leads to another one.
         real = os.path.realpath(folder)
-        self._identity = _identity(real)
+        self._identity = identity(real)
         observer = None
         try:
             self._observer = observer = Observer(timeout=0.1)  # it has a thread of its own from now on
@@ -56,7 +56,7 @@ class Hints:
     def alive(self) -> bool:
         """Say whether events can still come. watchdog goes deaf without a word when the folder is renamed
         or unmounted, when a link to it leads elsewhere, and when only its emitter thread dies."""
-        return self.running() and self._identity == _identity(self._folder)
+        return self.running() and self._identity == identity(self._folder)
 
     def running(self) -> bool:
         """Say whether all threads live; this asks nothing of the folder, which may hang."""
@@ -77,7 +77,8 @@ class Hints:
         chatter.disabled = False
 
 
-def _identity(folder: str | Path) -> tuple[int, int] | None:
+def identity(folder: str | Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another one of its name; None where there is none."""
     try:
         status = os.stat(folder)
     except OSError:

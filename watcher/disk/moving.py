@@ -21,7 +21,16 @@ from pathlib import Path
 from watcher.core.model import Fingerprint
 from watcher.core.names import is_unguessable
 from watcher.disk import system
-from watcher.disk.system import create_new, is_at, open_plain, set_mode, set_times, sha256, sync_folder
+from watcher.disk.system import (
+    create_new,
+    is_at,
+    open_plain,
+    remove_plain,
+    set_mode,
+    set_times,
+    sha256,
+    sync_folder,
+)
 
 COPY_BYTES = 1 << 20
 # What `rename_new` says where the system, or the file system (NFS, many FUSE), has no such call.
@@ -56,8 +65,14 @@ def move_new(source: Path, target: Path, *, part: str, reserve: bool = True) -> 
     sync_folder(target.parent)
     # Another file may have got the old name meanwhile, where others may write.
     if placed is not None and _is_same(source, placed):
-        source.unlink(missing_ok=True)
+        remove_plain(source)
     sync_folder(source.parent)
+
+
+def part_name() -> str:
+    """Return a name for a copy that is not whole yet (`names.is_half_copied`): always ignored, and nobody
+    else's."""
+    return f".{uuid.uuid4()}.part"
 
 
 def is_moved(source: Path, target: Path) -> bool:
@@ -95,7 +110,7 @@ def _place(source: Path, target: Path, part: str, *, reserve: bool) -> os.stat_r
     except OSError as error:
         if error.errno == errno.EXDEV:
             return _copy_new(source, target, part, reserve=reserve)
-        if error.errno not in _NO_RENAME:
+        if error.errno not in _NO_RENAME or os.name == "nt":  # there it is a fault of the network, say
             raise
     status = os.lstat(source)
     if stat.S_ISDIR(status.st_mode):  # folders have no hard links
@@ -206,7 +221,10 @@ def _copy_new(source: Path, target: Path, part: str, *, reserve: bool) -> os.sta
                     raise OSError(errno.EIO, "the copy differs from the original")
                 if os.name != "nt":
                     _name(half, writer, source, status, target, part, reserve=reserve)
-            if os.name == "nt":  # where no open file can be renamed
+            if os.name == "nt":  # where no open file can be renamed, and closing it may set its time
+                if Fingerprint.of(os.fstat(reader.fileno())) != Fingerprint.of(status):
+                    raise OSError(errno.EAGAIN, "it changed while it was copied")
+                _keep_times(None, half, status)
                 _place(half, target, part, reserve=reserve)
         finally:
             with suppress(OSError):  # somebody's folder by now, say
@@ -220,13 +238,18 @@ def _begin_copy(target: Path, part: str) -> tuple[Path, BufferedRandom]:
         half.unlink(missing_ok=True)  # of a crash
         return half, create_new(half)
     except (FileExistsError, IsADirectoryError, PermissionError):  # somebody holds the name: another will do
-        half = target.with_name(f".{uuid.uuid4()}.part")
+        half = target.with_name(part_name())
         return half, create_new(half)
 
 
 def _keep(writer: BufferedRandom, half: Path, status: os.stat_result) -> None:
     """Give the copy the mode and the times of the original."""
     set_mode(writer, status)
+    if os.name != "nt":
+        _keep_times(writer, half, status)
+
+
+def _keep_times(writer: BufferedRandom | None, half: Path, status: os.stat_result) -> None:
     with suppress(OSError):  # a share where times may not be set: its bytes are what counts
         set_times(writer, half, status.st_atime_ns, status.st_mtime_ns)
 

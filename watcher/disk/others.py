@@ -6,9 +6,7 @@ its modification time, when it last said so. Files under way lie a folder deeper
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -16,18 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from watcher.core.errors import Outside
 from watcher.core.names import shown
-from watcher.disk import files
+from watcher.disk import files, filing
 from watcher.disk.ours import require_ours
+from watcher.disk.owner import DEAD_SECONDS, OWNER_FILE, read_owner
 
-OWNER_FILE = ".owner"
-HEARTBEAT_SECONDS = 60.0
-# Ten heartbeats: a share that hangs for minutes, and clocks that differ a little, make nobody dead.
-DEAD_SECONDS = 600.0
-_MOST_BYTES = 4_096
+_AGENT = "agent-"  # how the ids of agents begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +43,17 @@ class Stranger:
         )
 
 
-def strangers(work: Path, *, now: Callable[[], float] = time.time) -> list[Stranger]:
+def strangers(work: Path, *, now: Callable[[], float] = time.time, sure: bool = False) -> list[Stranger]:
     """Return the files that lie in the parts of others beside `work`, our own part of the work folder.
 
-    A folder that is away, or into which we may not look, has none. `now`: seconds since the epoch.
+    A folder that is away, or into which we may not look, has none. `now`: seconds since the epoch. `sure`:
+    raise `Outside` where something else stands in the place of the work folder: theirs cannot be seen then.
     """
+    if sure:
+        require_ours(work)
     found: list[Stranger] = []
     for part in _folders(work.parent):
-        if part.name != work.name and part.name.startswith("agent-"):
+        if part.name != work.name and part.name.startswith(_AGENT):
             found += _in_part(part, now)
     return found
 
@@ -93,37 +89,35 @@ def _entries(folder: Path) -> list[Path]:
 
 def _owner_of(part: Path) -> tuple[str | None, float | None]:
     """Return the host of the agent whose part it is, and its last heartbeat; None for what is not told."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        descriptor = os.open(part / OWNER_FILE, flags)
-    except OSError:
-        return None, None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return None, None
-        told: Any = None
-        with suppress(ValueError, OSError):
-            told = json.loads(os.read(descriptor, _MOST_BYTES))
-        host = told.get("host") if isinstance(told, dict) else None
-        return (host if isinstance(host, str) else None), status.st_mtime
-    finally:
-        os.close(descriptor)
+    told = None
+    with suppress(OSError):
+        told = read_owner(part)
+    return (None, None) if told is None else (told.who.host, told.beat)
 
 
-class Owner:
-    """Our own owner file; called in a worker's thread. It is for others: none of our files waits for it."""
+def fetch(work: Path, agent: str, token: str) -> None:
+    """Take a file with all that belongs to it over from the part of another agent into ours, `work`.
 
-    def __init__(self, work: Path) -> None:
-        self._path = work / OWNER_FILE
+    What is not there (any more) is not fetched. Raises `Outside`; may be repeated.
+    """
+    theirs = work.parent / agent
+    with files.blame(work):
+        if not theirs.is_dir():
+            return
+        require_ours(theirs, token)
+        filing.make_work_folder(work)
+        require_ours(work)
+        # The file's own folder last: it says that the rest was fetched.
+        for suffix in (*filing.DRAFTS, ""):
+            with suppress(FileNotFoundError):
+                files.rename_in(theirs / (token + suffix), work / (token + suffix))
+        files.sync_folder(work)
+        files.sync_folder(theirs)
 
-    def beat(self) -> None:
-        """Say that we live, where our part of the work folder is there: the first claim makes it."""
-        text = {"host": socket.gethostname(), "boot": _boot_id(), "pid": os.getpid()}
-        with suppress(OSError, Outside):
-            if self._path.parent.is_dir():
-                require_ours(self._path.parent)
-                files.replace_private(self._path, json.dumps(text).encode())
+
+def agents(work: Path) -> list[str]:
+    """Return the ids of the agents that have, or had, files beside our part of the work folder, `work`."""
+    return [part.name for part in _folders(work.parent) if part.name.startswith(_AGENT)]
 
 
 def remove_part(part: Path) -> None:
@@ -134,9 +128,3 @@ def remove_part(part: Path) -> None:
         for name in names:
             files.remove(part / name)
     files.remove_folder(part)
-
-
-def _boot_id() -> str | None:
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()  # random(4)
-    return None

@@ -12,9 +12,13 @@ import os
 import stat
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import BinaryIO
+
+from watcher.core.model import Fingerprint
+from watcher.disk.windows import is_in_use, may_be_in_use
 
 # Not on Windows: O_NOFOLLOW, O_NONBLOCK. Only there: O_BINARY.
 _SAFE = (
@@ -23,7 +27,6 @@ _SAFE = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # renameat2(2)
@@ -48,6 +51,29 @@ def rename_new(source: Path, target: Path) -> None:
         raise OSError(number, os.strerror(number), str(source), None, str(target))
 
 
+def open_to_read(path: Path | str) -> int:
+    """Open a file to be read and return its descriptor. On Windows `os.open` says of a file that others have
+    open for themselves alone that there is no permission: Windows is asked once more, for its own number."""
+    try:
+        return os.open(path, os.O_RDONLY | _SAFE)
+    except PermissionError:
+        _ask_windows(path)
+        raise
+
+
+def _ask_windows(path: Path | str) -> None:
+    """Raise what Windows says of opening a file, shared with all who read and write."""
+    if sys.platform == "win32":
+        import _winapi
+
+        shared = 0x1 | 0x2  # FILE_SHARE_READ, FILE_SHARE_WRITE
+        _winapi.CloseHandle(
+            _winapi.CreateFile(
+                str(path), _winapi.GENERIC_READ, shared, _winapi.NULL, _winapi.OPEN_EXISTING, 0, _winapi.NULL
+            )
+        )
+
+
 def create_new(path: Path) -> BufferedRandom:
     """Create a file for us alone (0600) and open it to write and read; FileExistsError where the name is
     taken, by a link too."""
@@ -56,7 +82,7 @@ def create_new(path: Path) -> BufferedRandom:
 
 def open_plain(path: Path) -> BufferedReader:
     """Open a file to be read. Raises OSError (ELOOP, EINVAL) where it is a link, or no regular file."""
-    descriptor = os.open(path, os.O_RDONLY | _SAFE)
+    descriptor = open_to_read(path)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
@@ -82,16 +108,46 @@ def set_mode(file: BinaryIO, like: os.stat_result) -> None:
         os.chmod(descriptor, mode)
 
 
-def set_times(file: BinaryIO, path: Path, accessed: int, modified: int) -> None:
-    """Set the times of an open file, in ns since 1970: by its handle where the system can, for `path` may be
-    a link by now."""
-    os.utime(file.fileno() if os.utime in os.supports_fd else path, ns=(accessed, modified))
+def set_times(file: BinaryIO | None, path: Path, accessed: int, modified: int) -> None:
+    """Set the times of a file, in ns since 1970: by the handle that it is open with, where there is one and
+    the system can, for `path` may be a link by now."""
+    by_handle = file is not None and os.utime in os.supports_fd
+    os.utime(file.fileno() if file is not None and by_handle else path, ns=(accessed, modified))
 
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a regular file's bytes, in hex."""
     with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(
+    opened: os.stat_result, by_name: os.stat_result, *, on_windows: bool = os.name == "nt"
+) -> Fingerprint:
+    """Return the fingerprint of an open file, which is to be compared with those of names.
+
+    On Windows name and handle may tell other devices and inodes of one file (Python 3.12 asks by another call
+    for each): those are the name's there, which nobody gives to another file while this one is open.
+    """
+    found = Fingerprint.of(opened)
+    return replace(found, device=by_name.st_dev, inode=by_name.st_ino) if on_windows else found
+
+
+def remove_plain(path: Path) -> None:
+    """Remove a file; one that is gone is fine. Windows removes none that is read-only: that is taken off."""
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError as error:
+        if not may_be_in_use(error) or is_in_use(error):
+            raise
+        mode = os.lstat(path).st_mode
+        os.chmod(path, stat.S_IWRITE)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            with suppress(OSError):
+                os.chmod(path, mode)  # it was something else
+            raise
 
 
 def is_at(path: Path, file: BinaryIO) -> bool:

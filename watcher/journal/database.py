@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from watcher.core.errors import ConfigError, NoJournal, Outdated, Outside
 from watcher.core.names import shown
-from watcher.disk.files import folder_target
+from watcher.disk.files import blame, folder_target
 
 BUSY_SECONDS = 5.0  # another process (`watcher upload`) holds the file for milliseconds
 # A full check reads every page. Beyond this size it would delay the start; SQLite's own rollback journal
@@ -35,6 +35,8 @@ Migration: TypeAlias = str | Callable[[Connection], None]  # statements, or what
 class Database:
     """One connection, shared by the threads of this process behind a lock."""
 
+    locked = ""  # whoever writes is alone already
+
     def __init__(self, path: Path, *, migrations: Sequence[Migration], readonly: bool) -> None:
         """Open `path`, made if need be (0600); an older version is brought up to date by `migrations`.
 
@@ -47,7 +49,8 @@ class Database:
         self._target = folder_target(path.parent)
         self._migrations = migrations
         self._lock = threading.Lock()
-        self.is_new = not path.exists()
+        with blame(path.parent):
+            self.is_new = not path.exists()
         if readonly and self.is_new:
             raise NoJournal(f"{shown(str(path))}: there is no journal yet; start the agent first")
         with self._translated():

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from watcher.core.model import Claim, FileState, Row
 from watcher.core.steps import Step
+from watcher.journal.peers import Peers
 
 KEPT = timedelta(days=60)  # of holds that are over: twice what is shown
 
@@ -29,6 +30,10 @@ class Journal(Protocol):
     @property
     def archive(self) -> Archive:
         """The long memory."""
+
+    @property
+    def peers(self) -> Peers | None:
+        """The other agents; None: the journal is one agent's alone."""
 
     @property
     def timeline(self) -> Timeline:
@@ -54,14 +59,17 @@ class Journal(Protocol):
         """Take the steps in their order and return the row after each; one row may take several.
 
         Each starts from the row as it is stored, not as the caller knew it. Raises `IllegalStep` where one
-        is not in `model.TRANSITIONS`, or the row is not one's own; then none was taken.
+        is not in `model.TRANSITIONS`, `TakenOver` where the row is not one's own; then none was taken.
         """
 
     def row(self, id: int) -> Row:
         """Return the row as it is now. Raises `LookupError` where there is none."""
 
-    def under_way(self, origin: Literal["drop", "hand"]) -> list[Row]:
-        """Return one's own rows that did not come to their end, oldest first."""
+    def under_way(self, origin: Literal["drop", "hand"], *, of_all: bool = False) -> list[Row]:
+        """Return one's own rows, or `of_all` agents, that did not come to their end, oldest first."""
+
+    def agents(self) -> list[AgentSeen]:
+        """Return the agents that share the journal, by their ids; none where it is one agent's alone."""
 
     def history(
         self, *, failed: bool = False, since: datetime | None = None, limit: int | None = None
@@ -72,7 +80,7 @@ class Journal(Protocol):
         """Return the newest rows of files that came to their end, newest first."""
 
     def last_of(self, route: str) -> Row | None:
-        """Return the newest finished row of a route, for the note that a file it needs has failed."""
+        """Return the newest finished row of a route, to say of a failed one that others go without it."""
 
     def last_answered(self, route: str) -> Row | None:
         """Return the newest row of a route that the server took whole, or refused."""
@@ -88,11 +96,31 @@ class Archive(Protocol):
     """The long memory: what was delivered before, and what has been kept long enough."""
 
     def delivered_before(self, row: Row, sha256: str, destination: str) -> Row | None:
-        """Return the newest row of another file with this content that was sent by the same route to the same
-        place (`desk.destination`: another tenant is another place), and reached it; None: there is none."""
+        """Return the newest row of another file with this content that was sent to the same place by any
+        route (`duplicates.destination`: another tenant is another place), and reached it; None: none was."""
+
+    def of_token(self, push_token: str) -> Row | None:
+        """Return the newest row, whatever became of its file, of one that was claimed or begun under this
+        push token; None: there is none."""
 
     def failed_at(self, target: Path) -> Row | None:
         """Return the newest row of a file that was moved to `target` in the failed folder."""
+
+    def ended(
+        self,
+        *,
+        state: FileState | None,
+        text: str,
+        before: int | None,
+        limit: int,
+        between: tuple[str, str] | None = None,
+    ) -> tuple[list[Row], int | None]:
+        """Return the newest rows that came to their end, newest first, and the id from which to look on;
+        None: there is nothing older.
+
+        `state`: only those; `text`: only those whose name or push token has it, in any case; `before`: only
+        rows of a smaller id; `between`: only those that ended from a time on and before another, as
+        `units.utc_text` writes it. A search is bounded: fewer rows than `limit`, with an id, are not all."""
 
     def newest(self) -> Row | None:
         """Return one's own newest row, whatever became of its file; None: there is none."""
@@ -111,6 +139,20 @@ class Archive(Protocol):
 
     def forget(self, before: datetime, *, limit: int) -> int:
         """Delete at most `limit` of one's own rows that came to their end before a time; returns how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSeen:
+    """An agent of a journal that several share, by the clock of the database."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started_at: str  # UTC, ISO 8601
+    seen_at: str  # UTC, ISO 8601: its last heartbeat
+    ended_at: str | None  # UTC, ISO 8601; None: it did not say that it ended
+    silent: bool  # it did not end, and its lease is over
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 from watcher.core.model import FINAL, Dropped, FileState, Fingerprint, Outcome, Placement, Row, Upload
-from watcher.journal.database import Connection, Migration, Record
+from watcher.journal.database import Connection, Migration
+from watcher.journal.store import OddText, Record
 
 
 def _owned_and_unpacked(connection: Connection) -> None:
@@ -134,7 +135,7 @@ def stored(name: str, value: Any) -> Any:
         return json.dumps(value) if value else None
     # An unpaired surrogate (JSON may name one) is no text for SQLite: such a value is kept as bytes.
     raw = value.encode("utf-8", "surrogatepass")
-    return value if raw == value.encode("utf-8", "replace") else raw
+    return value if raw == value.encode("utf-8", "replace") else OddText(raw)
 
 
 def read(name: str, value: Any) -> Any:

@@ -9,20 +9,20 @@ from datetime import datetime
 
 from watcher.core.model import FileState
 from watcher.core.units import utc_text
-from watcher.journal.database import Database
 from watcher.journal.protocol import KEPT, Ended, PastHold
 from watcher.journal.schema import read, stored
+from watcher.journal.store import Store
 
 
-class SqliteTimeline:
+class SqlTimeline:
     """The questions about time, and the one table that is only for them."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def hold_ended(self, target: str, reason: str, *, began: datetime, ended: datetime) -> None:
         """Write down a hold that is over, and let go of those of long ago. Raises `Outside`."""
-        with self._database.writing() as connection:
+        with self._store.writing() as connection:
             connection.execute("DELETE FROM holds WHERE ended_at < ?", (utc_text(ended - KEPT),))
             connection.execute(
                 "INSERT INTO holds (target, reason, began_at, ended_at) VALUES (?, ?, ?, ?)",
@@ -31,7 +31,7 @@ class SqliteTimeline:
 
     def holds(self, since: datetime) -> list[PastHold]:
         """Return the holds that lasted until `since` or later, oldest first."""
-        rows = self._database.query(
+        rows = self._store.query(
             "SELECT target, reason, began_at, ended_at FROM holds WHERE ended_at >= ? ORDER BY began_at",
             (utc_text(since),),
         )
@@ -39,9 +39,9 @@ class SqliteTimeline:
 
     def files_by_hour(self, since: datetime) -> list[Ended]:
         """Return how many files, of how many bytes, were done and failed in each hour since then."""
-        rows = self._database.query(
+        rows = self._store.query(
             "SELECT substr(finished_at, 1, 13), state, COUNT(*), SUM(size) FROM files"
             " WHERE finished_at >= ? AND state IN (?, ?) GROUP BY 1, 2 ORDER BY 1, 2",
             (utc_text(since), FileState.DONE, FileState.FAILED),
         )
-        return [Ended(hour, FileState(state), files, size) for hour, state, files, size in rows]
+        return [Ended(hour, FileState(state), files, int(size)) for hour, state, files, size in rows]

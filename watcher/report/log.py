@@ -1,4 +1,4 @@
-"""loguru, set up once, and the wording and level of every event: nothing else in the package logs.
+"""loguru, set up once: nothing else in the package logs. What is said of an event is in `log_words`.
 
 One line an event: control characters are escaped, so that a file name cannot forge a line. Tracebacks
 never show the values of variables (`diagnose=False`): one of them may be the client secret.
@@ -9,48 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loguru import logger
 
 from watcher.core.errors import ConfigError
-from watcher.core.events import (
-    ChunkSent,
-    Claimed,
-    Crashed,
-    Event,
-    FileDelivered,
-    FileFailed,
-    FileRemoved,
-    FileReturned,
-    FileVanished,
-    FolderCreated,
-    HistoryRemoved,
-    HoldBegan,
-    HoldEnded,
-    NotifyFails,
-    NotifyLost,
-    NotifyWorks,
-    ObserverRestarted,
-    ReloadAccepted,
-    ReloadRefused,
-    Resumed,
-    SmallerChunks,
-    Started,
-    StartedOver,
-    StatusPage,
-    SteppedAside,
-    Stopped,
-    Stuck,
-    StuckEnded,
-    TryingAgain,
-    Warned,
-)  # fmt: skip
-from watcher.core.model import Row
-from watcher.core.names import counted, shown, some_of
-from watcher.core.units import utc_text
-from watcher.report.log_lines import PRIORITY, journald_line, json_line, text_line
+from watcher.core.events import ChunkSent, Claimed, Crashed, Event
+from watcher.core.names import shown
+from watcher.report.log_lines import PRIORITY, coloured_line, journald_line, json_line, text_line
+from watcher.report.log_words import told
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -78,7 +47,8 @@ def setup(
     logger.configure(extra={"event": "", "fields": {}})
     out = sys.stderr if stream is None else stream
     journald = "JOURNAL_STREAM" in os.environ and stream is None
-    render = json_line if style == "json" else journald_line if journald else text_line
+    plain = coloured_line if wants_colours(out) else text_line
+    render = json_line if style == "json" else journald_line if journald else plain
     common: dict[str, Any] = {"level": level.upper(), "diagnose": False, "backtrace": False}
 
     def write(message: str) -> None:
@@ -86,10 +56,10 @@ def setup(
 
     logger.add(write, format=_format(render), colorize=False, **common)
     if file is not None:
-        plain = json_line if style == "json" else text_line
+        line = json_line if style == "json" else text_line
         try:
             logger.add(
-                file, format=_format(plain), rotation=rotate_bytes, retention=keep, encoding="utf-8", **common
+                file, format=_format(line), rotation=rotate_bytes, retention=keep, encoding="utf-8", **common
             )
         except OSError as error:
             raise ConfigError(f"log.file: {shown(str(file))} cannot be written: {error.strerror}") from error
@@ -97,11 +67,25 @@ def setup(
     logging.basicConfig(handlers=[_FromStandardLogging()], level=logging.WARNING, force=True)
 
 
+def wants_colours(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether what is written there may have colours: no-color.org, force-color.org, and TERM.
+
+    A pipe and a file have none, unless they are forced to.
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    # Consoles of Windows show the codes themselves; its Terminal, which understands them, says what it is.
+    understands = environ.get("TERM", "dumb" if os.name == "nt" and "WT_SESSION" not in environ else "")
+    return understands not in ("dumb", "unknown") and hasattr(stream, "isatty") and stream.isatty()
+
+
 def hear(event: Event) -> None:
-    """Log an event: its name, its wording and its level stand here, and nowhere else."""
+    """Log an event."""
     if isinstance(event, Claimed | ChunkSent) and not _verbose:
         return  # most of all events: they are worded only where somebody reads them
-    level, name, wording, fields = _told(event)
+    level, name, wording, fields = told(event)
     error = event.error if isinstance(event, Crashed) else None
     # Values go in by name and never become part of a format string: a file may be called {0}.csv.
     safe = {key: shown(value) if isinstance(value, str) else value for key, value in fields.items()}
@@ -111,169 +95,8 @@ def hear(event: Event) -> None:
 
 def deaf(event: Event, error: Exception) -> None:
     """Whoever listens to events failed on one: a fault of ours, which stops nothing."""
-    name = _told(event)[1]
+    name = told(event)[1]
     logger.opt(exception=error).bind(event="deaf", fields={}).error("a listener failed on {}", name)
-
-
-_Told = tuple[str, str, str, dict[str, Any]]  # level, name, wording, fields
-
-
-def _told(event: Event) -> _Told:
-    match event:
-        case Resumed() | Claimed() | ChunkSent() | TryingAgain() | StartedOver() | FileRemoved():
-            return _of_a_file(event)
-        case FileDelivered() | FileFailed() | FileReturned() | FileVanished():
-            return _of_its_end(event)
-        case HoldBegan() | HoldEnded() | SmallerChunks() | SteppedAside():
-            return _of_what_is_outside(event)
-        case Stuck() | StuckEnded():
-            return _of_stuck(event)
-        case NotifyFails() | NotifyWorks() | NotifyLost():
-            return _of_notices(event)
-        case _:
-            return _of_the_agent(event)
-
-
-def _of_a_file(event: Resumed | Claimed | ChunkSent | TryingAgain | StartedOver | FileRemoved) -> _Told:
-    row, of = event.row, _of(event.row)
-    match event:
-        case Resumed():
-            more: dict[str, Any] = {"state": str(row.state), "counted": counted(row.upload.chunks, "chunk")}
-            return "INFO", "resumed", "{name}: goes on where it was ({state}, {counted} delivered)", of | more
-        case Claimed():
-            return "DEBUG", "claimed", "{name}: claimed for {route}, push token {push_token}", of
-        case ChunkSent(_, start, end, last):
-            words = "{name}: chunk {chunks} delivered, bytes {start} to {end}{which}"
-            more = {"chunks": row.upload.chunks + 1, "start": start, "end": end}
-            return "DEBUG", "chunk", words, of | more | {"which": ", the last one" if last else ""}
-        case TryingAgain(_, reason, attempt, seconds):
-            words = "{name}: {reason}; try {attempt} failed, next in {seconds} s"
-            more = {"reason": reason, "attempt": attempt, "seconds": round(seconds, 1)}
-            return "WARNING", "trying_again", words, of | more
-        case StartedOver():
-            words = "{name}: an answer was lost: begins again under push token {push_token}"
-            return "WARNING", "start_over", words, of
-        case FileRemoved():
-            words = "{name}: {state} since {since}, kept long enough: removed {target}"
-            more = {"state": str(row.state), "since": row.outcome.finished_at, "target": row.place.target}
-            return "INFO", "removed", words, of | more
-
-
-def _of_its_end(event: FileDelivered | FileFailed | FileReturned | FileVanished) -> _Told:
-    row, outcome = event.row, event.row.outcome
-    target = row.place.target or row.file.source
-    match event:
-        case FileDelivered(_, seconds):
-            notes = "; ".join(filter(None, (outcome.reason, outcome.note)))
-            words = "{name}: delivered to {route}, {bytes} bytes, {counted}, {seconds} s, push token"
-            more: dict[str, Any] = {
-                "counted": counted(row.upload.chunks, "chunk"),
-                "seconds": round(seconds, 3),
-            }
-            more |= {"target": target, "note": f" ({notes})" if notes else ""}
-            return "INFO", "delivered", words + " {push_token}, now {target}{note}", _of(row) | more
-        case FileFailed():
-            more = {"reason": outcome.reason, "what_to_do": outcome.what_to_do, "target": target}
-            return "ERROR", "failed", "{name}: failed: {reason}; {what_to_do}; now {target}", _of(row) | more
-        case FileReturned():
-            words = "{name}: back in the drop folder: {reason}"
-            return "WARNING", "returned", words, _of(row) | {"reason": outcome.reason}
-        case FileVanished():
-            return "WARNING", "vanished", "{name}: {reason}", _of(row) | {"reason": outcome.reason}
-
-
-def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks | SteppedAside) -> _Told:
-    match event:
-        case HoldBegan(target, reason, check, seconds):
-            words = "holding {target}: {reason}; next try in {seconds} s, and so on without end{hint}"
-            fields: dict[str, Any] = {"target": str(target), "reason": reason, "seconds": round(seconds, 1)}
-            fields["hint"] = f"; check: {check}" if check else ""
-            return "WARNING", "hold_began", words, fields
-        case HoldEnded(target, _, _, seconds, tries):
-            back = "held no longer" if target.kind == "file" else "back"
-            tried = "try" if tries == 1 else "tries"
-            words = "{target} is " + back + " after {seconds} s and {tries} " + tried
-            fields = {"target": str(target), "seconds": round(seconds, 1), "tries": tries}
-            return "INFO", "hold_ended", words, fields
-        case SteppedAside(name):
-            return "DEBUG", "stepped_aside", "{name}: lets others of its route go first", {"name": name}
-        case SmallerChunks(route, limit):
-            words = "{route}: the server refuses the size: chunks of at most {limit} bytes from now on;"
-            fields = {"route": route, "limit": limit}
-            return "WARNING", "smaller_chunks", words + " upload.chunk_bytes can say so", fields
-
-
-def _of_stuck(event: Stuck | StuckEnded) -> _Told:
-    match event:
-        case Stuck(name, why, check, since, blocks, blocked):
-            words = "{name}: waits since {since}: {why}; {check}"
-            fields: dict[str, Any] = {"name": name, "since": utc_text(since), "why": why, "check": check}
-            if blocked:
-                words += "; for it waits {behind}" if blocked == 1 else "; for it wait {behind}"
-                fields["behind"] = some_of(blocks, blocked)
-            return "WARNING", "stuck", words, fields
-        case StuckEnded(name, seconds):
-            words = "{name}: waits no longer for a reason of its own, after {seconds} s"
-            return "INFO", "stuck_ended", words, {"name": name, "seconds": round(seconds, 1)}
-
-
-def _of_notices(event: NotifyFails | NotifyWorks | NotifyLost) -> _Told:
-    match event:
-        case NotifyFails(channel, why):
-            words = "{channel}: a message cannot be sent: {why}; tried a few times more, and files go on;"
-            fields: dict[str, Any] = {"channel": channel, "why": why}
-            return "WARNING", "notify_fails", words + " `watcher check --notify` sends a test", fields
-        case NotifyWorks(channel):
-            words = "{channel}: messages get through again"
-            return "INFO", "notify_works", words, {"channel": channel}
-        case NotifyLost(number):
-            words = (
-                "{counted} failed and were not told: too many at once; `watcher history --failed` shows all"
-            )
-            return "WARNING", "notify_lost", words, {"counted": counted(number, "file")}
-
-
-def _of_the_agent(event: Event) -> _Told:
-    match event:
-        case Started(drop, server, version, routes, observe):
-            words = "watcher {version} watches {drop} ({observe}) for {server}, {routes}"
-            fields: dict[str, Any] = {"version": version, "drop": drop, "observe": observe, "server": server}
-            return "INFO", "started", words, fields | {"routes": counted(routes, "route")}
-        case StatusPage(url):
-            return "INFO", "status_page", "the status page is at {url}", {"url": url}
-        case Stopped(reason):
-            return "INFO", "stopped", "stopped: {reason}", {"reason": reason}
-        case ReloadAccepted():
-            words = "the settings were read again: they take effect now, for uploads under way when they"
-            return "INFO", "reload_accepted", words + " end or are held", {}
-        case ReloadRefused(problems):
-            words = "the settings were read again and refused; the old ones stay in force: {problems}"
-            return "ERROR", "reload_refused", words, {"problems": "; ".join(problems)}
-        case FolderCreated(folder):
-            return "INFO", "folder_created", "created the folder {folder}", {"folder": folder}
-        case ObserverRestarted():
-            words = "the drop folder was replaced or the event source died: watching anew"
-            return "INFO", "observer_restarted", words, {}
-        case HistoryRemoved(number, before):
-            words = "removed {counted} from the history: they ended before {before}"
-            fields = {"counted": counted(number, "row"), "before": utc_text(before)}
-            return "INFO", "history_removed", words, fields
-        case Crashed(where):
-            words = "a fault of watcher itself, please report it: {where}"
-            return "CRITICAL", "crashed", words, {"where": where}
-        case Warned(sentence):
-            return "WARNING", "warning", "{sentence}", {"sentence": sentence}
-    raise TypeError(f"{type(event).__name__} has no words")
-
-
-def _of(entry: Row) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "route": entry.route or "no route",
-        "bytes": entry.file.fingerprint.size,
-        "chunks": entry.upload.chunks,
-        "push_token": entry.push_token,
-    }
 
 
 def _format(render: Any) -> Any:

@@ -26,6 +26,19 @@ def text_line(record: Record) -> str:
     return "\n".join([head + shown(record["message"]), *_traceback(record)])
 
 
+_COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
+_GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+_GOOD_NEWS = ("delivered", "hold_ended", "stuck_ended", "notify_works")
+
+
+def coloured_line(record: Record) -> str:
+    """For people at a terminal: problems red, what is held amber, what went well green."""
+    level = f"{record['level'].name:<8}"
+    good = _GREEN if record["extra"].get("event") in _GOOD_NEWS else ""
+    colour = _COLOURS.get(record["level"].name, good)
+    return text_line(record).replace(level, f"{colour}{level}{_PLAIN}", 1) if colour else text_line(record)
+
+
 def journald_line(record: Record) -> str:
     """For journald, which has a clock of its own: the level in front of each line."""
     priority = f"<{PRIORITY.get(record['level'].name, 6)}>"

@@ -25,10 +25,11 @@ _TALKATIVE = ("apprise", "requests", "urllib3")
 class Channel:
     """One way to reach somebody."""
 
-    def __init__(self, name: str, apprise: Apprise, timeout_seconds: float) -> None:
+    def __init__(self, name: str, apprise: Apprise, timeout_seconds: float, site: str) -> None:
         self.name = name  # for people: the key of the settings and the kind of service, nothing secret
         self._apprise = apprise
         self._timeout_seconds = timeout_seconds
+        self._site = site
 
     def send(self, message: Message) -> str | None:
         """Send `message`; returns None, or in a few words why it was not taken. Bounded by the timeout."""
@@ -36,8 +37,8 @@ class Channel:
 
         try:
             result = self._apprise.notify(
-                body=message.body,
-                title=f"watcher: {message.subject}",
+                body=message.body + (f"\n\nThis is watcher, {self._site}." if self._site else ""),
+                title=f"watcher{', ' * bool(self._site)}{self._site}: {message.subject}",
                 notify_type=NotifyType(message.kind),
                 body_format=NotifyFormat.TEXT,  # names are data: no markup, and no escapes
                 timeout=self._timeout_seconds,
@@ -47,8 +48,11 @@ class Channel:
         return None if result else _why(result)
 
 
-def channels(urls: Sequence[str], *, timeout_seconds: float) -> list[Channel]:
-    """Return a channel for each URL. Raises `ConfigError` where apprise is missing, or knows no such URL."""
+def channels(urls: Sequence[str], *, timeout_seconds: float, site: str = "") -> list[Channel]:
+    """Return a channel for each URL; `site`: which agent speaks (`Site.words`).
+
+    Raises `ConfigError` where apprise is missing, or knows no such URL.
+    """
     for library in _TALKATIVE:
         logger = logging.getLogger(library)
         logger.propagate = False
@@ -74,7 +78,7 @@ def channels(urls: Sequence[str], *, timeout_seconds: float) -> list[Channel]:
         service.socket_connect_timeout = service.socket_read_timeout = timeout_seconds
         one = Apprise(asset=asset)
         one.add(service)
-        found.append(Channel(f"notify.urls[{number}] ({service.service_name})", one, timeout_seconds))
+        found.append(Channel(f"notify.urls[{number}] ({service.service_name})", one, timeout_seconds, site))
     if problems:
         raise ConfigError(problems)
     return found

@@ -236,7 +236,7 @@ class Sandbox:
             try:
                 json.loads(request.body)
             except (ValueError, RecursionError) as error:
-                raise Refused(400, "badas_json", f"The body is not JSON: {error}.") from error
+                raise Refused(400, "bad_json", f"The body is not JSON: {error}.") from error
         elif (quotes := request.body.count(b'"')) % 2:
             why = f"A quoted field is not closed: the chunk holds an odd number of quotation marks, {quotes}."
             raise Refused(422, "unbalanced_quotes", why)

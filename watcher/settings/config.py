@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,8 +18,12 @@ from pydantic_core import ErrorDetails
 from watcher.content.json_schema import unchecked_formats
 from watcher.core.errors import ConfigError
 from watcher.core.names import shown
+from watcher.disk.ours import user_name
 from watcher.settings.presets import build_routes, circle, route_problems, schema_problems
+from watcher.settings.secrets import read_secret, secret_problem, withhold
+from watcher.settings.setting_types import kinds
 from watcher.settings.settings import Config, Folders
+from watcher.settings.shape_problems import shape_problems
 from watcher.settings.strict_yaml import Document, Location, parse
 
 
@@ -28,8 +32,17 @@ def find(option: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
     return option or Path(environ.get("WATCHER_CONFIG") or "config.yaml")
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Config, list[str]]:
-    """Read the settings; returns them with warnings (sentences). Raises `ConfigError` with all problems."""
+def load(
+    path: Path, environ: Mapping[str, str] = os.environ, *, secrets: bool = True
+) -> tuple[Config, list[str]]:
+    """Read the settings; returns them with warnings (sentences). Raises `ConfigError` with all problems.
+
+    `secrets` False: for commands that send nothing. What is secret need not be there, nor be readable.
+    """
+    return _read(path, environ, withheld=not secrets, file=secrets)
+
+
+def _read(path: Path, environ: Mapping[str, str], *, withheld: bool, file: bool) -> tuple[Config, list[str]]:
     name = shown(str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -41,21 +54,72 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Config, l
         raise ConfigError(f"{name}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
+    config, document = _parsed(text, path, environ, withheld=withheld, file=file)
+    return config, _warnings(config, document, path)
+
+
+def load_without(
+    path: Path, environ: Mapping[str, str] = os.environ
+) -> tuple[Config, list[str], list[tuple[str, str]]]:
+    """Read the settings, also where what is secret is not there, or cannot be read: returns them, their
+    warnings, and what is missing, as key and words. Raises `ConfigError` for every other problem.
+    """
+    config, warnings, missing = _despite(path, environ)
+    return config, warnings, [(key, words) for key, words, _ in missing]
+
+
+def load_to_send(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the settings for a command that sends, and serves no page: the secrets of `status` and `notify`
+    are the service's alone. Raises `ConfigError`."""
+    config, _, missing = _despite(path, environ)
+    if needed := [problem for key, _, problem in missing if key.startswith("wfm.")]:
+        raise ConfigError(needed)
+    return config
+
+
+def _despite(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[str], list[tuple[str, str, str]]]:
+    """Read the settings, whether or not their secrets are there; what is missing as key, words, and both with
+    the line. Raises `ConfigError` for every other problem."""
+    try:
+        return *load(path, environ), []
+    except ConfigError as error:
+        begin = re.escape(shown(str(path))) + r":\d+: "
+        parts = [(re.sub(f"^{begin}", "", problem).partition(": "), problem) for problem in error.problems]
+        missing = [(key, words, problem) for (key, _, words), problem in parts]
+        try:
+            file = "wfm.client_secret_file" not in {key for key, _, _ in missing}
+            return *_read(path, environ, withheld=True, file=file), missing
+        except ConfigError:
+            raise error from None  # which names the others as well
+
+
+def parsed(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    """Return the settings that a file at `path` with this text would hold. Raises `ConfigError`."""
+    return _parsed(text, path, environ, withheld=False, file=True)[0]
+
+
+def _parsed(
+    text: str, path: Path, environ: Mapping[str, str], *, withheld: bool, file: bool
+) -> tuple[Config, Document]:
+    """`withheld`: what is not there of secrets is no problem; `file`: the secret's file is read."""
+    name = shown(str(path))
     document = parse(text, environ)
+    if withheld:
+        withhold(document)
     if not document.problems and not isinstance(document.data, dict):
         what = "is empty" if document.data is None else "holds no `key: value` lines"
         raise ConfigError(f"{name}: {what}; begin with a copy of config.example.yaml")
-    config, problems = _validate(document, path, environ)
+    config, problems = _validate(document, path, environ if file else None)
     if config is None or problems:
         placed = sorted((_line(document, at), _key(at), words) for at, words in problems)
         raise ConfigError(
             [f"{name}:{line}: {f'{key}: ' if key else ''}{words}" for line, key, words in placed]
         )
-    return config, _warnings(config, document, path)
+    return config, document
 
 
 def _validate(
-    document: Document, path: Path, environ: Mapping[str, str]
+    document: Document, path: Path, environ: Mapping[str, str] | None
 ) -> tuple[Config | None, list[tuple[Location, str]]]:
     problems = list(document.problems)
     if not isinstance(document.data, dict):
@@ -63,16 +127,19 @@ def _validate(
     data: dict[str, Any] = document.data
     config = None
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow links
-    problems += _read_secret(data, base, environ)
+    if environ is not None:
+        problems += read_secret(data, base, environ)
     try:
         config = Config.model_validate(data, context={"base": base})
     except ValidationError as error:
         problems += [_in_words(details) for details in error.errors(include_input=False, include_url=False)]
     problems += route_problems(data)
-    if secret := _secret_problem(data):
+    if secret := secret_problem(data):
         problems.append(secret)
     if config is not None and not problems:
         problems += _folder_problems(config.folders) + schema_problems(config)
+    if config is not None and not problems:
+        problems += shape_problems(config)
     if config is not None and not problems:
         problems += circle(build_routes(config))
         if (config.wfm.client_cert is None) != (config.wfm.client_key is None):
@@ -82,39 +149,6 @@ def _validate(
     for at, words in problems:
         first.setdefault(at, words)
     return config, list(first.items())
-
-
-def _secret_problem(data: Mapping[str, Any]) -> tuple[Location, str] | None:
-    wfm = data.get("wfm")
-    if isinstance(wfm, dict) and (wfm.get("client_secret") is None) == (
-        wfm.get("client_secret_file") is None
-    ):
-        return ("wfm", "client_secret"), "give either client_secret or client_secret_file"
-    return None
-
-
-def _read_secret(data: dict[str, Any], base: Path, environ: Mapping[str, str]) -> list[tuple[Location, str]]:
-    """Put the content of `client_secret_file` where `client_secret` would be."""
-    wfm = data.get("wfm")
-    if not isinstance(wfm, dict) or not isinstance(wfm.get("client_secret_file"), str):
-        return []
-    at: Location = ("wfm", "client_secret_file")
-    # systemd's LoadCredential= puts secrets into this folder.
-    folders = [Path(environ["CREDENTIALS_DIRECTORY"])] if environ.get("CREDENTIALS_DIRECTORY") else []
-    # ... under the file's name alone: the path is that of the original, which the service cannot read.
-    named = Path(wfm["client_secret_file"])
-    candidates = [*(folder / named.name for folder in folders), base / named]
-    found = next((candidate for candidate in candidates if candidate.is_file()), candidates[-1])
-    try:
-        secret = found.read_text(encoding="utf-8-sig").removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        return [(at, f"{shown(str(found))} cannot be read: {why}; check the path and its permissions")]
-    if not secret:
-        return [(at, f"{shown(str(found))} is empty; put the client secret into it")]
-    if wfm.get("client_secret") is None:
-        data["wfm"] = {**wfm, "client_secret": secret, "client_secret_file": None}
-    return []
 
 
 def _folder_problems(folders: Folders) -> list[tuple[Location, str]]:
@@ -131,16 +165,17 @@ def _folder_problems(folders: Folders) -> list[tuple[Location, str]]:
 
 def _warnings(config: Config, document: Document, path: Path) -> list[str]:
     found = []
+    close = _closing(path, config.folders.state)
     open_to_others = os.name != "nt" and bool(path.stat().st_mode & 0o077)
     if ("wfm", "client_secret") in document.literal and open_to_others:
         found.append(
-            f"{shown(str(path))}: holds the client secret and others can read it; chmod 600, or use"
+            f"{shown(str(path))}: holds the client secret and others can read it; {close}, or use"
             " ${WFM_CLIENT_SECRET}"
         )
     if any(at[:2] == ("notify", "urls") for at in document.literal) and open_to_others:
         found.append(
             f"{shown(str(path))}: holds the URLs of notify, which may hold passwords, and others can read it;"
-            " chmod 600, or use ${NOTIFY_URL}"
+            f" {close}, or use ${{NOTIFY_URL}}"
         )
     if config.notify is None and any(route.expect for route in config.routes):
         found.append("routes have expect, but there is no notify: nobody will be told when no file comes")
@@ -151,13 +186,24 @@ def _warnings(config: Config, document: Document, path: Path) -> list[str]:
     for key in ("password", "token"):
         if ("status", key) in document.literal and open_to_others:
             found.append(
-                f"{shown(str(path))}: holds status.{key} and others can read it; chmod 600, or use"
+                f"{shown(str(path))}: holds status.{key} and others can read it; {close}, or use"
                 f" ${{STATUS_{key.upper()}}}"
             )
     for key, url in (("api_url", config.wfm.api), ("token_url", config.wfm.token)):
         if url.startswith("http://") and not is_loopback(url):
             found.append(f"wfm.{key}: {url} is not encrypted: the token and the data can be read on the way")
     return found
+
+
+def _closing(path: Path, state: Path) -> str:
+    """Return the command after which the service alone can read a file: its user is whose the state folder
+    is."""
+    try:
+        owner = state.stat().st_uid
+        chown = f"chown {user_name(owner)} {shown(str(path))} && " if owner != path.stat().st_uid else ""
+    except OSError:
+        chown = ""
+    return f"{chown}chmod 600 {shown(str(path))}"
 
 
 def is_loopback(url: str) -> bool:
@@ -174,7 +220,10 @@ _WORDS = {
     "dict_type": "must hold `key: value` lines",
     "tuple_type": "must be a list; begin each item with '- '",
     "string_too_short": "must not be empty",
+    "too_short": "is empty; add an item, or remove the key",
     "path_type": "must be a path; put it in quotes",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
 }
 _WORDS |= dict.fromkeys(
     ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "must be a whole number"
@@ -195,10 +244,11 @@ def _in_words(details: ErrorDetails) -> tuple[Location, str]:
             return at, str(details["ctx"]["error"])
         case "greater_than" | "greater_than_equal":
             return at, f"must be {'more than' if 'gt' in details['ctx'] else 'at least'} {_bound(details)}"
-        case "less_than_equal":
-            return at, f"must be at most {_bound(details)}"
+        case "less_than" | "less_than_equal":
+            return at, f"must be {'less than' if 'lt' in details['ctx'] else 'at most'} {_bound(details)}"
         case _:
-            return at, details["msg"][0].lower() + details["msg"][1:]
+            # Whatever it is, it is not said in the library's words, which are about its own types.
+            return at, "is not of the kind that belongs here; `watcher manual settings` tells of every key"
 
 
 def _bound(details: ErrorDetails) -> str:
@@ -210,19 +260,11 @@ def _unknown_key(at: Location) -> str:
     for part in at[:-1]:
         if isinstance(part, str):
             field = next(field for name, field in model.model_fields.items() if part in (name, field.alias))
-            model = next(_models(field.annotation))
+            model = next(kind for kind in kinds(field.annotation) if issubclass(kind, BaseModel))
     keys = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(at[-1]), keys, n=1)
     hint = f"did you mean {close[0]}?" if close else f"the keys here are {', '.join(keys)}"
     return f"unknown key; {hint}"
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models in a type: `Folders`, or the one in `tuple[Annotated[ColumnSettings, ...], ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models(part)
 
 
 def _line(document: Document, at: Location) -> int:

@@ -21,7 +21,7 @@ OrNothing = Annotated[T, BeforeValidator(_nothing)]
 
 
 class Retention(Model):
-    """How long things are kept, in seconds since the file's end; None: for ever."""
+    """How long things are kept since the end of their file; without a line for ever."""
 
     done: Annotated[LongDuration, Field(gt=0)] | None = None
     failed: Annotated[LongDuration, Field(gt=0)] | None = None

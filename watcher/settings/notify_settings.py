@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from watcher.report.expect import DAY_SECONDS, Expectation
-from watcher.settings.setting_types import Duration, LongDuration, Model, Secret
+from watcher.settings.setting_types import Duration, LongDuration, Model, Secret, TimeZone
 
 
 def _time_of_day(value: str) -> str:
@@ -22,23 +22,12 @@ def _time_of_day(value: str) -> str:
     return value
 
 
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, KeyError):  # a folder of the database, a path out of it, a name not in it
-        raise ValueError(
-            "is no time zone that this machine knows; it must be a name such as Europe/Prague (if all names"
-            " are unknown here: pip install tzdata)"
-        ) from None
-    return value
-
-
 class Expect(Model):
     """When files of a route should come."""
 
     every: Annotated[LongDuration, Field(gt=0)] | None = None
     by: Annotated[str, AfterValidator(_time_of_day)] | None = None
-    timezone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    timezone: TimeZone | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -7,18 +7,18 @@ Adherence Data Using API" and its neighbour on historical data; all of them can 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from watcher.content.json_faults import fault_of
 from watcher.content.json_schema import about_the_whole, validator
 from watcher.core.model import Column, Route
 from watcher.core.names import shown
 from watcher.core.route import compiled_glob, compiled_regex
-from watcher.settings.settings import ColumnSettings, Config
+from watcher.settings.column_settings import ColumnSettings
+from watcher.settings.settings import Config, RouteSettings
 from watcher.settings.strict_yaml import Location
 
 
@@ -48,7 +48,7 @@ PRESETS = {
 
 
 # The keys that are for one kind of files, with what they are when they are not used.
-_JSON_ALONE: dict[str, object] = {"schema": None, "split": None}
+_JSON_ALONE: dict[str, object] = {"schema": None, "split": None, "split_at": None, "format": "json"}
 _CSV_ALONE: dict[str, object] = {
     "header": "none",
     "columns": None,
@@ -59,6 +59,8 @@ _CSV_ALONE: dict[str, object] = {
     "escape": None,
     "trailing_delimiter": False,
     "empty_rows": "fail",
+    "lines": None,
+    "others": "fail",
 }
 
 
@@ -104,8 +106,8 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
     groups: Sequence[str] = ()
     if isinstance(regex, str):
         try:
-            groups = list(compiled_regex(regex).groupindex)
-        except re.error as error:
+            groups = compiled_regex(regex).groups
+        except ValueError as error:
             yield "regex", f"is no regular expression: {error}; put it in single quotes"
     endpoint = route.get("endpoint")
     preset = PRESETS.get(endpoint) if isinstance(endpoint, str) else None
@@ -127,6 +129,12 @@ def _within(route: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
+def _headless(route: dict[str, Any]) -> bool:
+    lines = route.get("lines")
+    named = isinstance(lines, dict) and (lines.get("header") or lines.get("header_lines"))
+    return not named and route.get("header") in (None, "none")
+
+
 def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, str]]:
     """Yield the problems of the keys that say what is in the files."""
     is_json = "json" in content_type
@@ -135,6 +143,8 @@ def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, s
             yield key, f"is for {'CSV' if is_json else 'JSON'} routes; this one sends {content_type}"
     if route.get("escape") not in (None, "") and route.get("escape") == route.get("delimiter"):
         yield "escape", "is the delimiter as well; no file can be read so"
+    if route.get("split_at") is not None and route.get("format") == "jsonl":
+        yield "split_at", "is for one document with an array in it, and format: jsonl for many; remove one"
     columns = route.get("columns")
     names = [
         str(column.get("name") if isinstance(column, dict) else column).strip().casefold()
@@ -144,7 +154,7 @@ def _contents(route: dict[str, Any], content_type: str) -> Iterator[tuple[str, s
         yield "columns", f"has {twice} twice; each column needs a name of its own"
     if route.get("bad_records") == "set_aside" and not names:
         yield "bad_records", "needs columns: without them no record is bad"
-    if route.get("reorder") is True and (not names or route.get("header") in (None, "none")):
+    if route.get("reorder") is True and (not names or _headless(route)):
         yield "reorder", "needs columns, and a header (drop, first or every) that tells their order"
 
 
@@ -205,12 +215,12 @@ def build_routes(config: Config) -> tuple[Route, ...]:
         if after is None:
             first = preset.after if preset else ()
             after = tuple(other.name for other in config.routes if other.endpoint in first)
-        patterns = [compiled_glob(glob) for glob in route.match]
-        patterns += [compiled_regex(route.regex)] if route.regex is not None else []
+        globs = [compiled_glob(glob) for glob in route.match]
+        expressions = [compiled_regex(route.regex)] if route.regex is not None else []
         built.append(
             Route(
                 name=route.name,
-                patterns=tuple(patterns),
+                patterns=(*globs, *expressions),
                 url=config.wfm.api + (route.path or (preset.path if preset else "")),
                 content_type=content_type,
                 format="json" if "json" in content_type else "csv",
@@ -221,7 +231,7 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 max_json=config.upload.max_json,
                 parallel=route.parallel,
                 after=after,
-                header=route.header,
+                header=_header(route),
                 columns=tuple(map(_column, route.columns)),
                 reorder=route.reorder,
                 bad_records=route.bad_records,
@@ -233,10 +243,14 @@ def build_routes(config: Config) -> tuple[Route, ...]:
                 empty_rows=route.empty_rows,
                 schema=_text(route.schema_file),
                 split=route.split,
+                split_at=route.split_at,
+                documents=route.format == "jsonl",
                 max_expanded=config.upload.max_expanded,
                 max_ratio=config.upload.max_ratio,
                 marker=route.marker,
                 empty=route.empty,
+                lines=route.lines.lines if route.lines else None,
+                others=route.others,
                 duplicates=route.duplicates or config.duplicates,
             )
         )
@@ -252,7 +266,14 @@ def _column(column: ColumnSettings) -> Column:
         pattern=column.pattern,
         not_future=column.not_future,
         not_older=column.not_older,
+        shape=column.shape,
     )
+
+
+def _header(route: RouteSettings) -> Literal["none", "drop", "first", "every"]:
+    """Return what becomes of the header: where `lines` names one, it is there, and is no record."""
+    named = route.lines is not None and (route.lines.header is not None or route.lines.header_lines > 1)
+    return "drop" if named and route.header == "none" else route.header
 
 
 def _text(path: Path | None) -> str | None:

@@ -8,12 +8,23 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
+from watcher.core.expressions import expression
 from watcher.core.units import byte_count, seconds, seconds_with_unit
 
 
@@ -23,16 +34,26 @@ def _no_truth(value: object) -> object:
     return value
 
 
+def home_problem(path: str) -> str:
+    """Say what is wrong with a path that begins with `~`, or "": shells fill that in, we do not."""
+    if not path.startswith("~"):
+        return ""
+    return "begins with ~, which is no home folder here; write the whole path"
+
+
 def _absolute(value: Path, info: ValidationInfo) -> Path:
     if any(ord(char) < 32 for char in str(value)):
         raise ValueError(
             "has a control character in it; a Windows path in double quotes needs single ones: 'C:\\new'"
         )
+    if words := home_problem(str(value)):
+        raise ValueError(words)
     base: Path = (info.context or {}).get("base", Path())
     return Path(os.path.abspath(base / value))  # noqa: PTH100 - resolve() would follow links
 
 
-def _web_url(value: str) -> str:
+def web_url(value: str) -> str:
+    """Return a URL as the settings have it. Raises ValueError with the remedy."""
     try:
         parts = urlsplit(value)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -45,9 +66,26 @@ def _web_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def kinds(annotation: Any) -> Iterator[type]:
+    """Yield the types in a type: those in `tuple[Annotated[ColumnSettings, ...], ...] | None`, say."""
+    if isinstance(annotation, type):
+        yield annotation
+    for part in get_args(annotation):
+        yield from kinds(part)
+
+
 def _proxy(value: SecretStr) -> SecretStr:  # it may hold a password
     if not re.fullmatch(r"https?://[!-~]+", value.get_secret_value()):
         raise ValueError("must be a URL such as http://proxy:3128 or http://user:password@proxy:3128")
+    return value
+
+
+def _journal_url(value: SecretStr) -> SecretStr:  # it may hold a password
+    if not re.fullmatch(r"postgres(ql)?://[!-~]+", value.get_secret_value()):
+        raise ValueError(
+            "must be a URL such as postgresql://user@host/database, with %20 and the like for odd characters;"
+            " without this key the journal is in the state folder"
+        )
     return value
 
 
@@ -57,7 +95,8 @@ def _some_secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _header_text(value: str) -> str:
+def header_text(value: str) -> str:
+    """Return a text that can go into a header, as it is. Raises ValueError with the remedy."""
     if not value or not value.isascii() or not value.isprintable() or value != value.strip():
         raise ValueError("goes into a request header: plain ASCII text without line breaks")
     return value
@@ -77,9 +116,13 @@ def _content_type(value: str) -> str:
 
 def _marker(value: str) -> str:
     marker = "{name}" + value if value.startswith(".") and "{" not in value else value
-    if marker.count("{name}") + marker.count("{stem}") != 1 or marker == "{name}" or "/" in marker:
+    if (
+        marker.count("{name}") + marker.count("{stem}") != 1
+        or marker == "{name}"
+        or re.search(r"[/\\]", marker)
+    ):
         raise ValueError(
-            "must hold {name} or {stem} once, such as '{name}.ok', or be an ending such as '.ok'"
+            "must hold {name} or {stem} once, such as '{name}.ok', or be an ending such as '.ok'; no folder"
         )
     return marker
 
@@ -135,20 +178,43 @@ def _span(value: float) -> float:
 
 def _pattern(value: str) -> str:
     try:
-        re.compile(value)
-    except re.error as error:
+        expression(value, dot_all=True)
+    except ValueError as error:
         raise ValueError(f"is no regular expression: {error}; put it in single quotes") from error
     return value
 
 
-Duration = Annotated[float, BeforeValidator(seconds)]
-LongDuration = Annotated[float, BeforeValidator(seconds_with_unit)]
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError):  # a folder of the database, a path out of it, a name not in it
+        raise ValueError(
+            "is no time zone that this machine knows; it must be a name such as Europe/Prague (if all names"
+            " are unknown here: pip install tzdata)"
+        ) from None
+    return value
+
+
+def _key_path(value: str) -> str:
+    if not all(value.split(".")):
+        raise ValueError("must be a name, or names with a point between them, such as data.conversations")
+    return value
+
+
+# What people write in the settings, for the JSON Schema, and what the manual calls it.
+_DURATION = WithJsonSchema({"type": ["string", "number"], "x-kind": "duration"})
+_LONG_DURATION = WithJsonSchema({"type": "string", "x-kind": "duration with its unit"})
+_SIZE = WithJsonSchema({"type": ["string", "integer"], "x-kind": "size"})
+
+Duration = Annotated[float, BeforeValidator(seconds), _DURATION]
+LongDuration = Annotated[float, BeforeValidator(seconds_with_unit), _LONG_DURATION]
 Count = Annotated[int, BeforeValidator(_no_truth)]
-Size = Annotated[int, BeforeValidator(byte_count)]
+Size = Annotated[int, BeforeValidator(byte_count), _SIZE]
 FolderPath = Annotated[Path, AfterValidator(_absolute)]
-WebUrl = Annotated[str, AfterValidator(_web_url)]
-HeaderText = Annotated[str, AfterValidator(_header_text)]
+WebUrl = Annotated[str, AfterValidator(web_url)]
+HeaderText = Annotated[str, AfterValidator(header_text)]
 Secret = Annotated[SecretStr, AfterValidator(_some_secret)]
+JournalUrl = Annotated[SecretStr, AfterValidator(_journal_url)]
 Proxy = Annotated[SecretStr, AfterValidator(_proxy)]
 UrlPath = Annotated[str, AfterValidator(_plain_path)]
 ContentType = Annotated[str, AfterValidator(_content_type)]
@@ -159,6 +225,8 @@ Codec = Annotated[str, AfterValidator(_codec)]
 Name = Annotated[str, AfterValidator(_name)]
 Span = Annotated[Duration, AfterValidator(_span)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+KeyPath = Annotated[str, AfterValidator(_key_path)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class Model(BaseModel):

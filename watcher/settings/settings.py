@@ -5,12 +5,15 @@ Checks across keys stand in `presets` and `config`; nothing here reads a file.
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from watcher.core.errors import ConfigError
+from watcher.report.site import Site
+from watcher.settings.column_settings import ColumnItem, LinesSettings
 from watcher.settings.housekeeping_settings import Done, Duplicates, OrNothing, Retention
 from watcher.settings.notify_settings import Expect, Notify
 from watcher.settings.setting_types import (
@@ -22,21 +25,17 @@ from watcher.settings.setting_types import (
     Escape,
     FolderPath,
     HeaderText,
+    JournalUrl,
+    KeyPath,
     Marker,
     Model,
-    Name,
-    Pattern,
     Proxy,
     Secret,
     Size,
-    Span,
     UrlPath,
     WebUrl,
-    named,
 )
 from watcher.settings.status_settings import Status
-
-Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
 
 
 class Folders(Model):
@@ -87,6 +86,7 @@ class Settle(Model):
     """When a file counts as whole."""
 
     quiet: Duration = 2.0
+    unsure: Duration = 30.0
     patience: Annotated[Duration, Field(gt=0)] = 900.0
     ignore: tuple[str, ...] = (
         ".*",
@@ -135,52 +135,6 @@ class Log(Model):
     keep: Annotated[Count, Field(ge=1)] = 10
 
 
-class ColumnSettings(Model):
-    """One item of a route's `columns`."""
-
-    name: Name
-    kind: Annotated[Kind | None, Field(alias="is")] = None
-    required: bool = False
-    one_of: tuple[str, ...] = ()
-    pattern: Pattern = ""
-    not_future: Span | None = None
-    not_older: Span | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rule_within(cls, data: Any) -> Any:
-        """`is: {one_of: [...]}` is the same as `one_of: [...]`."""
-        rule = data.get("is") if isinstance(data, dict) else None
-        if isinstance(rule, dict) and len(rule) == 1 and set(rule) <= {"one_of", "pattern"} - set(data):
-            return {key: data[key] for key in data if key != "is"} | rule
-        return data
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        for key in ("one_of", "pattern"):
-            if key in self.model_fields_set and not getattr(self, key):
-                raise ValueError(f"{key} is empty; fill it in, or remove it")
-            if getattr(self, key) and self.kind not in (None, "text", key):
-                raise ValueError(f"{key} and is: {self.kind} contradict each other; remove one")
-            if self.kind == key and not getattr(self, key):
-                raise ValueError(f"is: {key} needs {key}: …")
-        if self.one_of and self.pattern:
-            raise ValueError("give either one_of or pattern")
-        if self.kind != "utc_time" and (self.not_future is not None or self.not_older is not None):
-            raise ValueError("not_future and not_older need is: utc_time")
-        return self
-
-    @property
-    def rule(self) -> Kind:
-        """What its fields must be, whichever key says so."""
-        if self.one_of or self.pattern:
-            return "one_of" if self.one_of else "pattern"
-        return self.kind or "text"
-
-
-ColumnItem = Annotated[ColumnSettings, BeforeValidator(named)]
-
-
 class RouteSettings(Model):
     """One item of `routes`."""
 
@@ -203,10 +157,14 @@ class RouteSettings(Model):
     trailing_delimiter: bool = False
     empty_rows: Literal["fail", "drop", "send"] = "fail"
     columns: tuple[ColumnItem, ...] = ()
+    others: Literal["fail", "drop"] = "fail"
+    lines: LinesSettings | None = None
     reorder: bool = False
     bad_records: Literal["fail", "set_aside"] = "fail"
     schema_file: Annotated[FolderPath | None, Field(alias="schema")] = None
     split: Annotated[Count, Field(ge=1)] | None = None
+    split_at: KeyPath | None = None
+    format: Literal["json", "jsonl"] = "json"
     marker: Marker | None = None
     empty: Literal["fail", "done"] = "fail"
     expect: Expect | None = None
@@ -236,6 +194,7 @@ class Config(Model):
     rescan: Annotated[Duration, Field(gt=0)] = 30.0
     unmatched: Literal["fail", "ignore"] = "fail"
     duplicates: Duplicates = "upload"
+    journal: JournalUrl | None = None
     done: Done = Done()
     retention: OrNothing[Retention] = Retention()
     upload: Upload = Upload()
@@ -244,8 +203,18 @@ class Config(Model):
     status: Status | None = None
 
     @property
+    def journal_url(self) -> str | None:
+        """Where in PostgreSQL the journal is; None: in the state folder. Never log it."""
+        return self.journal.get_secret_value() if self.journal else None
+
+    @property
     def secret(self) -> str:
         """The client secret, wherever it was given. Never log it."""
         if self.wfm.client_secret is None:
             raise ConfigError("wfm.client_secret: not given")
         return self.wfm.client_secret.get_secret_value()
+
+    @property
+    def site(self) -> Site:
+        """Which agent this is, for people."""
+        return Site(self.status.title if self.status else None, self.wfm.tenant, socket.gethostname())

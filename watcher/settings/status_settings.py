@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from watcher.settings.setting_types import Model, Secret
+from watcher.settings.setting_types import Model, Secret, Size
 
 _WORDS = "must be an address and a port such as 127.0.0.1:8787 or '[::1]:8787'"
 
@@ -51,12 +51,27 @@ def _listen(value: str) -> str:
     return value
 
 
+LONGEST_TITLE = 60  # characters: it stands before the subject of a mail
+
+
+def _title(value: str) -> str:
+    if not value.strip() or not value.isprintable() or len(value) > LONGEST_TITLE:
+        raise ValueError(f"must be a name on one line, of at most {LONGEST_TITLE} characters")
+    return value.strip()
+
+
+Action = Literal["retry", "withdraw", "upload"]
+
+
 class Status(Model):
     """The status page; it is off where the settings have no `status`."""
 
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8787"
+    title: Annotated[str, AfterValidator(_title)] | None = None
     password: Secret | None = None
     token: Secret | None = None
+    actions: tuple[Action, ...] = ()  # what may be done on it; nothing by default
+    upload_limit: Annotated[Size, Field(gt=0)] = 100_000_000  # bytes of a file that is dropped onto it
 
     @property
     def address(self) -> Address:
@@ -69,5 +84,10 @@ class Status(Model):
             raise ValueError(
                 f"others can reach {self.listen}, so it needs a password or a token: add status.password or"
                 " status.token, or listen on 127.0.0.1"
+            )
+        if self.actions and self.password is None and self.token is None:
+            raise ValueError(
+                "actions let whoever sees the page move files, so it needs a password or a token: add"
+                " status.password or status.token"
             )
         return self

@@ -7,6 +7,7 @@ only plain decimal numbers, booleans and null are anything but text, and duplica
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 # YAML 1.1's booleans: where text is meant they are refused, and the remedy is quotes.
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NULLS = frozenset({"", "~", "null"})
+# ... and what other readers of YAML 1.1 take for one.
+_NO_TEXT = frozenset({*_BOOLEANS, *_NULLS, "y", "n"})
+_WORD = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_PLACE = re.compile(r"(https?://|\.{0,2}/)[\w./:{}-]*[\w/}]", re.ASCII)
 _VARIABLE = re.compile(r"\$(\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)")
 
 
@@ -29,6 +34,7 @@ class Document:
     data: object = None
     lines: dict[Location, int] = field(default_factory=dict)
     problems: list[tuple[Location, str]] = field(default_factory=list)
+    unset: set[Location] = field(default_factory=set)  # text with a ${NAME} that the environment has not
     literal: set[Location] = field(default_factory=set)  # text written out, with no ${NAME} in it
 
 
@@ -50,6 +56,21 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
     except RecursionError:
         document.problems.append(((), "nested too deeply; see config.example.yaml for the layout"))
     return document
+
+
+def scalar(text: str) -> str:
+    """Return a text as it is to be written, so that `parse` reads it as it is: in quotes where it could be
+    taken for something else.
+
+    >>> scalar("acme"), scalar("12"), scalar("./drop"), scalar("a b")
+    ('acme', '"12"', './drop', '"a b"')
+    """
+    text = text.replace("${", "$${")
+    if (_WORD.fullmatch(text) and text.lower() not in _NO_TEXT) or _PLACE.fullmatch(text):
+        return text
+    # A text of JSON is one of YAML 1.2; what YAML's readers refuse as unprintable is escaped there, too.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in quoted)
 
 
 def _unquoted(error: yaml.MarkedYAMLError) -> str:
@@ -119,6 +140,7 @@ def _fill(text: str, at: Location, document: Document, environ: Mapping[str, str
             )
             return match[0]
         if match[2] not in environ:
+            document.unset.add(at)
             document.problems.append(
                 (at, f"the environment variable {match[2]} is not set; set it, or write the value here")
             )

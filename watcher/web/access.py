@@ -12,14 +12,15 @@ import ipaddress
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.requests import cookie_parser
+from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.settings.status_settings import Address
+from watcher.web.acts import Acts, Asked, BrokenOff
 from watcher.web.brakes import Brakes, origin
 
 COOKIE = "watcher_status"
@@ -48,10 +49,11 @@ class Guard:
         address: Address,
         password: str | None,
         token: str | None,
+        acts: Acts,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` in seconds: wrong passwords make whoever gives them wait."""
-        self._app = app
+        """`clock` in seconds: wrong passwords make whoever gives them wait; `acts`: what takes a POST."""
+        self._app, self._acts = app, acts
         self._address = address
         self._password = password
         self._token = token
@@ -61,12 +63,12 @@ class Guard:
         """Answer by itself, or hand on."""
         if scope["type"] != "http":
             return  # no websockets here: the server closes them
-        refusal = self._refusal(scope)
+        refusal = self._refusal(scope) or self._foreign(scope)
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD") and not self._is_act(scope):
             return PlainTextResponse("this page only shows\n", 405, {"allow": "GET, HEAD"})
         if self._address.is_loopback and not _names_loopback(headers.get("host", "")):
             # DNS rebinding: a page of somebody else's whose name now means this machine.
@@ -89,6 +91,17 @@ class Guard:
             return self._exchange() if by_query else None
         self._brakes.wrong(who)
         return _ask(self._password is not None)
+
+    def _is_act(self, scope: Scope) -> bool:
+        return scope["method"] == "POST" and scope["path"] in self._acts.paths
+
+    def _foreign(self, scope: Scope) -> Response | None:
+        """Refuse an act that the page itself did not ask for: one that another site makes the browser do."""
+        if not self._is_act(scope) or self._acts.is_own(Headers(scope=scope)):
+            return None
+        words = "refused: the request did not come from the page of this run; load it anew"
+        self._acts.tell(asked_of(Request(scope)), words, done=False)
+        return PlainTextResponse(f"{words}\n", 403, {"connection": "close"})
 
     def _exchange(self) -> Response:
         """Put a cookie in the place of the token: it would stay in the browser's history.
@@ -113,6 +126,25 @@ class Guard:
     def _cookie(self) -> str:
         """What only the token's owner gets, and what tells nobody the token."""
         return hmac.digest(str(self._token).encode(), COOKIE.encode(), hashlib.sha256).hex()
+
+
+def asked_of(request: Request) -> Asked:
+    """Return what a request asks for: the end of its path, and the name in its query."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            async for piece in request.stream():
+                yield piece
+        except ClientDisconnect:
+            raise BrokenOff from None
+
+    return Asked(
+        request.url.path.rpartition("/")[2],
+        request.query_params.get("name", ""),
+        origin(request.scope.get("client")),
+        request.headers.get("content-length", ""),
+        pieces(),
+    )
 
 
 def _ask(for_password: bool) -> Response:

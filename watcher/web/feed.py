@@ -10,10 +10,12 @@ from typing import Any
 from watcher.web.reader import Slow
 
 LOOK_SECONDS = 1.0
-# A look at a huge drop folder on a slow share takes long: looks take a tenth of the time at most.
+# A look at a huge drop folder on a slow share takes long: looks take a tenth of the time at most. One that
+# took long among short ones (the first, or on a busy machine) says nothing of the next.
 REST_PER_LOOK = 9.0
 # A comment: it tells the browser that the line is alive, and us when the browser is gone.
 QUIET_SECONDS = 15.0
+_SILENT = "{}"  # in the place of the data: the disk does not answer
 MOST_LISTENERS = 20
 RETRY_MS = 3000  # after which a browser comes back
 
@@ -26,7 +28,7 @@ class Feed:
         self._listeners = 0
         self._text = ""  # as of the last look
         self._looked_at = float("-inf")
-        self._took = 0.0
+        self._took = (0.0, 0.0)  # seconds: the last two looks
         self._lock = asyncio.Lock()
         self._ended = asyncio.Event()
 
@@ -43,12 +45,12 @@ class Feed:
         """Return the newest data as JSON, from a look that is not older than a second or so."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            due = self._looked_at + max(LOOK_SECONDS, REST_PER_LOOK * self._took)
+            due = self._looked_at + max(LOOK_SECONDS, REST_PER_LOOK * min(self._took))
             if loop.time() >= due or not self._text:
                 began = loop.time()
                 self._text = json.dumps(await self._look(), separators=(",", ":"))
                 self._looked_at = loop.time()
-                self._took = self._looked_at - began
+                self._took = (self._took[1], self._looked_at - began)
             return self._text
 
     async def events(self) -> AsyncIterator[str]:
@@ -62,7 +64,11 @@ class Feed:
                 try:
                     text = await self.now()
                 except Slow:
-                    text = told  # the page shows what was last known, and its clocks go on
+                    # The page shows what was last known and says so, until it is told anew.
+                    if told != _SILENT:
+                        told, told_at = _SILENT, loop.time()
+                        yield f"event: slow\ndata: {_SILENT}\n\n"
+                    text = told
                 if text != told:
                     told, told_at = text, loop.time()
                     yield f"event: now\ndata: {text}\n\n"  # JSON has no line breaks of its own

@@ -1,6 +1,7 @@
 // The plots: bars of inline SVG, drawn from the hours that the agent counted, and the same numbers as a table.
 
 import { bytes, counted, duration, make } from './basics.js';
+import { showBetween } from './outcomes.js';
 
 const HEIGHT = 128;
 const TOP = 16;
@@ -28,13 +29,20 @@ function draw() {
   plot(figures[2], 'Time held', rows, [['held', 'held']], duration);
   const columns = [[days ? 'day' : 'hour'], ['files delivered', 'number'], ['files failed', 'number'], ['bytes delivered', 'number'], ['time held', 'number']];
   const lines = rows.filter((row) => row.done || row.failed || row.held).map((row) => make('tr', {},
-    make('th', { scope: 'row', text: row.label }),
+    make('th', { scope: 'row' }, ...(row.done || row.failed ? [chooser(row)] : [row.label])),
     ...[row.done.toLocaleString('en'), row.failed.toLocaleString('en'), bytes(row.bytes), duration(row.held)]
       .map((text) => make('td', { class: 'number', text }))));
   $('history-table').replaceChildren(lines.length
     ? make('table', {}, make('thead', {}, make('tr', {}, ...columns.map(([text, kind]) => make('th', { scope: 'col', class: kind, text })))),
       make('tbody', {}, ...lines))
     : make('p', { class: 'empty', text: 'Nothing happened in this time.' }));
+}
+
+/** A button for those who do not point at a bar. */
+function chooser(row) {
+  const button = make('button', { type: 'button', class: 'plain', 'aria-label': `${row.label}: show its outcomes`, text: row.label });
+  button.addEventListener('click', () => showBetween(row));
+  return button;
 }
 
 const none = () => ({ done: 0, failed: 0, bytes: 0, held: 0 });
@@ -45,7 +53,8 @@ function byHour() {
   return Array.from({ length: 24 }, (_, index) => {
     const start = new Date(last.getTime() - (23 - index) * 3600e3);
     const label = start.toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-    return { ...(data.hours[start.toISOString().slice(0, 13)] ?? none()), label, short: start.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' }) };
+    const span = { start, end: new Date(start.getTime() + 3600e3) };
+    return { ...span, ...(data.hours[start.toISOString().slice(0, 13)] ?? none()), label, short: start.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' }) };
   });
 }
 
@@ -56,7 +65,8 @@ function byDay() {
   for (let index = 29; index >= 0; index -= 1) {
     const day = new Date(end.getFullYear(), end.getMonth(), end.getDate() - index);
     const label = day.toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'short' });
-    rows.set(day.toDateString(), { ...none(), label, short: day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' }) });
+    const after = new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1);
+    rows.set(day.toDateString(), { start: day, end: after, ...none(), label, short: day.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' }) });
   }
   for (const [hour, counts] of Object.entries(data.hours)) {
     const row = rows.get(new Date(`${hour}:00:00Z`).toDateString());
@@ -74,7 +84,8 @@ function plot(figure, title, rows, parts, words) {
   const step = width / rows.length;
   for (const [index, row] of rows.entries()) {
     let top = ground;
-    const bar = svg('g', {}, svg('title', {}, `${row.label}: ${parts.map(([key]) => `${parts.length > 1 ? `${key} ` : ''}${words(row[key])}`).join(', ')}`),
+    const isFull = row.done || row.failed;
+    const bar = svg('g', isFull ? { class: 'full' } : {}, svg('title', {}, `${row.label}: ${parts.map(([key]) => `${parts.length > 1 ? `${key} ` : ''}${words(row[key])}`).join(', ')}`),
       svg('rect', { x: index * step, y: TOP, width: step, height: ground - TOP, opacity: 0 }));
     for (const [key, kind] of parts) {
       // What happened once among thousands is still seen: two pixels at least.
@@ -82,6 +93,7 @@ function plot(figure, title, rows, parts, words) {
       top -= height;
       if (height) bar.append(svg('rect', { class: kind, x: index * step + step * 0.12, y: Math.max(top, TOP - 4), width: step * 0.76, height, rx: 1 }));
     }
+    if (isFull) bar.addEventListener('click', () => showBetween(row));
     picture.append(bar);
   }
   picture.append(svg('line', { class: 'axis', x1: 0, x2: width, y1: ground + 0.5, y2: ground + 0.5 }));

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from watcher.core.errors import Outside
+
 T = TypeVar("T")
 PATIENCE_SECONDS = 10.0
 LONGEST_QUEUE = 50
@@ -24,7 +26,9 @@ class Slow(Exception):
 class Reader:
     """Does work that reads the disk, one piece after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float | None = None) -> None:
+        """`patience` in seconds, by default `PATIENCE_SECONDS`: what takes longer is not waited for."""
+        self._patience = patience
         self._queue: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -38,9 +42,19 @@ class Reader:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put((work, answer))
         try:
-            return await asyncio.wait_for(answer, PATIENCE_SECONDS)
+            return await asyncio.wait_for(answer, self._patience or PATIENCE_SECONDS)
         except TimeoutError:
             raise Slow from None
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do this behind what waits, though nobody waits for it; what it raises is nobody's."""
+
+        def quietly() -> None:
+            with suppress(Outside):
+                work()
+
+        if self._thread is not None:
+            self._queue.put((quietly, asyncio.get_running_loop().create_future()))
 
     def _begin(self) -> None:
         if self._thread is None:

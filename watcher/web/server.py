@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import uvicorn
 
@@ -24,8 +25,9 @@ from watcher.core.holds import Hold, Holds
 from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 from watcher.settings.status_settings import Address, Status
-from watcher.web import snapshot
+from watcher.web import file_kept, file_page, outcomes, snapshot
 from watcher.web.access import Guard
+from watcher.web.acts import Acts
 from watcher.web.app import Sources, build
 from watcher.web.connection import KEEP_ALIVE_SECONDS, MOST_CONNECTIONS, MOST_HEAD_BYTES, Connection
 from watcher.web.feed import Feed
@@ -61,7 +63,8 @@ def served(
     )
     reader = Reader()
     end_listening = stream.subscribe(metrics.hear)
-    parts = (config, status, address, holds, clock, health, metrics, reader)
+    acts = Acts(config, status, stream.emit)
+    parts = (config, status, address, holds, clock, health, metrics, reader, acts)
     server = _Server(lambda: _guarded(*parts), sock, stream)
     try:
         server.start()
@@ -70,6 +73,7 @@ def served(
         server.stop()
         end_listening()
         reader.stop()
+        acts.stop()
 
 
 def _guarded(
@@ -81,25 +85,38 @@ def _guarded(
     health: Health,
     metrics: Metrics,
     reader: Reader,
+    acts: Acts,
 ) -> tuple[Guard, Feed]:
     """Put the parts together; called in the server's event loop."""
 
     def next_try(hold: Hold) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=hold.next_at - clock())
 
-    feed = Feed(lambda: reader.read(lambda: snapshot.now(config, holds.active, next_try, health.judge())))
+    def now() -> dict[str, Any]:
+        return snapshot.now(config, holds.active, next_try, health.judge()) | {"acts": acts.as_data()}
+
+    feed = Feed(lambda: reader.read(now))
+    acts.begin()
     sources = Sources(
         feed=feed,
         history=lambda: reader.read(lambda: snapshot.history(config, holds.active, datetime.now(UTC))),
-        report=lambda token: reader.read(lambda: snapshot.report(config, token)),
+        outcomes=lambda wanted: reader.read(
+            lambda: outcomes.outcomes(
+                config, show=wanted.show, text=wanted.text, before=wanted.before, between=wanted.between
+            )
+        ),
+        file=lambda kind, key: reader.read(lambda: file_page.about(config, holds.active, kind, key)),
+        download=lambda what, kind, key: reader.read(lambda: file_kept.download(config, what, kind, key)),
         metrics=metrics.text,
         health=health.judge,
+        acts=acts,
     )
     guard = Guard(
         build(sources),
         address=address,
         password=status.password.get_secret_value() if status.password else None,
         token=status.token.get_secret_value() if status.token else None,
+        acts=acts,
         clock=clock,
     )
     return guard, feed

@@ -5,26 +5,27 @@ These functions read the disk and may hang with it: they run in the reader's thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher import __version__
+from watcher.agent.lying_failed import lying_failed
 from watcher.agent.overview import collect
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.holds import Hold
 from watcher.core.names import shown
+from watcher.core.target import Target
 from watcher.core.units import utc_text
-from watcher.disk.filing import report_text
 from watcher.journal.reading import open_to_read
-from watcher.settings.settings import Config
+from watcher.settings.presets import build_routes
+from watcher.settings.settings import Config, RouteSettings
 from watcher.web.health import Verdict
 from watcher.web.history import HOUR, by_hour
+from watcher.web.outcomes import PAGE, short
 
-OUTCOMES = 50  # shown
-SAID_CHARS = 300  # of a server's answer; the report has more
 DAYS = 30
-REPORTS = 1000  # failed files, the newest, whose report can be asked for
+_SET_ASIDE = " set aside: "  # in the reason of records that a delivered file left behind: `effects`
 
 
 def now(
@@ -32,15 +33,22 @@ def now(
 ) -> dict[str, Any]:
     """Return the state of this moment; what cannot be read is told in `trouble`."""
     try:
-        found, trouble = collect(config, last=OUTCOMES), None
+        found, trouble = collect(config, last=PAGE), None
     except (Outside, ConfigError) as fault:  # away, or a journal that was damaged meanwhile
+        failed, failed_count = lying_failed(config.folders.failed, None)
         nothing: dict[str, Any] = {"waiting": [], "under_way": [], "stranded": [], "last": []}
-        found, trouble = nothing | {"waiting_count": 0}, str(fault)
+        nothing |= {"waiting_count": 0, "failed": failed, "failed_count": failed_count}
+        found, trouble = nothing, str(fault)
     return found | {
         "running": True,  # it is the agent that answers, wherever its lock may be
         "version": __version__,
+        "title": config.site.title,
+        "host": shown(config.site.host),
+        "tenant": config.site.tenant,
         "server": config.wfm.api,
         "drop": shown(str(config.folders.drop)),
+        "routes": [{"name": route.name, "names": names_of(route)} for route in config.routes],
+        "failed_folder": shown(str(config.folders.failed)),
         "trouble": trouble,
         "ill": list(verdict.reasons),
         "held": [
@@ -54,19 +62,42 @@ def now(
             }
             for hold in holds
         ],
-        "last": [_short(row) for row in found["last"]],
+        "under_way": [row | {"held_by": held_by(row, holds, config)} for row in found["under_way"]],
+        "failed": [row | {"set_aside": _SET_ASIDE in row["reason"]} for row in found["failed"]],
+        "last": [short(row) for row in found["last"]],
     }
 
 
-def _short(row: dict[str, Any]) -> dict[str, Any]:
-    said = row["server_said"]
-    return row | {"server_said": said[:SAID_CHARS] if said else said}
+def names_of(route: RouteSettings) -> list[str]:
+    """Return which names go to a route, as its settings say it."""
+    return [*route.match, *([f"regex {route.regex}"] if route.regex is not None else [])]
+
+
+def held_by(row: dict[str, Any], holds: Sequence[Hold], config: Config) -> list[str]:
+    """Return what an upload waits for of that which is held: its file, its route, its route's endpoint,
+    the way to the server, or a folder; but not the drop folder, which it has left."""
+    urls = {route.name: route.url for route in build_routes(config)}
+    return [shown(str(hold.target)) for hold in holds if _needs(row, hold.target, urls, config)]
+
+
+def _needs(row: dict[str, Any], target: Target, urls: Mapping[str, str], config: Config) -> bool:
+    match target.kind:
+        case "file":
+            return bool(target.number == row["id"] if target.number else shown(target.name) == row["name"])
+        case "endpoint":
+            return target.name == urls.get(row["route"] or "")
+        case "route":
+            return bool(target.name == row["route"])
+        case "folder":
+            return target.name != str(config.folders.drop)
+        case _:
+            return True  # there is one login, one server, and the proxies on the way
 
 
 def history(config: Config, holds: Sequence[Hold], until: datetime) -> dict[str, Any]:
     """Return what the plots show: the last 30 days, by the hour. Raises `Outside`."""
     since = (until - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0) - HOUR
-    journal = open_to_read(config.folders.state)
+    journal = open_to_read(config.folders.state, config.journal_url)
     if journal is None:
         return {"until": utc_text(until), "hours": {}}
     try:
@@ -82,15 +113,3 @@ def history(config: Config, holds: Sequence[Hold], until: datetime) -> dict[str,
         "until": utc_text(until),
         "hours": by_hour(ended, [*spans, *lasting], since=since, until=until),
     }
-
-
-def report(config: Config, push_token: str) -> str | None:
-    """Return the error report of a failed file; None: there is none. Raises `Outside`."""
-    journal = open_to_read(config.folders.state)
-    if journal is None:
-        return None
-    try:
-        failed = journal.history(failed=True, limit=REPORTS)
-    finally:
-        journal.close()
-    return next((report_text(entry) for entry in failed if entry.push_token == push_token), None)

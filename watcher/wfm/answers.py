@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
+from dataclasses import dataclass
 from email.message import Message
 
 # Python's own codecs that are no charset of any page; the others decode in time that grows with the text.
@@ -13,6 +14,17 @@ _NO_CHARSETS = frozenset(
 )
 _GZIP_OR_ZLIB, _BARE_DEFLATE = 47, -15  # zlib's words for them
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a server answered to a GET."""
+
+    status: int
+    said: str  # its body, cut, as text
+    html: bool  # it is a web page
+    allow: str  # RFC 9110, 10.2.1: the methods that it takes there
+    location: str  # where a redirect points to
 
 
 def expanded(raw: bytes, coding: str, limit: int) -> bytes:

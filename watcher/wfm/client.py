@@ -6,13 +6,10 @@ so that the token goes to no other host; certificates are always verified; no co
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -20,13 +17,14 @@ import httpx
 from watcher import __version__
 from watcher.core.backoff import http_date, retry_after
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import ConfigError, CutOff, LostAnswer, Outside
+from watcher.core.errors import CutOff, LostAnswer, Outside
 from watcher.core.names import shown
 from watcher.core.target import Target
 from watcher.wfm import answers, bounds
 from watcher.wfm.login import ClientCredentials, Login
 from watcher.wfm.proxies import Proxy, proxy_for, way_by
 from watcher.wfm.tls import tls_context
+from watcher.wfm.transports import NoCookies, transports
 from watcher.wfm.words import in_words
 
 CONNECT_SECONDS = 10.0
@@ -96,10 +94,10 @@ class Client:
             timeout=self._timeout(),
             limits=limits,
             verify=context,
-            mounts=_transports(self._proxies, context, limits, ca_file),
+            mounts=transports(self._proxies, context, limits, ca_file),
             trust_env=False,
             event_hooks={"request": [bounds.begin], "response": [self._refuse_proxy]},
-            cookies=_NoCookies(),
+            cookies=NoCookies(),
         )
         bounds.keep(self._http, self._reuse)
 
@@ -159,6 +157,27 @@ class Client:
         if answer.is_success and passage is not None and not passage.whole:
             raise self._too_early(answer.status_code)
         return self._reply(answer)
+
+    def look(self, url: str) -> answers.Look:
+        """Send a GET without query and body, with the token, and return what the server answers.
+
+        It can neither carry data nor begin or complete an operation: GET is a safe method (RFC 9110, 9.2.1),
+        the imports are POST alone, and each of their requests has a pushToken. Raises `Outside`.
+        """
+        bounds.forget()
+        try:
+            answer = self._http.send(self._http.build_request("GET", url), stream=True)
+            try:
+                bounds.bound(answer, self._timeout_seconds)
+                answer.read()
+            finally:
+                answer.close()
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+            raise self._fault(error) from error
+        found, headers = self._reply(answer), answer.headers
+        return answers.Look(
+            found.status, found.said, found.html, headers.get("allow", ""), headers.get("location", "")
+        )
 
     def get_token(self) -> float:
         """Get a new access token; returns the seconds it will be used. Raises `Outside`."""
@@ -259,33 +278,6 @@ class Client:
 
 def _host(target: Target) -> str:
     return urlsplit(target.name).hostname or target.name
-
-
-def _transports(
-    proxies: dict[Target, Proxy | None], context: ssl.SSLContext, limits: httpx.Limits, ca_file: Path | None
-) -> dict[str, httpx.BaseTransport | None]:
-    """Return the way to each server, by its URL; None: straight. Raises `ConfigError`."""
-    if not any(proxies.values()):
-        return {}
-    ways: dict[Proxy | None, httpx.BaseTransport | None] = {None: None}
-    for proxy in proxies.values():
-        if proxy is not None and proxy not in ways:
-            # A proxy is not shown the certificate that is for the server.
-            own = tls_context(ca_file, None, None) if proxy.url.startswith("https:") else None
-            try:
-                by = httpx.Proxy(proxy.url, ssl_context=own)
-                ways[proxy] = httpx.HTTPTransport(verify=context, limits=limits, trust_env=False, proxy=by)
-            except (ValueError, httpx.InvalidURL):
-                # httpx's own words may quote a part of the proxy's password.
-                raise ConfigError(f"{proxy.source} names a proxy that cannot be used") from None
-    return {target.name: ways[proxy] for target, proxy in proxies.items()}
-
-
-class _NoCookies(CookieJar):
-    """Keeps none: a cookie that no header takes would end all requests after it."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Leave them where they are."""
 
 
 class _Guarded:

@@ -1,4 +1,4 @@
-"""The samples in the README are what the commands say; `python -m tests.test_readme` writes them anew.
+"""The samples in the manual are what the commands say; `python -m tests.test_samples` writes them anew.
 
 Times, ids, hashes, ports and speeds differ from run to run; a line `...` stands for any lines.
 """
@@ -19,13 +19,16 @@ import pytest
 
 from tests.agent.test_agent import agent, log_of, until
 from tests.conftest import Server, World, answer
+from tests.forked import run
+from watcher.manual import pages
 
-README = Path(__file__).parent.parent / "README.md"
+SAMPLES = Path(pages.__file__).with_name("commands.md")
 _BLOCK = re.compile(r"```console\n\$ watcher (.*?)\n(.*?)```", re.DOTALL)
 _DIFFERS = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{3})?Z?", "TIME"),
     (r"\d{4}-\d\d-\d\d", "DAY"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
+    (r"\bUTC([+-]\d\d:\d\d)?", "ZONE"),
     (r"\b[0-9a-f]{64}\b", "HASH"),
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"\b\d+(\.\d+)? s\b", "SECONDS s"),
@@ -35,15 +38,17 @@ _DIFFERS = (
     # What `check` says of this machine's disk, and of a user who may do anything.
     (r"[\d.]+ \wB free of [\d.]+ \wB", "SPACE"),
     (r"(?m)^warn  user: .*\n", ""),
+    (r"open files by lease\b(, those of other users by events)?", "LEASE"),
     (r"all is well, with 1 warning", "all is well"),
     (r"/tmp/watcher-demo-\w+", "FOLDER"),
+    (r"(?m)^  \S*watcher (?=sandbox|check|run)", "  watcher "),  # where it is installed
 )
-HERE = "/srv/wfm"  # where the README's world is
+HERE = "/srv/wfm"  # where the samples' world is
 
 
 def blocks() -> dict[str, str]:
-    """The README's samples: the command's arguments, and what it says."""
-    return dict(_BLOCK.findall(README.read_text(encoding="utf-8")))
+    """The samples: the command's arguments, and what it says."""
+    return dict(_BLOCK.findall(SAMPLES.read_text(encoding="utf-8")))
 
 
 def normal(text: str) -> list[str]:
@@ -60,7 +65,7 @@ def is_sample(sample: list[str], real: list[str]) -> bool:
 
 
 class Tour:
-    """The README's world, gone through in the README's order."""
+    """The samples' world, gone through in their order."""
 
     def __init__(self, world: World, stack: ExitStack) -> None:
         self.world = world
@@ -74,14 +79,13 @@ class Tour:
         world.path("monday.csv").write_text("anna,ready,1\n")
 
     def say(self, arguments: str) -> str:
-        """Run a command of the README; returns all that it says."""
+        """Run a command; returns all that it says."""
         getattr(self, f"before_{arguments.split()[0]}", lambda: None)()
-        command = [sys.executable, "-m", "watcher", *arguments.split(), "-c", str(self.world.config)]
+        settings = self.world.path("new.yaml") if arguments.startswith("init") else self.world.config
+        command = [sys.executable, "-m", "watcher", *arguments.split(), "-c", str(settings)]
         if arguments.startswith("sandbox"):
             return self._sandbox(command)
-        done = subprocess.run(
-            command, cwd=self.world.root, capture_output=True, text=True, timeout=50, check=False
-        )
+        done = run(*command[3:], cwd=self.world.root)
         return self._here(done.stdout + done.stderr)
 
     def before_status(self) -> None:
@@ -116,7 +120,8 @@ class Tour:
 
     def _here(self, text: str) -> str:
         by = f"withdrawn by {getpass.getuser()} "
-        return text.replace(str(self.world.root), HERE).replace(by, "withdrawn by anna ")
+        text = text.replace(str(self.world.root), HERE).replace("/new.yaml", "/config.yaml")
+        return text.replace(by, "withdrawn by anna ")
 
 
 @pytest.fixture
@@ -127,7 +132,7 @@ def tour(world: World) -> Iterator[Tour]:
 
 
 @pytest.mark.timeout(180)  # a dozen processes, one after the other
-def test_the_readmes_samples_are_what_the_commands_say(tour: Tour) -> None:
+def test_the_samples_are_what_the_commands_say(tour: Tour) -> None:
     samples = blocks()
     del samples["demo"]  # takes seconds; its own test compares it
     for arguments, sample in samples.items():
@@ -136,9 +141,10 @@ def test_the_readmes_samples_are_what_the_commands_say(tour: Tour) -> None:
 
 
 def test_every_command_has_a_sample() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = SAMPLES.read_text(encoding="utf-8")
 
     commands = set(re.findall(r"^\| `watcher (\w+)", text, re.MULTILINE))
+    commands.remove("manual")  # its pages have tests of their own
     assert {arguments.split()[0] for arguments in blocks()} == commands
 
 
@@ -155,7 +161,7 @@ def test_the_comparison_sees_a_difference(sample: str, real: str, same: bool) ->
 
 def rewrite(shorten: Callable[[str, str], str]) -> None:
     """Write every sample anew from what the commands say now; one with `...` is to be done by hand."""
-    text = README.read_text(encoding="utf-8")
+    text = SAMPLES.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as root, Server() as server, ExitStack() as stack:
         tour = Tour(World(Path(root), server), stack)
         for arguments, sample in blocks().items():
@@ -165,7 +171,7 @@ def rewrite(shorten: Callable[[str, str], str]) -> None:
                 text = text.replace(
                     f"$ watcher {arguments}\n{sample}```", f"$ watcher {arguments}\n{fresh}\n```"
                 )
-    README.write_text(text, encoding="utf-8")
+    SAMPLES.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

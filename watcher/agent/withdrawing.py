@@ -1,0 +1,185 @@
+"""Takes files out of the queue, into the failed folder, each with a report: `watcher withdraw`, and the page.
+
+A file that waits is moved from here; one under way in a running agent is asked for, and the agent does it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from watcher.agent.build import places
+from watcher.agent.opening import open_state
+from watcher.agent.recovery import tidy
+from watcher.agent.routing import route_of
+from watcher.agent.taking_out import file_it, put_out, take_out
+from watcher.agent.withdrawals import ask, forget
+from watcher.core.errors import NotWhole
+from watcher.core.model import FINAL, UNDECIDED, FileState, Row
+from watcher.core.names import shown
+from watcher.core.withdrawal import of_ours, of_stranded, of_waiting
+from watcher.disk.faults import blame
+from watcher.disk.others import Stranger, strangers
+from watcher.disk.owner import Identity, Owner
+from watcher.disk.places import Places
+from watcher.journal import lock
+from watcher.journal.protocol import Journal
+from watcher.journal.reading import open_journal
+from watcher.settings.presets import build_routes
+from watcher.settings.settings import Config
+
+PATIENCE_SECONDS = 10.0  # for the running agent to honour a request
+LOOK_SECONDS = 0.1
+Found = Row | Stranger | Path  # under way here, in the work folder of another agent, in the drop folder
+
+
+def withdraw(
+    config: Config,
+    names: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    user: str,
+    force: bool = False,
+    running: bool | None = None,
+) -> int:
+    """Withdraw the files of these names, or at these paths; returns 0, or 1 where one was not.
+
+    `user`: who does it, for the report; `force`: a file of another agent that seems to live, too;
+    `running`: whether our agent runs, None: look. Raises `Outside`, `ConfigError`.
+    """
+    with ExitStack() as stack:
+        state = config.folders.state
+        if running is None:
+            running = lock.is_held(state, lock.AGENT_LOCK) if state.is_dir() else False
+        if running:
+            journal: Journal = open_journal(state, config.journal_url, lives=False)
+        else:
+            ours, journal = open_state(state, config.journal_url, lock=lock.AGENT_LOCK, holder="an agent")
+            stack.enter_context(ours)
+        stack.callback(journal.close)
+        withdrawing = _Withdrawing(config, journal, user=shown(user), running=running, force=force)
+        owner = Owner(withdrawing.places.work, Identity.of_us(state))
+        if not running:
+            with blame(withdrawing.places.work):
+                owner.require_alone()
+        missing = 0
+        for name in names:
+            words, is_out = withdrawing.withdraw(name)
+            say(f"{shown(Path(name).name)}: {words}")
+            missing += not is_out
+        if not running:
+            tidy(journal, withdrawing.places, owner)
+    return 1 if missing else 0
+
+
+@dataclass
+class _Withdrawing:
+    """One command's work; each method says what became of a file, and whether it is out of the queue."""
+
+    config: Config
+    journal: Journal
+    user: str
+    running: bool
+    force: bool
+
+    def __post_init__(self) -> None:
+        self.places: Places = places(self.config, self.journal)
+
+    def withdraw(self, name: str) -> tuple[str, bool]:
+        """Withdraw one file."""
+        try:
+            return self._withdraw(name)
+        except NotWhole:
+            # It was written to, or somebody was faster: the running agent, most likely.
+            try:
+                return self._withdraw(name)
+            except NotWhole as error:
+                return str(error) or "it changes while it is looked at; try again", False
+
+    def _withdraw(self, name: str) -> tuple[str, bool]:
+        found = self._found(name)
+        if not found:
+            return "is not waiting, under way or stranded", False
+        if len(found) > 1:
+            where = ", ".join(shown(str(_path(item))) for item in found)
+            return f"there are {len(found)} files of that name; name one by its path: {where}", False
+        match found[0]:
+            case Row() as row:
+                return self._under_way(row)
+            case Stranger() as stranger:
+                return self._stranded(stranger)
+            case path:
+                return self._waiting(path)
+
+    def _found(self, name: str) -> list[Found]:
+        """Return the files in the queue that are meant: by name, or by path."""
+        everything: list[Found] = [
+            row for row in self.journal.under_way("drop") if os.path.lexists(row.file.source)
+        ]
+        everything += strangers(self.places.work)
+        if os.path.lexists(waiting := self.places.drop / Path(name).name):
+            everything.append(waiting)
+        path = None if Path(name).name == name else Path(name).absolute()
+        return [
+            item for item in everything if _path(item).name == Path(name).name and path in (None, _path(item))
+        ]
+
+    def _waiting(self, path: Path) -> tuple[str, bool]:
+        routes = build_routes(self.config)
+        row = take_out(
+            self.journal, self.places, path, of_waiting(self.user), route_of(path, routes), now=_now
+        )
+        return _told(row), True
+
+    def _stranded(self, found: Stranger) -> tuple[str, bool]:
+        if not (found.is_stranded or self.force):
+            heard = f"{found.since:%Y-%m-%d %H:%M:%S} UTC"
+            who = f"{shown(found.agent)} on {shown(found.host or 'another host')}"
+            return f"is with {who}, last heard of at {heard}; withdraw it there, or use --force", False
+        route = route_of(found.path, build_routes(self.config))
+        fault = of_stranded(shown(found.agent), self.user)
+        row = take_out(
+            self.journal, self.places, found.path, fault, route, now=_now, token=found.path.parent.name
+        )
+        return _told(row), True
+
+    def _under_way(self, row: Row) -> tuple[str, bool]:
+        if row.state not in UNDECIDED:
+            return f"it is {row.state} already, and on its way out of the work folder", False
+        if not self.running:
+            row = put_out(self.journal, row, of_ours(row, self.user), now=_now)
+            return _told(file_it(self.journal, self.places, row, now=_now)), True
+        ask(self.config.folders.state, row.id, self.user)
+        until, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
+        while row.state not in FINAL and time.monotonic() < until:
+            pause.wait(LOOK_SECONDS)
+            row = self.journal.row(row.id)
+        if row.state not in FINAL:
+            return "asked for; the agent does it as soon as the file would have to wait", False
+        forget(self.config.folders.state, row.id)
+        return _told(row), row.state is FileState.FAILED
+
+
+def _path(item: Found) -> Path:
+    match item:
+        case Row():
+            return Path(item.file.source)
+        case Stranger():
+            return item.path
+    return item
+
+
+def _told(row: Row) -> str:
+    if row.state is FileState.FAILED:
+        return f"{row.outcome.reason}; it is now {shown(row.place.target or 'gone')}"
+    return f"not withdrawn: it is {row.state}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

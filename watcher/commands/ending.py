@@ -1,0 +1,61 @@
+"""How a command ends: the one place that turns exceptions into exit codes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from watcher.core.errors import ConfigError, Outside
+
+
+def ended(run: Callable[[], object]) -> NoReturn:
+    """Run the command line, and exit: 0, or what the command chose; 1 for wrong settings and for what lies
+    outside, with words on stderr; 3 for a fault of ours, which is in the log."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's code page does not have is shown escaped, and ends nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        run()
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        sys.exit(1)
+    except Outside as fault:
+        words = [str(fault), fault.check, _as_its_owner(fault)]
+        sys.stderr.write("; ".join(filter(None, words)) + "\n")
+        sys.exit(1)
+    except Exception as error:
+        from watcher.core.events import Crashed
+        from watcher.report import log
+
+        log.setup()
+        log.hear(Crashed(" ".join(sys.argv[1:2]) or "watcher", error))
+        sys.exit(3)
+    sys.exit(0)
+
+
+def _as_its_owner(fault: Outside) -> str:
+    """Return this very command for the user whose folder it is: the agent's state is for it alone."""
+    folder = Path(fault.target.name)
+    try:
+        if sys.platform == "win32" or fault.target.kind != "folder" or os.access(folder, os.R_OK | os.X_OK):
+            return ""
+        owner = folder.stat().st_uid
+    except OSError:
+        return ""
+    if owner == os.geteuid():
+        return ""
+    from watcher.commands.program import command_line
+    from watcher.disk.ours import user_name
+
+    command, *others = sys.argv[1:]
+    if not {"-c", "--config"} & set(others):  # what names the settings may be a variable, which sudo drops
+        from watcher.settings.config import find
+
+        others = ["-c", os.path.abspath(find(None)), *others]  # noqa: PTH100 - resolve() would follow links
+    return f"as its user: {command_line(command, *others, user=user_name(owner))}"

@@ -1,0 +1,142 @@
+"""Which files `watcher upload` sends, by which routes and in which order; and which it leaves, and why."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from watcher.agent.build import build_drop
+from watcher.agent.routing import Routed, routed
+from watcher.core.errors import ConfigError
+from watcher.core.model import Route
+from watcher.core.names import shown
+from watcher.core.order import depth
+from watcher.disk.drop import Drop
+from watcher.settings.presets import build_routes
+from watcher.settings.settings import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, in the order in which the routes go."""
+
+    files: list[tuple[Path, Route]]
+    skipped: list[tuple[Path, str]]  # what lies in a folder that was named, and why it is not sent
+
+
+def plan(
+    config: Config, paths: Sequence[Path], route_name: str | None, acd_type: str | None, *, deep: bool
+) -> Plan:
+    """Find each file's route; of folders, those files that a route matches, with `deep` in all below, too.
+
+    Raises `ConfigError` with all problems at once, for files that were named and cannot be sent.
+    """
+    routes = build_routes(config)
+    by_name = {item.name: item for item in routes}
+    if route_name is not None and route_name not in by_name:
+        raise ConfigError(
+            f"--route {shown(route_name)}: there is no such route; there are {', '.join(by_name)}"
+        )
+    drop = build_drop(config)
+    problems: list[str] = []
+    found: list[tuple[Path, Route]] = []
+    skipped: list[tuple[Path, str]] = []
+    for path in paths:
+        if (folder := _folder_of_the_agent(config, path)) is not None:
+            problems.append(
+                f"{shown(str(path))}: a file in {folder} is refused: the agent sends it; to send it by hand,"
+                " copy it to another folder"
+            )
+        elif path.is_dir():
+            for each in _in_folder(path, deep=deep):
+                route, why = _of_folder(config, drop, each, routes, route_name)
+                if route is None:
+                    skipped.append((each, why))
+                else:
+                    found.append((each, route))
+        elif not path.is_file():
+            problems.append(f"{shown(str(path))}: there is no such file")
+        else:
+            routing = routed(path, routes) if route_name is None else Routed(by_name[route_name])
+            if routing.route is not None:
+                found.append((path, routing.route))
+            else:
+                problems.append(f"{shown(str(path))}: {_no_route(routing)} with --route")
+    if problems:
+        raise ConfigError(problems)
+    after = {item.name: item.after for item in routes}
+    found = [(path, replace(route, acd_type=acd_type or route.acd_type)) for path, route in found]
+    found.sort(key=lambda item: depth(item[1].name, after))
+    return Plan(found, skipped)
+
+
+def _no_route(routing: Routed) -> str:
+    return f"{routing.slow}; name a route" if routing.slow else "no route matches its name; name one"
+
+
+def _in_folder(folder: Path, *, deep: bool) -> Iterator[Path]:
+    """Return what lies in a folder: oldest first, then by name, as the agent goes. Raises `ConfigError`."""
+    try:
+        with os.scandir(folder) as entries:
+            items = sorted((item.stat(follow_symlinks=False).st_mtime_ns, item.name) for item in entries)
+    except OSError as error:
+        raise ConfigError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from error
+    for _, name in items:
+        path = folder / name
+        if deep and path.is_dir() and not path.is_symlink():
+            yield from _in_folder(path, deep=deep)
+        else:
+            yield path
+
+
+def _of_folder(
+    config: Config, drop: Drop, path: Path, routes: Sequence[Route], route_name: str | None
+) -> tuple[Route | None, str]:
+    """Return the route of something in a folder; or None, and why it is left there."""
+    if drop.ignored(path.name):
+        return None, "ignored by settle.ignore"
+    mode = path.lstat().st_mode
+    if stat.S_ISDIR(mode):
+        return None, "a folder; its files go, too, with --recursive"
+    if not stat.S_ISREG(mode):
+        return None, "a link or no regular file"
+    if (folder := _folder_of_the_agent(config, path)) is not None:
+        return None, f"a file in {folder}: the agent sends it"
+    routing = routed(path, routes)
+    if routing.route is None:
+        return None, routing.slow or "no route matches its name"
+    if route_name not in (None, routing.route.name):
+        return None, f"of route {routing.route.name}"
+    return routing.route, ""
+
+
+def _folder_of_the_agent(config: Config, path: Path) -> str | None:
+    """Say which folder it lies in, by whatever way `path` leads there, where the agent is to send it."""
+    drop, work = config.folders.drop, config.folders.work_folder
+    real = Path(os.path.realpath(path))
+    if any(_is_same(folder, work) for folder in (real, *real.parents)):
+        return f"the work folder {shown(str(work))}"
+    if _is_same(real, drop) or (_is_same(real.parent, drop) and not real.is_dir()) or _is_linked(real, drop):
+        return f"the drop folder {shown(str(drop))}"
+    return None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with suppress(OSError):  # there is no such folder: nothing lies in it
+        return one.samefile(other)
+    return False
+
+
+def _is_linked(path: Path, drop: Path) -> bool:
+    """Say whether a file is a hard link of one in the drop folder."""
+    with suppress(OSError):
+        look = path.stat()
+        if look.st_nlink > 1:
+            with os.scandir(drop) as found:
+                same = (item.stat(follow_symlinks=False) for item in found if item.inode() == look.st_ino)
+                return any(os.path.samestat(look, item) for item in same)
+    return False

@@ -1,0 +1,42 @@
+"""What lies in the failed folder: the files themselves, without their reports and what is not whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name
+from watcher.disk import files
+from watcher.disk.system import open_plain
+
+REPORT_BYTES = 64 * 1024  # more than any report has: its parts are bounded
+
+
+def failed_files(folder: Path, *, lonely_reports: bool = False) -> list[Path]:
+    """Return the failed files, the one that came last first. Raises `Outside` where the folder is away.
+
+    `lonely_reports`: what is named like a report whose file was taken out by hand counts as a file, too: it
+    may be one of that name.
+    """
+    with files.blame(folder), os.scandir(folder) as entries:
+        lying = {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
+        others = {report_name(name) for name in lying} | {name for name in lying if is_half_copied(name)}
+        if not lonely_reports:  # a failed file that is named like a report has a report of its own
+            others |= {
+                name for name in lying if name.endswith(REPORT_SUFFIX) and report_name(name) not in lying
+            }
+        found = [
+            (entry.stat(follow_symlinks=False).st_ctime_ns, name)
+            for name, entry in lying.items()
+            if name not in others
+        ]
+    return [folder / name for _, name in sorted(found, reverse=True)]
+
+
+def report_of(path: Path) -> str:
+    """Return the text of a failed file's report; "" where it cannot be read, or is gone."""
+    try:
+        with open_plain(path.with_name(report_name(path.name))) as file:
+            return file.read(REPORT_BYTES).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""

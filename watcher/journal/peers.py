@@ -1,0 +1,77 @@
+"""What several agents of one journal have in common: a lease each, the files of the dead, and one queue.
+
+Times are the database's. An agent lives as long as its lease, which each heartbeat makes longer; whose lease
+is over may be dead, cut off or asleep, and its open rows may be made another's. Then a step of the old owner
+finds no row of its own, so nothing more is announced, nor sent: at most the request that is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from watcher.core.model import Claim, Row
+
+LEASE_SECONDS = 30.0
+BEATS_PER_LEASE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file of another agent that is ours from now on."""
+
+    row: Row
+    agent: str  # whose it was
+    host: str
+    silent_since: str  # UTC, ISO 8601: its last heartbeat
+    quiet_in: float  # seconds, until no request of that agent can be under way any more
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the claim of a file of one route must wait for, whichever agent has it."""
+
+    after: tuple[str, ...]  # routes
+    parallel: int  # files under way at a time
+    aside: int = 0  # of our own, let others go first
+
+
+class Peers(Protocol):
+    """The other agents. Any thread may call it; all but `require_lease` raise `Outside`."""
+
+    def promise(self, request_seconds: float) -> None:
+        """From now on a request of ours takes at most so long, once it has begun to go out."""
+
+    def require_lease(self) -> None:
+        """Raise `Outside` where our lease is over, or our promise is not known: others may go on with what
+        is ours. Asks no database."""
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when a file of another agent came to its end; some such calls may be lost."""
+
+    def mark(self) -> int:
+        """Return where the ends of files are by now: what ended later was not seen by a look that begins."""
+
+    def claim(
+        self,
+        claims: Sequence[Claim],
+        turns: Mapping[str | None, Turn],
+        *,
+        mark: int,
+        sees: Callable[[], Collection[str]],
+    ) -> list[Row | str]:
+        """As `Journal.claim`, for those whose turn it is; for the others, why it is not.
+
+        `mark` is from before the look that found them; `sees` gives the ids of the agents that share our
+        work folder, asked once nobody else claims."""
+
+    def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
+        """Make the open rows of agents whose lease is over our own, where we share their work folder."""
+
+    def quiet_in(self) -> dict[int, float]:
+        """Return the seconds until an earlier owner's request can be under way no more, by row of ours."""
+
+    def lost(self) -> dict[int, str]:
+        """Return the rows that were ours when we last knew, and whose they are now (""; they are gone);
+        asked only after our lease was over."""

@@ -1,0 +1,173 @@
+"""The journal of several agents, in one PostgreSQL database: each has its own rows, and all see all.
+
+An agent's session is an advisory lock on its id, which refuses a second one; with the connection it is lost
+and taken anew before anything else is done on the next. Whether it lives is decided by its lease (`peers`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+from watcher.core.errors import ConfigError, Outside, TakenOver
+from watcher.core.model import FINAL, Claim, FileState, Row
+from watcher.core.steps import Step
+from watcher.core.target import Target
+from watcher.journal.lease import Lease
+from watcher.journal.peers import LEASE_SECONDS
+from watcher.journal.postgres_beats import Beats
+from watcher.journal.postgres_peers import TIME, PostgresPeers
+from watcher.journal.postgres_store import InDoubt, PostgresStore, Transaction
+from watcher.journal.protocol import AgentSeen
+from watcher.journal.sql import SqlJournal
+
+_LIVES = 0x61676E74  # advisory locks of agents that live, each by its id: "agnt"
+
+
+class PostgresJournal(SqlJournal):
+    """A `protocol.Journal` of one agent among several."""
+
+    def __init__(
+        self,
+        url: str,
+        agent_id: str,
+        held: Target,
+        *,
+        lives: bool = False,
+        readonly: bool = False,
+        lease: Lease | None = None,
+    ) -> None:
+        """`held`: what is held while the database is away. `lives`: this is the agent itself, and no other
+        process may be; with its `lease`. Raises what `PostgresStore` raises, and `ConfigError` where another
+        one lives."""
+        self._lives = lives
+        self._began = False
+        self._turn = threading.RLock()
+        self._doubt: tuple[int, list[Claim], list[Step]] | None = None
+        self.under_hand: set[int] = set()  # rows of ours that this process knows of: nobody takes them twice
+        self._landed: list[Step] = []  # steps that were taken, though whoever asked was told of a fault
+        self._agent, self._held = agent_id, held
+        self._beats = Beats(agent_id, lease or Lease(LEASE_SECONDS))
+        name = f"watcher {agent_id}"
+        self._database = PostgresStore(
+            url, held, name=name, readonly=readonly, on_connect=self._begin_session
+        )
+        super().__init__(self._database, agent_id)
+        self._at_end = ", end_number = nextval('ends')"
+        self._began = True
+        if lives:
+            self.peers = PostgresPeers(self, self._database, self._beats, held)
+            self._beats.begin(self._database.listening)
+
+    def close(self) -> None:
+        """Say that the agent ended, and close the connection; the journal stays as it is."""
+        self._beats.end()
+        if self._lives:
+            with suppress(Outside), self._database.writing() as connection:
+                connection.execute(
+                    "UPDATE agents SET seen_at = clock_timestamp(), ended_at = clock_timestamp()"
+                    " WHERE id = ?",
+                    (self._agent,),
+                )
+        super().close()
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Nothing is in doubt in this block, and nobody else of this process writes. Raises `Outside`."""
+        with self._turn:
+            self._settle()
+            yield
+
+    def claim(self, claims: Sequence[Claim]) -> list[Row]:
+        """As `SqlJournal.claim`; of claims whose answer was lost nothing stays."""
+        return self.claim_some(lambda _connection: claims) if claims else []
+
+    def claim_some(self, choose: Callable[[Transaction], Sequence[Claim]]) -> list[Row]:
+        """Claim what is chosen within the transaction; of claims whose answer was lost nothing stays."""
+        with self.settled():
+            claims: Sequence[Claim] = ()
+            try:
+                with self._database.writing() as connection:
+                    claims = choose(connection)
+                    rows = [self._inserted(connection, claim) for claim in claims]
+            except InDoubt as doubt:
+                self._doubt = (doubt.transaction, list(claims), [])
+                raise
+            self._known.update({row.id: row for row in rows})
+            self.under_hand |= {row.id for row in rows}
+            return rows
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """As `SqlJournal.forget`; rows that are gone since an answer was lost are no fault."""
+        with self.settled():
+            super().forget(rows)
+            self.under_hand -= {row.id for row in rows}
+
+    def apply(self, steps: Sequence[Step]) -> list[Row]:
+        """As `SqlJournal.apply`; a step whose answer was lost is not taken twice."""
+        with self.settled():
+            landed = [step for step in steps if step in self._landed]
+            others = [step for step in steps if step not in landed]
+            # Read first: should that fail, nothing was taken of the others, which will be asked for again.
+            known = {step.row.id: self.row(step.row.id) for step in landed}
+            try:
+                rows = iter(super().apply(others))
+            except InDoubt as doubt:
+                self._doubt = (doubt.transaction, [], others)
+                raise
+            except TakenOver as lost:
+                self.under_hand.discard(lost.id)
+                raise
+            self._landed = [step for step in self._landed if step not in landed]
+            found = [known[step.row.id] if step in landed else next(rows) for step in steps]
+            self.under_hand |= {row.id for row in found}
+            self.under_hand -= {row.id for row in found if row.state in FINAL}
+            return found
+
+    def under_way(self, origin: Literal["drop", "hand"], *, of_all: bool = False) -> list[Row]:
+        """As `SqlJournal.under_way`."""
+        rows = super().under_way(origin, of_all=of_all)
+        self.under_hand |= {row.id for row in rows if row.owner == self.agent_id}
+        return rows
+
+    def agents(self) -> list[AgentSeen]:
+        """Return the agents that share the journal, by their ids."""
+        found = self._store.query(
+            f"SELECT id, host, pid, version, {TIME.format('started_at')}, {TIME.format('seen_at')},"
+            f" {TIME.format('ended_at')},"
+            " ended_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => lease_seconds)"
+            " FROM agents ORDER BY id"
+        )
+        return [AgentSeen(*record) for record in found]
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Hear what became of the transaction whose answer was lost. Raises `Outside` until we can."""
+        if self._doubt is None:
+            return
+        number, claims, steps = self._doubt
+        if self._database.was_committed(number):
+            self._landed += steps
+            with self._database.writing() as connection:
+                # Whoever claimed was told of a fault: these files never left the drop folder.
+                connection.executemany(
+                    "DELETE FROM files WHERE owner = ? AND state = ? AND push_token = ?",
+                    [(self._agent, FileState.SEEN, claim.push_token) for claim in claims],
+                )
+        self._doubt = None
+
+    def _begin_session(self, connection: Transaction) -> None:
+        if not self._lives:
+            return
+        taken = connection.execute(
+            "SELECT pg_try_advisory_lock(?, hashtext(?))", (_LIVES, self._agent)
+        ).fetchone()
+        if not (taken and taken[0]):
+            words = f"another agent with the id {self._agent} is running with this journal"
+            if self._began:
+                raise Outside(self._held, words, check="is the state folder a copy of another agent's?")
+            raise ConfigError(f"{words}; stop it first. Is the state folder a copy of another agent's?")
+        self._beats.register(connection, began=self._began)

@@ -1,0 +1,108 @@
+"""An agent's heartbeat in PostgreSQL, and its ear: one connection for both, beside that of the journal.
+
+A question that takes long on the other one must not cost the lease. What goes wrong here is tried again at
+each beat: whoever needs the lease asks for it, and the journal's own connection says what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+
+from watcher import __version__
+from watcher.core.errors import Outside
+from watcher.journal.lease import Lease
+from watcher.journal.peers import BEATS_PER_LEASE
+from watcher.journal.postgres_store import Listener, Transaction
+
+CHANNEL = "watcher"  # of NOTIFY: a file came to its end
+_PIECE_SECONDS = 0.5  # that is heard for at a time: an end waits no longer
+_BEAT = """
+    UPDATE agents SET seen_at = clock_timestamp(), request_seconds = ?, ended_at = NULL
+    FROM (SELECT id, seen_at + make_interval(secs => lease_seconds) < clock_timestamp() AS is_over
+          FROM agents WHERE id = ? FOR UPDATE) AS before
+    WHERE agents.id = before.id RETURNING before.is_over
+"""
+
+
+class Beats:
+    """One agent's: a thread from `begin` to `end`."""
+
+    def __init__(self, agent_id: str, lease: Lease) -> None:
+        self.lease = lease
+        self.was_over = threading.Event()  # our lease was, by the database's clock: rows may be others' now
+        self.wake: Callable[[], None] = lambda: None
+        self._agent = agent_id
+        self._promise: float | None = None  # seconds
+        self._promised: float | None = None  # as the database has it
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, listening: Callable[[str], AbstractContextManager[Listener]]) -> None:
+        """Begin to beat. `listening` gives a connection that hears a channel; it may raise `Outside`."""
+        self._thread = threading.Thread(target=self._run, args=[listening], name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """End; waits for a beat that is under way."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def promise(self, seconds: float) -> None:
+        """A request of ours takes at most so long; told with the next beat."""
+        self._promise = seconds
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the lease holds, and what we promised is known."""
+        return not self.lease.is_over and self._promise == self._promised
+
+    def register(self, connection: Transaction, *, began: bool) -> None:
+        """Say that we live, and since when: from now on, or with `began` as before."""
+        since = "agents.started_at" if began else "excluded.started_at"
+        connection.execute(
+            "INSERT INTO agents (id, host, pid, version, started_at, seen_at, lease_seconds)"
+            " VALUES (?, ?, ?, ?, clock_timestamp(), clock_timestamp(), ?)"
+            " ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid,"
+            f" version = excluded.version, started_at = {since}",
+            (self._agent, socket.gethostname(), os.getpid(), __version__, self.lease.seconds),
+        )
+        self.beat(connection)
+        # Now: until then it was the lease of whoever we were before.
+        connection.execute(
+            "UPDATE agents SET lease_seconds = ? WHERE id = ?", (self.lease.seconds, self._agent)
+        )
+
+    def beat(self, connection: Transaction) -> None:
+        """Make the lease longer."""
+        asked_at, promise = self.lease.clock(), self._promise
+        found = connection.execute(_BEAT, (promise, self._agent)).fetchone()
+        if found is None:
+            return  # somebody removed the row: the next connection of the journal writes it anew
+        if found[0]:
+            self.was_over.set()
+        self._promised = promise
+        self.lease.renewed(asked_at)
+
+    def _run(self, listening: Callable[[str], AbstractContextManager[Listener]]) -> None:
+        while not self._ending.is_set():
+            with suppress(Outside), listening(CHANNEL) as connection:
+                while not self._ending.is_set():
+                    self.beat(connection)
+                    self._listen(connection)
+            self._ending.wait(self._pause)
+
+    def _listen(self, connection: Listener) -> None:
+        """Hear what is told until the next beat is due."""
+        due_at = self.lease.clock() + self._pause
+        while not self._ending.is_set() and (left := due_at - self.lease.clock()) > 0:
+            if connection.hear(min(left, _PIECE_SECONDS)):
+                self.wake()
+
+    @property
+    def _pause(self) -> float:
+        return self.lease.seconds / BEATS_PER_LEASE

@@ -1,0 +1,206 @@
+"""`peers.Peers` in PostgreSQL: leases, the files of the dead, and one queue, by statements."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from watcher.core.errors import Outside
+from watcher.core.model import FINAL, Claim, Row
+from watcher.core.target import Target
+from watcher.journal.peers import Taken, Turn
+from watcher.journal.postgres_beats import Beats
+from watcher.journal.postgres_store import PostgresStore, Transaction
+from watcher.journal.postgres_values import Record
+from watcher.journal.schema import row_of, stored
+
+if TYPE_CHECKING:
+    from watcher.journal.postgres import PostgresJournal
+
+TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+_CLAIMING = 0x71756575  # advisory lock of whoever claims: "queu"
+_OPEN = "state NOT IN ({}) AND origin = 'drop'".format(", ".join(f"'{state}'" for state in sorted(FINAL)))
+_LEASE_ENDS = "seen_at + make_interval(secs => lease_seconds)"
+_THEIRS = f"{_OPEN} AND owner = ? AND id <> ALL(?::bigint[])"
+_QUIET_IN = "extract(epoch FROM quiet_at - clock_timestamp())::double precision"
+_LOST = (
+    "does PostgreSQL answer in time? Until it does, another agent may go on with what this one has under way"
+)
+
+
+class PostgresPeers:
+    """For one agent that lives."""
+
+    def __init__(self, journal: PostgresJournal, database: PostgresStore, beats: Beats, held: Target) -> None:
+        self._journal, self._database, self._beats, self._held = journal, database, beats, held
+        self._agent = journal.agent_id
+        self._in_doubt = False  # whether we took files over and were not told so
+
+    # -- the lease ---------------------------------------------------------------------------------
+
+    def promise(self, request_seconds: float) -> None:
+        """As `Peers.promise`."""
+        self._beats.promise(request_seconds)
+        with suppress(Outside), self._database.writing() as connection:
+            self._beats.beat(connection)  # else the next beat tells it
+
+    def require_lease(self) -> None:
+        """As `Peers.require_lease`."""
+        if not self._beats.is_good:
+            words = "the lease of this agent on its files is over: it was not made longer in time"
+            raise Outside(self._held, words, check=_LOST)
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """As `Peers.listen`."""
+        self._beats.wake = wake
+
+    # -- the files of the dead ---------------------------------------------------------------------
+
+    def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
+        """As `Peers.take_over`."""
+        dead = self._dead()
+        near = set(dead) & set(sees()) if dead else set()
+        if not near and not self._in_doubt:
+            return []
+        with self._journal.settled():
+            ours, self._in_doubt = list(self._journal.under_hand), True
+            with self._database.writing() as connection:
+                was = {id: agent for agent in near for id in self._moved(connection, agent, ours)}
+                # Those too that we took before, if we were not told so.
+                rows = connection.execute(
+                    f"SELECT *, {_QUIET_IN} AS quiet_in FROM files WHERE {_THEIRS} ORDER BY id",
+                    (self._agent, ours),
+                ).fetchall()
+            self._in_doubt = False
+            self._journal.under_hand |= {record["id"] for record in rows}
+        return [self._told(record, dead.get(was.get(record["id"], ""))) for record in rows]
+
+    def _dead(self) -> dict[str, tuple[str, str, str]]:
+        """Return id, host and last heartbeat of agents whose lease is over while files of theirs are open."""
+        found = self._database.query(
+            f"SELECT id, host, {TIME.format('seen_at')} FROM agents"
+            f" WHERE id <> ? AND {_LEASE_ENDS} < clock_timestamp()"
+            f" AND EXISTS (SELECT 1 FROM files WHERE {_OPEN} AND owner = agents.id)",
+            (self._agent,),
+        )
+        return {record[0]: (record[0], record[1], record[2]) for record in found}
+
+    def _moved(self, connection: Transaction, agent: str, ours: list[int]) -> list[int]:
+        """Make the files of a dead agent ours; returns their rows."""
+        # Locked: it beats before, and lives, or behind us, and finds that its files are ours.
+        is_dead = connection.execute(
+            f"SELECT 1 FROM agents WHERE id = ? AND {_LEASE_ENDS} < clock_timestamp() FOR UPDATE", (agent,)
+        ).fetchone()
+        if not is_dead:
+            return []
+        # What was announced may be under way until its deadline; where that is not known, for a day.
+        found = connection.execute(
+            "UPDATE files SET owner = ?, quiet_at = CASE WHEN sending_to IS NULL THEN quiet_at ELSE greatest("
+            f"quiet_at, (SELECT {_LEASE_ENDS} + make_interval(secs => coalesce(request_seconds, 86400))"
+            f" FROM agents WHERE agents.id = ?)) END WHERE {_THEIRS} RETURNING id",
+            (self._agent, agent, agent, ours),
+        )
+        return [record[0] for record in found.fetchall()]
+
+    def _told(self, record: Record, was: tuple[str, str, str] | None) -> Taken:
+        agent, host, since = was or ("", "", "")
+        return Taken(row_of(record), agent, host, since, max(0.0, record["quiet_in"] or 0.0))
+
+    def quiet_in(self) -> dict[int, float]:
+        """As `Peers.quiet_in`."""
+        found = self._database.query(
+            f"SELECT id, {_QUIET_IN} FROM files WHERE {_OPEN} AND owner = ? AND quiet_at > clock_timestamp()",
+            (self._agent,),
+        )
+        return {record[0]: record[1] for record in found}
+
+    def lost(self) -> dict[int, str]:
+        """As `Peers.lost`."""
+        if not self._beats.was_over.is_set():
+            return {}
+        self._beats.was_over.clear()
+        ours = set(self._journal.under_hand)
+        found = self._database.query("SELECT id, owner FROM files WHERE id = ANY(?::bigint[])", (list(ours),))
+        owners = {record[0]: record[1] for record in found}
+        return {id: owners.get(id, "") for id in ours if owners.get(id) != self._agent}
+
+    # -- one queue ---------------------------------------------------------------------------------
+
+    def mark(self) -> int:
+        """As `Peers.mark`."""
+        found = self._database.query("SELECT last_value, is_called FROM ends")[0]
+        return int(found[0]) if found[1] else 0
+
+    def claim(
+        self,
+        claims: Sequence[Claim],
+        turns: Mapping[str | None, Turn],
+        *,
+        mark: int,
+        sees: Callable[[], Collection[str]],
+    ) -> list[Row | str]:
+        """As `Peers.claim`."""
+
+        def those_whose_turn_it_is(connection: Transaction) -> list[Claim]:
+            connection.execute("SELECT pg_advisory_xact_lock(?)", (_CLAIMING,))
+            queue = _Queue(connection, self._agent, [*sees(), self._agent], mark)
+            why.extend(queue.why_not(claim.route, turns.get(claim.route)) for claim in claims)
+            return [claim for claim, reason in zip(claims, why, strict=True) if not reason]
+
+        why: list[str] = []
+        rows = iter(self._journal.claim_some(those_whose_turn_it_is))
+        return [reason or next(rows) for reason in why]
+
+
+class _Queue:
+    """What is under way, within the transaction of a claim."""
+
+    def __init__(self, connection: Transaction, agent: str, near: Sequence[str], mark: int) -> None:
+        """`near`: the agents that share our work folder."""
+        self._ours, self._theirs = Counter[str | None](), Counter[str | None]()
+        found = connection.execute(
+            f"SELECT route, owner = ?, count(*) FROM files WHERE {_OPEN} AND owner = ANY(?::text[])"
+            " GROUP BY 1, 2",
+            (agent, list(near)),
+        ).fetchall()
+        for route, is_ours, count in found:
+            (self._ours if is_ours else self._theirs)[route] += count
+        ended = connection.execute(
+            "SELECT DISTINCT route FROM files WHERE end_number > ? AND owner <> ? AND owner = ANY(?::text[])",
+            (mark, agent, list(near)),
+        ).fetchall()
+        self._ended = {record[0] for record in ended}
+        living = connection.execute(
+            f"SELECT 1 FROM agents WHERE id <> ? AND id = ANY(?::text[]) AND ended_at IS NULL"
+            f" AND {_LEASE_ENDS} > clock_timestamp() LIMIT 1",
+            (agent, list(near)),
+        ).fetchone()
+        self._alone = living is None
+
+    def why_not(self, route: str | None, turn: Turn | None) -> str:
+        """Say why no file of this route may be claimed now; "": it is, and counts from now on."""
+        if route is None or turn is None:
+            return ""
+        name = _stored(route)
+        for other in turn.after:
+            if self._theirs[_stored(other)]:
+                return f"waits for {other}, of which another agent has a file under way"
+            if _stored(other) in self._ended:
+                return f"waits for {other}, of which another agent's file came to its end just now"
+        theirs, ours = self._theirs[name], self._ours[name] - turn.aside
+        # As long as nobody else may want a turn, it is our own line: what is claimed ahead waits in that.
+        if (theirs or not self._alone) and theirs + ours >= turn.parallel:
+            return (
+                f"behind a file of {route}, which another agent has"
+                if theirs
+                else f"behind a file of {route}"
+            )
+        self._ours[name] += 1
+        return ""
+
+
+def _stored(route: str) -> Any:
+    """Return a route's name as the database gives it back."""
+    return stored("route", route)

@@ -1,0 +1,1 @@
+"""The user's pages: Markdown beside this file, shown by `watcher manual`."""
