@@ -32,7 +32,7 @@ class Bench:
 
     def hears(self, file: int, verdict: Verdict) -> None:
         talk = Conversation(ROUTE, str(file), server=SERVER, attempts=3, lost_answer="resend")
-        push = Push(talk, CHUNK, None)
+        push = Push(1, talk, CHUNK, None)
         self.now += 1
         target = Target("file", str(file))
         self.holding.heard(file, target, push, (verdict, None), asked_at=self.now - 0.5)
@@ -78,7 +78,7 @@ def test_a_hold_ends_where_the_verdict_leaves_no_suspect(bench: Bench) -> None:
         bench.suspects(file)
     fault_at = bench.holding.table.active[0].fault_at
     bench.now = fault_at
-    push = Push(Conversation(ROUTE, "3", server=SERVER, attempts=3, lost_answer="resend"), CHUNK, None)
+    push = Push(1, Conversation(ROUTE, "3", server=SERVER, attempts=3, lost_answer="resend"), CHUNK, None)
     bench.holding.heard(3, Target("file", "3"), push, (Accepted(), None), asked_at=fault_at)
     for file in (1, 2):
         bench.now += 1

@@ -156,6 +156,7 @@ def test_a_second_agent_of_the_same_id_is_refused_until_the_first_one_ends(datab
 
 def test_an_agent_without_a_heartbeat_is_silent(database: str) -> None:
     with closing(PostgresJournal(database, "agent-1", STATE, lives=True)) as journal:
+        # The next heartbeat is five seconds away.
         change(database, "UPDATE watcher.agents SET seen_at = seen_at - interval '31 s'")
         [agent] = journal.agents()
         assert agent.silent

@@ -26,6 +26,7 @@ from watcher.agent.patience import Patience
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
+from watcher.agent.shared_queue import SharedQueue
 from watcher.agent.takeover import Takeover
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.agent.vitals import Vitals
@@ -205,13 +206,13 @@ def build_agent(
     policy = build_policy(config, world, where, client, now=times.now)
     watcher = build_watcher(config, world, stream, where.work, kept)
     owner = Owner(where.work, identity)
-    claims = _claims(world, journal, where, owner, times, watcher)
+    told = watcher.doubts, _queue(world, engine, journal, where, policy), watcher.openings.is_open
+    claims = Claims(journal, where, owner, times, *told, new_token=world.new_token)
     effects = Effects(journal, where, client, engine.runs.contents, now=times.now, alone=owner.check)
     patience = _patience(config, world, policy, stream, kept)
     recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
     if journal.peers is not None:
         journal.peers.promise(MOST_PATIENCE * policy.request_seconds)
-        journal.peers.listen(world.workers.wake)
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
@@ -260,11 +261,10 @@ def _duties(
     )
 
 
-def _claims(
-    world: World, journal: Journal, where: Places, owner: Owner, times: TimeOfDay, watcher: DropWatcher
-) -> Claims:
-    told = watcher.doubts, watcher.openings.is_open
-    return Claims(journal, where, owner, times, *told, new_token=world.new_token)
+def _queue(world: World, engine: Engine, journal: Journal, where: Places, policy: Policy) -> SharedQueue:
+    return SharedQueue(
+        journal, where.work, policy.routes, engine.runs.aside, clock=world.clock, wake=world.workers.wake
+    )
 
 
 def _patience(config: Config, world: World, policy: Policy, stream: Stream, kept: Kept) -> Patience:

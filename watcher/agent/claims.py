@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watcher.agent.doubts import Doubts
+from watcher.agent.runs import Awaited
+from watcher.agent.shared_queue import Line, SharedQueue
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Claim, Fingerprint, Route, Row
@@ -28,7 +30,16 @@ class Claimed:
 
     rows: tuple[Row, ...]  # in the order in which the files were asked for
     refused: tuple[tuple[Waiting, str], ...]  # in use, or not what they were: look again
+    behind: tuple[tuple[Waiting, str], ...] = ()  # of which a file of another agent goes first
     fault: Outside | None = None  # of the folders; no other file has moved
+
+
+class Claiming(Awaited[Claimed]):
+    """A batch of claims; a fault may come after some of them."""
+
+    def digested(self, result: object) -> tuple[object, Outside | None]:
+        """Return what became of the batch, and the fault that ended it."""
+        return result, result.fault if isinstance(result, Claimed) else super().digested(result)[1]
 
 
 class Claims:
@@ -41,6 +52,7 @@ class Claims:
         owner: Owner,
         times: TimeOfDay,
         doubts: Doubts,
+        queue: SharedQueue,
         is_open: Callable[[str], bool],
         *,
         new_token: Callable[[], str],
@@ -52,6 +64,7 @@ class Claims:
         self._owner = owner
         self._times = times
         self._doubts = doubts
+        self.queue = queue
         self._new_token = new_token
         self._is_open = is_open
         self._unclaimed: list[Row] = []  # rows of files that never left the drop folder, to be taken back
@@ -64,7 +77,7 @@ class Claims:
         """Hear what the login server says that it is. Raises `Outside`."""
         self._times.ask()
 
-    def take(self, wanted: Sequence[Waiting], *, under_way: bool) -> Claimed:
+    def take(self, wanted: Sequence[Waiting], line: Line, *, under_way: bool) -> Claimed:
         """Claim these files; `under_way`: others are already. Raises `Outside` where nothing was tried."""
         self._take_back([])
         self._make_work_folder(under_way=under_way)
@@ -75,7 +88,10 @@ class Claims:
                 refused.append((file, why))
             else:
                 free.append(file)
-        rows = self._journal.claim([self._claim(file) for file in free])
+        answers = self.queue.claim([self._claim(file) for file in free], line)
+        behind = [(file, why) for file, why in zip(free, answers, strict=True) if isinstance(why, str)]
+        free = [file for file, row in zip(free, answers, strict=True) if not isinstance(row, str)]
+        rows = [row for row in answers if not isinstance(row, str)]
         results = claim([self._wanted(file, row) for file, row in zip(free, rows, strict=True)])
         with suppress(Outside):  # they are taken back before the next claim
             self._take_back([row for row, error in zip(rows, results, strict=True) if error is not None])
@@ -84,7 +100,7 @@ class Claims:
                 refused.append((file, str(error) or "it changed while it was looked at"))
         taken = tuple(row for row, error in zip(rows, results, strict=True) if error is None)
         fault = next((error for error in results if isinstance(error, Outside)), None)
-        return Claimed(taken, tuple(refused), fault)
+        return Claimed(taken, tuple(refused), tuple(behind), fault)
 
     def _in_use(self, name: str) -> str:
         """Say why a file cannot be taken, or ""; by events only where the kernel cannot be asked itself."""

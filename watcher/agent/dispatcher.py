@@ -10,36 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from watcher.agent.claims import Claimed, Claims
+from watcher.agent.claims import Claimed, Claiming, Claims
 from watcher.agent.drop_watcher import DropWatcher, Look
 from watcher.agent.engine import Engine
 from watcher.agent.pace import Pace
 from watcher.agent.patience import Patience
 from watcher.agent.runs import Awaited, Call, insist
-from watcher.core.errors import Outside, Proof
+from watcher.core.errors import Outside
 from watcher.core.holds import NEVER, Hold
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.order import Waiting, blocked, present_key, present_of, queues, route_name
 from watcher.core.policy import Policy
 from watcher.core.settle import Wait
+from watcher.core.suspects import wants_another
 from watcher.core.target import Target
 
-# So many files of a route are taken out of the drop folder to compare them, where all meet the same; and one
-# more for each longest step of the backoff, up to so many: there may be that many bad ones in a row.
-COMPARED = 8
-MOST_COMPARED = 32
 # So many of a route may let others go first; with more it is hardly one file's fault.
 MOST_ASIDE = 100
-# What one endpoint met is compared with another after so many tries: most troubles are over by then.
-TRIES_BEFORE_OTHERS = 2
-
-
-class Claiming(Awaited[Claimed]):
-    """A batch of claims; a fault may come after some of them."""
-
-    def digested(self, result: object) -> tuple[object, Outside | None]:
-        """Return what became of the batch, and the fault that ended it."""
-        return result, result.fault if isinstance(result, Claimed) else super().digested(result)[1]
 
 
 class Dispatcher:
@@ -60,8 +47,8 @@ class Dispatcher:
         self.odd: Sequence[tuple[str, str]] = ()  # (name, why) of what lies there and is none of ours
         self.is_stale = True  # a file ended since the last look began
         self.has_news = False  # others wait now, or for other reasons, than whoever tells of it knows
-        self._engine, self._watcher, self._claims, self._policy = engine, watcher, claims, policy
-        self._clock = clock
+        self._engine, self._watcher, self._claims = engine, watcher, claims
+        self._shared, self._policy, self._clock = claims.queue, policy, clock
         self._taken: list[Row] = []  # claimed, and not handed over yet
         self._present: Counter[str | None] = Counter()  # how many wait, by route: kept, not counted anew
         self._queues: dict[str | None, list[Waiting]] = {}  # those that are ready, the next one last
@@ -88,6 +75,8 @@ class Dispatcher:
         """Begin a look and a claim, where they are due; tell of the files that have waited for too long."""
         if self._clock() >= self.patience.due_at:
             self.has_news = self.patience.tell(self.waiting) or self.has_news
+        if self._shared.hears():
+            self._watcher.at_once()
         if not self._is_looking:
             self._watcher.soon()
         if not self._is_looking and self._clock() >= self._watcher.due_at:
@@ -110,7 +99,7 @@ class Dispatcher:
         """When the next look, the next probe or something to tell is due, by the clock."""
         look = NEVER if self._is_looking else self._watcher.due_at
         probe = self._engine.holds.next_probe(self._clock()) if any(self._queues.values()) else None
-        return min(look, self.patience.due_at, NEVER if probe is None else probe)
+        return min(look, self.patience.due_at, self._shared.due_at, NEVER if probe is None else probe)
 
     @property
     def is_idle(self) -> bool:
@@ -129,10 +118,8 @@ class Dispatcher:
     @property
     def settling_seconds(self) -> float:
         """How long a file may take to settle; 0 where none does."""
-        settling = any(
-            isinstance(file.verdict, Wait) and file.verdict.until is not None
-            for file in self.waiting.values()
-        )
+        verdicts = [file.verdict for file in self.waiting.values()]
+        settling = any(isinstance(verdict, Wait) and verdict.until is not None for verdict in verdicts)
         return self._watcher.longest_wait if settling else 0.0
 
     def give_up(self) -> None:
@@ -157,6 +144,7 @@ class Dispatcher:
     def ended(self, route: str | None) -> None:
         """A file of this route came to its end, or is another agent's."""
         self.is_stale = True
+        self._shared.ended()
         if route in self._awaited:
             self._unseen.add(route)
             self._watcher.at_once()  # others may go now, unless there is one more before them
@@ -186,7 +174,9 @@ class Dispatcher:
             # What came meanwhile goes first, too.
             unseen = self._unseen | self._looked_for
             present = self._present + Counter(unseen) if unseen else self._present
-            why = blocked(route, present=present, under_way=under_way, elsewhere=self._elsewhere, ahead=ahead)
+            why = self._shared.why(route.name) or blocked(
+                route, present=present, under_way=under_way, elsewhere=self._elsewhere, ahead=ahead
+            )
             targets = (*self._folders, *self._policy.way, Target("endpoint", route.url))
         if why is not None:
             return why
@@ -199,20 +189,18 @@ class Dispatcher:
 
     def _compares(self, hold: Hold, route: Route | None, under_way: Mapping[str | None, int]) -> bool:
         """Say whether a file of this route is wanted, to show whose fault it is what others met."""
-        if route is None or under_way[route.name] > self._aside(route.name):
+        aside = self._aside(route.name if route else None)
+        if route is None or under_way[route.name] > aside:
             return False
-        if self._aside(route.name) or hold.until is not Proof.ANSWER:
-            more = (self._clock() - hold.began) // self._policy.retry_cap
-            return self._aside(route.name) < min(COMPARED + more, MOST_COMPARED)
-        endpoint = Target("endpoint", route.url)
-        return bool(hold.met) and endpoint not in hold.met and hold.tries >= TRIES_BEFORE_OTHERS
+        steps = (self._clock() - hold.began) / self._policy.retry_cap
+        return wants_another(hold, Target("endpoint", route.url), aside=aside, steps=steps)
 
     def _aside(self, route: str | None) -> int:
         return min(MOST_ASIDE, self._engine.runs.aside[route])
 
     # -- chores ------------------------------------------------------------------------------------
 
-    async def _look(self) -> Look:
+    async def _look(self) -> tuple[int | None, Look]:
         """Look at the whole folder, however long that takes."""
         again, self._again = self._again, {}
         self._looked_for, self._unseen, self.is_stale = self._unseen, set(), False
@@ -220,10 +208,15 @@ class Dispatcher:
         self._in_hand = {file.name: file.look for file in self._batch_in_hand}
         # That it can be read says nothing of a hold that a claim began: where files wait, a claim ends it.
         targets = () if any(self._queues.values()) else (self._policy.drop,)
-        look = partial(self._watcher.look, again)
+
+        def look() -> tuple[int | None, Look]:
+            return self._shared.mark(), self._watcher.look(again)
+
         return await insist(Call(look, targets=targets, blames=self._policy.drop))
 
-    def _looked(self, look: Look, _seconds: float) -> None:
+    def _looked(self, result: tuple[int | None, Look], _seconds: float) -> None:
+        mark, look = result
+        self._shared.looked(mark)
         self._is_looking, self._looked_for = False, set()
         self.has_news = True
         # What was claimed during the look may still have been seen.
@@ -257,7 +250,7 @@ class Dispatcher:
 
     async def _claim(self, batch: Sequence[Waiting]) -> tuple[Sequence[Waiting], Claimed]:
         under_way = bool(self._engine.runs.files)
-        take = partial(self._claims.take, batch, under_way=under_way)
+        take = partial(self._claims.take, batch, self._shared.line(), under_way=under_way)
         try:
             if self._claims.needs_time(batch):
                 login = [target for target in self._policy.way if target.kind == "login"]
@@ -279,6 +272,10 @@ class Dispatcher:
             self.patience.refused(file.name, why)
             self._again[file.name] = self._clock()
             self._watcher.again_soon()
+        for file, why in claimed.behind:
+            self._shared.refused(route_name(file), why)
+            if file.route and file.route.after:
+                self._watcher.at_once()
         for file in reversed(files.values()):  # nothing was tried with them
             self._put_back(file)
             self._queues.setdefault(route_name(file), []).append(file)

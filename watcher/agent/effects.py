@@ -68,6 +68,7 @@ class Effects:
         self._now = now
         self._require_alone = alone
         self._contents = contents or Contents()
+        self._peers = journal.peers
 
     def do(self, act: Act[Any]) -> object:
         """Do an act; returns its result. Raises what the act says."""
@@ -176,12 +177,20 @@ class Effects:
         if check is not None:
             self._require_alone()
             check()  # where it has to read the whole file, no server waits for that
-        reply = self._client.push(act.talk.request(act.chunk), check)
+        guard = check if self._peers is None else partial(self._guard, act.number, check)
+        reply = self._client.push(act.talk.request(act.chunk), guard)
         place = None
         if act.delivered is not None and reply.status < 300:
             with suppress(Outside):  # a folder is away: the fact that it is delivered does not wait for it
                 place = filing.choose(self._places, act.delivered, self._now())
         return Answered(reply, place)
+
+    def _guard(self, number: int, check: Callable[[], None] | None) -> None:
+        """Raise what forbids that a chunk of this row goes out now, whichever chunk it is."""
+        assert self._peers is not None, "who is alone needs no lease"
+        self._peers.require_lease(number)
+        if check is not None:
+            check()
 
 
 class _Touched(Exception):

@@ -11,14 +11,18 @@ from watcher.disk import files
 from watcher.disk.filing import is_day
 from watcher.disk.mounts import network_cache_seconds
 from watcher.journal.lock import AGENT_LOCK, Lock
+from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.protocol import Journal
 from watcher.journal.reading import open_journal
 from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 
 
-def open_state(state: Path, url: str | None, *, lock: str, holder: str) -> tuple[Lock, Journal]:
-    """Make the state folder if need be, lock it and open the journal; `url`: where in PostgreSQL that is.
+def open_state(
+    state: Path, url: str | None, *, lock: str, holder: str, lease: float = LEASE_SECONDS
+) -> tuple[Lock, Journal]:
+    """Make the state folder if need be, lock it and open the journal; `url`: where in PostgreSQL that is;
+    `lease`: how long the agent's files are its own behind its last heartbeat there, in seconds.
 
     Raises `ConfigError` (on a network share, locked, damaged, of a newer version), `Outside` where the disk
     is in the way.
@@ -30,7 +34,7 @@ def open_state(state: Path, url: str | None, *, lock: str, holder: str) -> tuple
         files.make_private(state)
     taken = Lock(state, lock, holder=holder)
     try:
-        return taken, open_journal(state, url, lives=lock == AGENT_LOCK)
+        return taken, open_journal(state, url, lives=lock == AGENT_LOCK, lease=lease)
     except BaseException:
         taken.release()
         raise

@@ -99,7 +99,10 @@ def _refuse_fixed(current: Config, fresh: Config) -> None:
         for key in _FIXED
         if getattr(current.folders, key) != getattr(fresh.folders, key)
     ]
-    if current.journal != fresh.journal:
-        changed.append("journal cannot be changed by a reload; restart the agent for that")
+    changed += [
+        f"{key} cannot be changed by a reload; restart the agent for that"
+        for key in ("journal", "lease")
+        if getattr(current, key) != getattr(fresh, key)
+    ]
     if changed:
         raise ConfigError(changed)

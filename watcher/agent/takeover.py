@@ -49,6 +49,7 @@ class Takeover:
         self._peers, self._recovery, self._stream, self._clock = peers, recovery, stream, clock
         self._sees = partial(agents, work)
         self._later = later
+        self._lost: dict[int, str] = {}  # not told yet
         self._due_at = clock() if peers else NEVER
         self.has_lost = False  # files, since the last `put_back`
 
@@ -74,7 +75,7 @@ class Takeover:
         """Take over, and return what may go on now. Raises `Outside`; may be repeated."""
         assert self._peers is not None, "alone there is nothing to look for"
         self._due_at = self._clock() + POLL_SECONDS
-        lost = self._peers.lost()
+        self._lost |= self._peers.lost()
         for one in self._peers.take_over(self._sees):
             self._later[one.row.id] = (self._clock() + one.quiet_in, one.row)
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))
@@ -82,6 +83,7 @@ class Takeover:
         for when, row in list(self._later.values()):
             if when <= self._clock():
                 found += self._adopted(row)
+        lost, self._lost = self._lost, {}
         return Found(tuple(found), tuple(lost.items()))
 
     def put_back(self) -> None:

@@ -139,8 +139,11 @@ def _opened(config: Config, process: Process, *, patience: float | None) -> tupl
     while not process.signals.told_to_stop and (patience is None or waited <= patience):
         try:
             lock, journal = open_state(
-                config.folders.state, config.journal_url, lock=AGENT_LOCK, holder="another agent"
-            )
+                config.folders.state, config.journal_url,
+                lock=AGENT_LOCK,
+                holder="another agent",
+                lease=config.lease,
+            )  # fmt: skip
         except Outside as fault:
             holding.failed(fault)
             now = world.clock()

@@ -152,12 +152,13 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Push(Act["tuple[Verdict, Placement | None]"]):
-    """Send one chunk, and digest the answer.
+    """Send one chunk of the file whose row has this number, and digest the answer.
 
     `guard`: what must be as it was inspected when the bytes go out, after all waits; else raises `NotWhole`.
     At a stop too it goes out, if it may at once: its row says that it does, and would be in doubt otherwise.
     """
 
+    number: int
     talk: Conversation
     chunk: Chunk
     guard: Found | None

@@ -231,8 +231,10 @@ class Delivery:
         seconds = policy.request_seconds * self._talk.patience(chunk)
         if chunk.last:
             delivered = self._delivered() if self._moves else None
-            return await Push(self._talk, chunk, found, delivered, targets=self._way, seconds=seconds)
-        push = Push(self._talk, chunk, None, targets=self._way, seconds=seconds)
+            return await Push(
+                self._row.id, self._talk, chunk, found, delivered, targets=self._way, seconds=seconds
+            )
+        push = Push(self._row.id, self._talk, chunk, None, targets=self._way, seconds=seconds)
         cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work, self._file))
         (verdict, _), ahead = await Both(push, Maybe(cut))
         return verdict, ahead

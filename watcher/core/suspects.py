@@ -12,11 +12,17 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from watcher.core.errors import Outside, Proof
-from watcher.core.holds import NEVER
+from watcher.core.holds import NEVER, Hold
 from watcher.core.target import Target
 
 # So many files may fail of one refusal, without a delivery between, where their own route has no other.
 MOST_FAILED = 2
+# So many files of a route are taken out of the drop folder to compare them, where all meet the same; and one
+# more for each longest step of the backoff, up to so many: there may be that many bad ones in a row.
+COMPARED = 8
+MOST_COMPARED = 32
+# What one endpoint met is compared with another after so many tries: most troubles are over by then.
+TRIES_BEFORE_OTHERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +182,14 @@ class Suspects:
             other.suspicion is not None and target in (other.endpoint, other.server)
             for other in self._open.values()
         )
+
+
+def wants_another(hold: Hold, endpoint: Target, *, aside: int, steps: float) -> bool:
+    """Say whether one more file for this endpoint is to be taken out, to show whose fault a hold is.
+
+    `aside`: the files of its route that let others go first; `steps`: how often the longest step of the
+    backoff has gone by since the hold began.
+    """
+    if aside or hold.until is not Proof.ANSWER:
+        return aside < min(COMPARED + int(steps), MOST_COMPARED)
+    return bool(hold.met) and endpoint not in hold.met and hold.tries >= TRIES_BEFORE_OTHERS

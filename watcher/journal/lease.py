@@ -33,6 +33,11 @@ class Lease:
             self._asked_at = max(self._asked_at, asked_at)
 
     @property
+    def age(self) -> float:
+        """Seconds since the last renewal was asked for."""
+        return self.clock() - self._asked_at
+
+    @property
     def is_over(self) -> bool:
         """Whether others may take it for over."""
-        return self.clock() - self._asked_at > self.seconds * (1 - MARGIN)
+        return self.age > self.seconds * (1 - MARGIN)

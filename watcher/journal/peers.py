@@ -38,14 +38,14 @@ class Turn:
 
 
 class Peers(Protocol):
-    """The other agents. Any thread may call it; all but `require_lease` raise `Outside`."""
+    """The other agents. Any thread may call it; what it asks the database may raise `Outside`."""
 
     def promise(self, request_seconds: float) -> None:
         """From now on a request of ours takes at most so long, once it has begun to go out."""
 
-    def require_lease(self) -> None:
-        """Raise `Outside` where our lease is over, or our promise is not known: others may go on with what
-        is ours. Asks no database."""
+    def require_lease(self, id: int) -> None:
+        """Raise `Outside` where our lease is over, or was and it is not known yet what others took, or where
+        our promise is not known; `TakenOver` where this row is known to be another's. Asks no database."""
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call `wake` when a file of another agent came to its end; some such calls may be lost."""

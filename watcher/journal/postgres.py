@@ -55,7 +55,7 @@ class PostgresJournal(SqlJournal):
             url, held, name=name, readonly=readonly, on_connect=self._begin_session
         )
         super().__init__(self._database, agent_id)
-        self._at_end = ", end_number = nextval('ends')"
+        self._at_end = ", end_number = next_end()"  # which tells the others, too
         self._began = True
         if lives:
             self.peers = PostgresPeers(self, self._database, self._beats, held)

@@ -19,7 +19,7 @@ from watcher.journal.peers import BEATS_PER_LEASE
 from watcher.journal.postgres_store import Listener, Transaction
 
 CHANNEL = "watcher"  # of NOTIFY: a file came to its end
-_PIECE_SECONDS = 0.5  # that is heard for at a time: an end waits no longer
+_PIECE_SECONDS = 0.2  # that is heard for at a time: an end waits no longer
 _BEAT = """
     UPDATE agents SET seen_at = clock_timestamp(), request_seconds = ?, ended_at = NULL
     FROM (SELECT id, seen_at + make_interval(secs => lease_seconds) < clock_timestamp() AS is_over
@@ -33,7 +33,7 @@ class Beats:
 
     def __init__(self, agent_id: str, lease: Lease) -> None:
         self.lease = lease
-        self.was_over = threading.Event()  # our lease was, by the database's clock: rows may be others' now
+        self.times_over = 0  # that our lease was, by the database's clock: then rows may be others' now
         self.wake: Callable[[], None] = lambda: None
         self._agent = agent_id
         self._promise: float | None = None  # seconds
@@ -77,29 +77,30 @@ class Beats:
             "UPDATE agents SET lease_seconds = ? WHERE id = ?", (self.lease.seconds, self._agent)
         )
 
-    def beat(self, connection: Transaction) -> None:
-        """Make the lease longer."""
+    def beat(self, connection: Transaction) -> bool:
+        """Make the lease longer; returns whether we are registered."""
         asked_at, promise = self.lease.clock(), self._promise
         found = connection.execute(_BEAT, (promise, self._agent)).fetchone()
         if found is None:
-            return  # somebody removed the row: the next connection of the journal writes it anew
+            return False
         if found[0]:
-            self.was_over.set()
+            self.times_over += 1
         self._promised = promise
         self.lease.renewed(asked_at)
+        return True
 
     def _run(self, listening: Callable[[str], AbstractContextManager[Listener]]) -> None:
         while not self._ending.is_set():
             with suppress(Outside), listening(CHANNEL) as connection:
                 while not self._ending.is_set():
-                    self.beat(connection)
+                    if self.lease.age >= self._pause and not self.beat(connection):
+                        self.register(connection, began=True)  # somebody removed our row
                     self._listen(connection)
             self._ending.wait(self._pause)
 
     def _listen(self, connection: Listener) -> None:
         """Hear what is told until the next beat is due."""
-        due_at = self.lease.clock() + self._pause
-        while not self._ending.is_set() and (left := due_at - self.lease.clock()) > 0:
+        while not self._ending.is_set() and (left := self._pause - self.lease.age) > 0:
             if connection.hear(min(left, _PIECE_SECONDS)):
                 self.wake()
 

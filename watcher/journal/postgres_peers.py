@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from watcher.core.errors import Outside
+from watcher.core.errors import Outside, TakenOver
 from watcher.core.model import FINAL, Claim, Row
 from watcher.core.target import Target
 from watcher.journal.peers import Taken, Turn
@@ -37,6 +37,7 @@ class PostgresPeers:
         self._journal, self._database, self._beats, self._held = journal, database, beats, held
         self._agent = journal.agent_id
         self._in_doubt = False  # whether we took files over and were not told so
+        self._times_seen = 0  # that our lease was over: since then it is known what others took
 
     # -- the lease ---------------------------------------------------------------------------------
 
@@ -46,9 +47,12 @@ class PostgresPeers:
         with suppress(Outside), self._database.writing() as connection:
             self._beats.beat(connection)  # else the next beat tells it
 
-    def require_lease(self) -> None:
+    def require_lease(self, id: int) -> None:
         """As `Peers.require_lease`."""
-        if not self._beats.is_good:
+        if id not in self._journal.under_hand:
+            raise TakenOver(id, "")
+        # In this order: a beat that makes it longer may say that it was over.
+        if not self._beats.is_good or self._beats.times_over > self._times_seen:
             words = "the lease of this agent on its files is over: it was not made longer in time"
             raise Outside(self._held, words, check=_LOST)
 
@@ -118,13 +122,16 @@ class PostgresPeers:
 
     def lost(self) -> dict[int, str]:
         """As `Peers.lost`."""
-        if not self._beats.was_over.is_set():
+        times_over = self._beats.times_over
+        if times_over == self._times_seen:
             return {}
-        self._beats.was_over.clear()
         ours = set(self._journal.under_hand)
         found = self._database.query("SELECT id, owner FROM files WHERE id = ANY(?::bigint[])", (list(ours),))
         owners = {record[0]: record[1] for record in found}
-        return {id: owners.get(id, "") for id in ours if owners.get(id) != self._agent}
+        lost = {id: owners.get(id, "") for id in ours if owners.get(id) != self._agent}
+        self._journal.under_hand -= lost.keys()
+        self._times_seen = times_over
+        return lost
 
     # -- one queue ---------------------------------------------------------------------------------
 

@@ -56,7 +56,9 @@ MIGRATIONS: tuple[str, ...] = (
         ADD COLUMN request_seconds DOUBLE PRECISION;
     ALTER TABLE files ADD COLUMN quiet_at TIMESTAMPTZ, ADD COLUMN end_number BIGINT;
     CREATE INDEX files_by_end_number ON files (end_number) WHERE end_number IS NOT NULL;
-    CREATE SEQUENCE ends
+    CREATE SEQUENCE ends;
+    CREATE FUNCTION next_end() RETURNS BIGINT LANGUAGE SQL
+        AS 'SELECT nextval(''ends'') FROM pg_notify(''watcher'', '''')'
     """,
 )
 

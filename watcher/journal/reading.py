@@ -7,13 +7,16 @@ from pathlib import Path
 
 from watcher.core.errors import ConfigError, NoJournal, Outdated, Outside
 from watcher.disk.files import folder_target
+from watcher.journal.lease import Lease
+from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.protocol import Journal
 from watcher.journal.sqlite import SqliteJournal
 
 
-def open_journal(folder: Path, url: str | None, *, lives: bool) -> Journal:
+def open_journal(folder: Path, url: str | None, *, lives: bool, lease: float = LEASE_SECONDS) -> Journal:
     """Open the journal to write. `url`: of a PostgreSQL database, instead of a file in the state folder;
-    `lives`: by the agent itself, of which there is one. Raises `Outside`, `ConfigError`.
+    `lives`: by the agent itself, of which there is one, with a `lease` of so many seconds.
+    Raises `Outside`, `ConfigError`.
 
     The agent's id is in the state folder in any case: it names its part of the work folder, too.
     """
@@ -29,7 +32,7 @@ def open_journal(folder: Path, url: str | None, *, lives: bool) -> Journal:
             )
         from watcher.journal.postgres import PostgresJournal  # only here: the extra is not always there
 
-        return PostgresJournal(url, own.agent_id, folder_target(folder), lives=lives)
+        return PostgresJournal(url, own.agent_id, folder_target(folder), lives=lives, lease=Lease(lease))
     finally:
         own.close()
 

@@ -195,6 +195,7 @@ class Config(Model):
     unmatched: Literal["fail", "ignore"] = "fail"
     duplicates: Duplicates = "upload"
     journal: JournalUrl | None = None
+    lease: Annotated[Duration, Field(ge=2, le=600)] = 30.0
     done: Done = Done()
     retention: OrNothing[Retention] = Retention()
     upload: Upload = Upload()

@@ -1,0 +1,324 @@
+"""Several agents of one journal: a lease each, the files of the dead, and one queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+
+from tests.journal.contract import S, claim, row_in, seen, step
+from tests.journal.test_postgres import Line, change, line
+from tests.postgres import database, database_of_tests, postgres_server
+from watcher.core.errors import Outside, TakenOver
+from watcher.core.model import Row
+from watcher.core.steps import Sending
+from watcher.core.target import Target
+from watcher.journal.lease import Lease
+from watcher.journal.peers import Peers, Turn
+
+pytest.importorskip("psycopg")
+from watcher.journal.postgres import PostgresJournal
+
+__all__ = ["database", "database_of_tests", "line", "postgres_server"]
+STATE = Target("folder", "/state")
+LEASE_SECONDS = 600.0  # nobody beats by himself while a test runs
+Open = Callable[..., PostgresJournal]
+
+
+class Clock:
+    """Of one agent's machine."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def agent(database: str) -> Iterator[Open]:
+    """Agents of one database, by their numbers."""
+    with ExitStack() as opened:
+
+        def agent(number: int, clock: Callable[[], float] | None = None, url: str = database) -> Any:
+            lease = Lease(LEASE_SECONDS, clock) if clock else Lease(LEASE_SECONDS)
+            journal = PostgresJournal(url, f"agent-{number}", STATE, lives=True, lease=lease)
+            opened.callback(journal.close)
+            return journal
+
+        yield agent
+
+
+def peers(journal: PostgresJournal) -> Peers:
+    """What it knows of the others."""
+    assert journal.peers is not None
+    return journal.peers
+
+
+def sees(*numbers: int) -> Callable[[], list[str]]:
+    """Whose parts lie beside ours in the work folder."""
+    return lambda: [f"agent-{number}" for number in numbers]
+
+
+def pass_away(database: str, number: int, seconds: float = LEASE_SECONDS) -> None:
+    """So much time goes by without a heartbeat of this agent."""
+    change(
+        database,
+        f"UPDATE watcher.agents SET seen_at = seen_at - interval '{seconds} s' WHERE id = 'agent-{number}'",
+    )
+
+
+def announced(journal: PostgresJournal, **changes: Any) -> Row:
+    """A file of which a chunk may be under way."""
+    row = row_in(journal, S.READY, **changes)
+    [row] = journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
+    return row
+
+
+# -- the files of the dead ---------------------------------------------------------------------------------
+
+
+def test_files_of_an_agent_whose_lease_is_over_are_taken_over_as_they_are(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    row, other = row_in(one, S.RETRYING), row_in(one, S.READY, push_token="u")
+    pass_away(database, 1)
+    taken = peers(two).take_over(sees(1))
+    assert [(each.row.id, each.agent) for each in taken] == [(row.id, "agent-1"), (other.id, "agent-1")]
+    assert [each.quiet_in for each in taken] == [0.0, 0.0]  # nothing had been announced
+    [mine, _] = two.under_way("drop")
+    assert mine.owner == "agent-2"
+    assert (mine.push_token, mine.upload) == (row.push_token, row.upload)
+    assert peers(two).take_over(sees(1)) == []
+    assert two.apply([step(mine, S.SENDING)])[0].state is S.SENDING
+
+
+def test_whoever_was_taken_over_writes_nothing_more(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    row = row_in(one, S.READY)
+    pass_away(database, 1)
+    peers(two).take_over(sees(1))
+    with pytest.raises(TakenOver) as caught:
+        one.apply([step(row, S.SENDING)])
+    assert (caught.value.id, caught.value.by) == (row.id, "agent-2")
+    assert two.row(row.id).state is S.READY
+
+
+def test_an_agent_that_lives_or_works_in_another_folder_keeps_its_files(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    row = row_in(one, S.READY)
+    assert peers(two).take_over(sees(1)) == []
+    pass_away(database, 1, LEASE_SECONDS - 10)
+    assert peers(two).take_over(sees(1)) == []
+    pass_away(database, 1)
+    assert peers(two).take_over(sees(2, 3)) == []
+    assert one.row(row.id).owner == "agent-1"
+
+
+def test_an_agent_that_ended_with_files_under_way_is_taken_over_after_its_lease(
+    agent: Open, database: str
+) -> None:
+    two = agent(2)
+    with closing(PostgresJournal(database, "agent-1", STATE, lives=True)) as one:
+        row = row_in(one, S.READY)
+    assert peers(two).take_over(sees(1)) == []
+    pass_away(database, 1)
+    assert [each.row.id for each in peers(two).take_over(sees(1))] == [row.id]
+
+
+def test_uploads_by_hand_are_never_taken_over(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    row_in(one, S.READY, origin="hand")
+    pass_away(database, 1)
+    assert peers(two).take_over(sees(1)) == []
+
+
+def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    peers(one).promise(1000.0)
+    row = announced(one)
+    pass_away(database, 1, LEASE_SECONDS + 100)
+    [taken] = peers(two).take_over(sees(1))
+    assert taken.row.id == row.id
+    assert 850 < taken.quiet_in <= 900
+    two.close()
+    again = agent(2)  # restarted meanwhile: it still waits
+    [row] = again.under_way("drop")
+    assert 850 < peers(again).quiet_in()[row.id] <= 900
+
+
+def test_without_a_promise_what_was_announced_waits_for_a_day(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    announced(one)
+    pass_away(database, 1)
+    [taken] = peers(two).take_over(sees(1))
+    assert 86_000 < taken.quiet_in <= 86_400
+
+
+def test_who_takes_over_from_one_that_waits_waits_as_long(agent: Open, database: str) -> None:
+    one, two, three = agent(1), agent(2), agent(3)
+    peers(one).promise(1000.0)
+    peers(two).promise(1.0)
+    announced(one)
+    pass_away(database, 1)
+    peers(two).take_over(sees(1))
+    pass_away(database, 2)
+    [taken] = peers(three).take_over(sees(1, 2))
+    assert 900 < taken.quiet_in <= 1000
+
+
+def test_a_takeover_whose_answer_was_lost_is_heard_of_later(agent: Open, database: str, line: Line) -> None:
+    one, two = agent(1), agent(2, url=line.url(database))
+    row = row_in(one, S.READY)
+    own = row_in(two, S.READY, push_token="mine")
+    pass_away(database, 1)
+    line.cut = "behind"
+    with pytest.raises(Outside):
+        peers(two).take_over(sees(1))
+    line.is_closed = False
+    assert [each.row.id for each in peers(two).take_over(sees(1))] == [row.id]
+    assert two.row(own.id).owner == "agent-2"
+
+
+# -- the lease ---------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_behind_the_end_of_our_lease_by_our_own_clock(agent: Open) -> None:
+    clock = Clock()
+    one = agent(1, clock)
+    row = row_in(one, S.READY)
+    peers(one).require_lease(row.id)
+    clock.seconds += LEASE_SECONDS  # asleep, or cut off
+    with pytest.raises(Outside, match="the lease of this agent on its files is over"):
+        peers(one).require_lease(row.id)
+    peers(one).promise(1.0)  # heard of again
+    peers(one).require_lease(row.id)
+
+
+def test_whoever_was_silent_sends_nothing_until_it_knows_what_others_took(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    lost, kept = row_in(one, S.READY), row_in(one, S.READY, push_token="u", origin="hand")
+    pass_away(database, 1)
+    peers(two).take_over(sees(1))
+    peers(one).promise(1.0)  # the next heartbeat
+    for row in (lost, kept):
+        with pytest.raises(Outside):
+            peers(one).require_lease(row.id)
+    assert peers(one).lost() == {lost.id: "agent-2"}
+    with pytest.raises(TakenOver):
+        peers(one).require_lease(lost.id)
+    peers(one).require_lease(kept.id)
+    assert peers(one).lost() == {}
+
+
+# -- one queue ---------------------------------------------------------------------------------------------
+
+TURNS = {"types": Turn((), 1), "codes": Turn(("types",), 1), "events": Turn(("types", "codes"), 2)}
+
+
+def ask(journal: PostgresJournal, *routes: str, mark: int | None = None, **more: Any) -> list[Row | str]:
+    """Claim a file of each of these routes."""
+    mark = peers(journal).mark() if mark is None else mark
+    claims = [claim(route=route, push_token=f"{route}-{number}") for number, route in enumerate(routes)]
+    turns = TURNS | more.get("turns", {})
+    return peers(journal).claim(claims, turns, mark=mark, sees=more.get("sees", sees(1, 2)))
+
+
+def end(journal: PostgresJournal, row: Row) -> None:
+    """Bring a file to its end."""
+    for state in (S.SENDING, S.DELIVERED, S.DONE):
+        [row] = journal.apply([step(row, state)])
+
+
+def test_files_of_a_route_wait_for_those_before_whichever_agent_has_them(agent: Open) -> None:
+    one, two = agent(1), agent(2)
+    [row] = ask(one, "types")
+    assert isinstance(row, Row)
+    mark = peers(two).mark()
+    assert ask(two, "codes", "events") == [
+        "waits for types, of which another agent has a file under way",
+        "waits for types, of which another agent has a file under way",
+    ]
+    end(one, row)
+    # It may have come back to the drop folder: the look that saw nothing of it was before.
+    [why] = ask(two, "codes", mark=mark)
+    assert isinstance(why, str)
+    assert "came to its end just now" in why
+    [row] = ask(two, "codes")
+    assert isinstance(row, Row)
+
+
+def test_no_more_files_of_a_route_are_under_way_than_its_parallel_over_all_agents(agent: Open) -> None:
+    one, two = agent(1), agent(2)
+    first, second = ask(one, "types", "events")  # its own are its dispatcher's to judge
+    assert isinstance(first, Row)
+    assert isinstance(second, Row)
+    end(one, first)
+    third, fourth = ask(two, "events", "events")
+    assert isinstance(third, Row)
+    assert fourth == "behind a file of events, which another agent has"
+    assert ask(two, "types", "types")[1] == "behind a file of types"
+
+
+def test_whoever_is_alone_claims_ahead(agent: Open, database: str) -> None:
+    one = agent(1)
+    assert all(isinstance(row, Row) for row in ask(one, "types", "types", "types"))
+    two = agent(2)
+    assert ask(one, "types") == ["behind a file of types"]
+    two.close()
+    assert all(isinstance(row, Row) for row in ask(one, "types"))
+
+
+def test_agents_of_another_folder_do_not_share_the_queue(agent: Open) -> None:
+    one, two = agent(1), agent(2)
+    ask(one, "types")
+    assert all(isinstance(row, Row) for row in ask(two, "types", "codes", "types", sees=sees(2)))
+
+
+def test_files_that_let_others_go_first_take_no_turn(agent: Open) -> None:
+    one, _two = agent(1), agent(2)
+    ask(one, "types")
+    [row] = ask(one, "types", turns={"types": Turn((), 1, aside=1)})
+    assert isinstance(row, Row)
+
+
+def test_agents_that_claim_at_once_keep_the_order(agent: Open) -> None:
+    agents = [agent(number) for number in range(1, 5)]
+    everybody = sees(1, 2, 3, 4)
+    together, rows = threading.Barrier(4), list[Row | str]()
+
+    def race(journal: PostgresJournal) -> None:
+        together.wait()
+        rows.extend(ask(journal, "types", mark=0, sees=everybody))
+
+    threads = [threading.Thread(target=race, args=(journal,)) for journal in agents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(row, Row) for row in rows) == 1
+    assert len(rows) == 4
+
+
+def test_an_end_is_told_to_the_others(agent: Open) -> None:
+    one, two = agent(1), agent(2)
+    told = threading.Event()
+    row = row_in(one, S.DELIVERED)
+
+    def again() -> bool:
+        """Whether it is heard: who has just begun to listen may miss one."""
+        one.apply([step(row_in(one, S.REJECTED, push_token="x"), S.FAILED)])
+        return told.wait(0.2)
+
+    peers(two).listen(told.set)
+    one.apply([step(row, S.DONE)])
+    assert any(again() for _ in range(100))
+
+
+def test_a_row_that_nobody_claimed_ends_no_turn(agent: Open) -> None:
+    one, two = agent(1), agent(2)
+    mark = peers(two).mark()
+    one.forget([seen(one, route="types")])
+    assert peers(two).mark() == mark

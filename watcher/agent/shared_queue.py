@@ -1,0 +1,112 @@
+"""The one queue of several agents, as far as it bears on ours: what lets others go first.
+
+Whose turn it is says the journal, within the transaction of the claim; here is when it is worth asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from watcher.core.errors import Outside
+from watcher.core.holds import NEVER
+from watcher.core.model import Claim, Route, Row
+from watcher.disk.others import agents
+from watcher.journal.peers import Turn
+from watcher.journal.protocol import Journal
+
+# So often the journal is asked again, where nobody told that a file came to its end.
+ASKED_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a claim goes by."""
+
+    turns: Mapping[str | None, Turn]
+    mark: int  # of the look that found the files: what ended later, it did not see
+
+
+class SharedQueue:
+    """For one agent; one that is alone has every turn.
+
+    `mark` and `claim` are called in a worker's thread, the others in the control thread.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        work: Path,
+        routes: Mapping[str, Route],
+        aside: Mapping[str | None, int],
+        *,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        """`work`: our part of the work folder; `aside`: how many of our files let others go first, by route;
+        `wake` ends the loop's wait, from any thread."""
+        self._journal, self._peers, self._sees = journal, journal.peers, partial(agents, work)
+        self._routes, self._aside, self._clock, self._wake = routes, aside, clock, wake
+        self._behind: dict[str, tuple[str, float]] = {}  # why, and until when, by route
+        self._mark = 0
+        self._is_told = False
+        if self._peers is not None:
+            self._peers.listen(self._hear)
+
+    def mark(self) -> int | None:
+        """Return where the ends of files are by now; None where that cannot be told: the mark before does,
+        and lets fewer go."""
+        try:
+            return self._peers.mark() if self._peers is not None else None
+        except Outside:
+            return None
+
+    def claim(self, claims: Sequence[Claim], line: Line) -> Sequence[Row | str]:
+        """Claim those whose turn it is; for the others, return why it is not. Raises `Outside`."""
+        if self._peers is None or not claims:
+            return self._journal.claim(claims)
+        return self._peers.claim(claims, line.turns, mark=line.mark, sees=self._sees)
+
+    def looked(self, mark: int | None) -> None:
+        """A look that began with this mark is over."""
+        if mark is not None and mark != self._mark:
+            self._mark, self._behind = mark, {}
+
+    def line(self) -> Line:
+        """Return what the claims of now go by."""
+        turns: dict[str | None, Turn] = {
+            name: Turn(route.after, route.parallel, self._aside[name]) for name, route in self._routes.items()
+        }
+        return Line(turns, self._mark)
+
+    def refused(self, route: str | None, why: str) -> None:
+        """It is not our turn in this route."""
+        assert route is not None, "files without a route wait for nobody"
+        self._behind[route] = (why, self._clock() + ASKED_SECONDS)
+
+    def why(self, route: str) -> str | None:
+        """Say why no file of this route is to be claimed now, as far as is known."""
+        why, until = self._behind.get(route, (None, 0.0))
+        return why if self._clock() < until else None
+
+    def ended(self) -> None:
+        """A file of ours came to its end: it may be anybody's turn."""
+        self._behind = {}
+
+    def hears(self) -> bool:
+        """Say whether a file of another agent came to its end since the last call, that ours waited for."""
+        if not self._is_told:
+            return False
+        self._is_told, behind, self._behind = False, self._behind, {}
+        return bool(behind)
+
+    @property
+    def due_at(self) -> float:
+        """When to ask again, by the clock."""
+        return min((until for _, until in self._behind.values()), default=NEVER)
+
+    def _hear(self) -> None:
+        self._is_told = True
+        self._wake()
