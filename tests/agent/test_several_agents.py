@@ -37,20 +37,25 @@ def settings(world: World, url: str, agent: str) -> Path:
 @contextmanager
 def running(*configs: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Agents with these settings; ended behind the block, whatever came of it."""
-    started: list[subprocess.Popen[bytes]] = []
+    processes: list[subprocess.Popen[bytes]] = []
     try:
         for config in configs:
-            command = [sys.executable, "-m", "watcher", "run", "-c", str(config)]
-            with config.with_suffix(".log").open("ab") as log:
-                started.append(subprocess.Popen(command, stdout=log, stderr=log))
-        yield started
-        for process in started:
+            processes.append(started(config))
+        yield processes
+        for process in processes:
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(30) for process in started] == [0] * len(started)
+        assert [process.wait(30) for process in processes] == [0] * len(processes)
     finally:
-        for process in started:
+        for process in processes:
             process.kill()
             process.wait()
+
+
+def started(config: Path) -> subprocess.Popen[bytes]:
+    """An agent that was started with these settings; its log is beside them."""
+    command = [sys.executable, "-m", "watcher", "run", "-c", str(config)]
+    with config.with_suffix(".log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def told(command: str, config: Path) -> object:
@@ -59,7 +64,7 @@ def told(command: str, config: Path) -> object:
     return json.loads(subprocess.run(arguments, capture_output=True, check=False).stdout)
 
 
-def eventually(condition: Callable[[], object], seconds: float = 90.0) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for other processes."""
     by = time.monotonic() + seconds
     while not condition():

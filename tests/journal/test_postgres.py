@@ -41,7 +41,15 @@ class Line:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"{self._folder.name}/{SOCKET}")
         self._listener.listen()
+        self._ends: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_off(self) -> None:
+        """From now on nobody gets through; who is connected finds that out."""
+        self.is_closed = True
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def url(self, url: str) -> str:
         """The same database by this line."""
@@ -62,6 +70,7 @@ class Line:
                     continue
                 behind = socket.socket(socket.AF_UNIX)
                 behind.connect(f"{self._server}/{SOCKET}")
+                self._ends += [client, behind]
                 threading.Thread(target=self._there, args=(client, behind), daemon=True).start()
                 threading.Thread(target=self._back, args=(behind, client), daemon=True).start()
 

@@ -132,14 +132,13 @@ def build_policy(
 ) -> Policy:
     """Return what is the same for all files; `now`: the time of day, as the journal has it."""
     routes = {route.name: route for route in build_routes(config)}
-    largest = max([config.upload.chunk_bytes, *(route.max_json for route in routes.values())])
     return Policy(
         routes=routes,
         lost_answer=config.upload.lost_answer,
         attempts=config.upload.attempts,
         retry_cap=config.upload.retry_cap,
         # A token may have to be got first.
-        request_seconds=2 * seconds_for(largest, config.wfm.timeout),
+        request_seconds=2 * seconds_for(_largest(config), config.wfm.timeout),
         drop=folder_target(places.drop),
         work=folder_target(places.work),
         done=folder_target(places.done),
@@ -150,6 +149,11 @@ def build_policy(
         jitter=world.jitter,
         new_token=world.new_token,
     )
+
+
+def _largest(config: Config) -> int:
+    """Return the bytes of the largest request."""
+    return max([config.upload.chunk_bytes, *(route.max_json for route in build_routes(config))])
 
 
 def build_holding(world: World, stream: Stream, *, retry_cap: float) -> Holding:
@@ -212,7 +216,8 @@ def build_agent(
     patience = _patience(config, world, policy, stream, kept)
     recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
     if journal.peers is not None:
-        journal.peers.promise(MOST_PATIENCE * policy.request_seconds)
+        # From its first byte on, as the lease is asked for right before it.
+        journal.peers.promise(seconds_for(_largest(config), config.wfm.timeout, MOST_PATIENCE))
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
