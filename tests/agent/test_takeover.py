@@ -105,7 +105,7 @@ def test_one_that_slept_for_longer_than_its_lease_completes_nothing_of_what_anot
                 eventually(lambda: "taken over from agent" in log(two))
             finally:
                 first.send_signal(signal.SIGCONT)
-            eventually(lambda: shared.files("done") == ["agent_events_1.csv"])
+            eventually(lambda: list(shared.files("done")) == ["agent_events_1.csv"])
             eventually(lambda: "agent_events_1.csv: another agent" in log(one))
             for number in range(2, 6):  # and goes on with others
                 shared.drop(f"agent_events_{number}.csv", rows(3))
@@ -127,7 +127,7 @@ def test_one_that_is_cut_off_from_the_database_but_reaches_the_server_completes_
             eventually(lambda: len(shared.server.pushes()) >= 3)
             with running(two):
                 line.cut_off()
-                eventually(lambda: shared.files("done") == ["agent_events_1.csv"])
+                eventually(lambda: list(shared.files("done")) == ["agent_events_1.csv"])
                 eventually(lambda: "the journal in PostgreSQL cannot be used" in log(one))
                 line.is_closed = False
                 eventually(lambda: "agent_events_1.csv: another agent" in log(one))

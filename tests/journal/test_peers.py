@@ -18,6 +18,7 @@ from watcher.core.steps import Sending
 from watcher.core.target import Target
 from watcher.journal.lease import Lease
 from watcher.journal.peers import Peers, Turn
+from watcher.wfm.bounds import seconds_for
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal
@@ -149,6 +150,17 @@ def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Ope
     assert 850 < peers(again).quiet_in()[row.id] <= 900
 
 
+def test_the_larger_a_chunk_the_longer_it_is_waited_for(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    peers(one).promise(100.0)
+    row = row_in(one, S.READY)
+    one.apply([Sending(row, 0, 0, 1_000_000, "ab", "d")])
+    pass_away(database, 1)
+    [taken] = peers(two).take_over(sees(1))
+    seconds = 100.0 + 2 * (seconds_for(1_000_000, 1.0) - seconds_for(0, 1.0))
+    assert seconds - 50 < taken.quiet_in <= seconds
+
+
 def test_without_a_promise_what_was_announced_waits_for_a_day(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
     announced(one)
@@ -185,31 +197,34 @@ def test_a_takeover_whose_answer_was_lost_is_heard_of_later(agent: Open, databas
 # -- the lease ---------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_sent_behind_the_end_of_our_lease_by_our_own_clock(agent: Open) -> None:
+def test_nothing_is_sent_behind_the_end_of_our_lease_by_our_own_clock(
+    agent: Open, database: str, line: Line
+) -> None:
     clock = Clock()
-    one = agent(1, clock)
+    one = agent(1, clock, line.url(database))
     row = row_in(one, S.READY)
     peers(one).require_lease(row.id)
-    clock.seconds += LEASE_SECONDS  # asleep, or cut off
-    with pytest.raises(Outside, match="the lease of this agent on its files is over"):
+    line.cut_off()
+    peers(one).require_lease(row.id)  # nobody else can have it yet
+    clock.seconds += LEASE_SECONDS
+    with pytest.raises(Outside):
         peers(one).require_lease(row.id)
-    peers(one).promise(1.0)  # heard of again
+    line.is_closed = False
     peers(one).require_lease(row.id)
 
 
-def test_whoever_was_silent_sends_nothing_until_it_knows_what_others_took(agent: Open, database: str) -> None:
+def test_whoever_was_silent_sends_nothing_of_what_others_took(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
     lost, kept = row_in(one, S.READY), row_in(one, S.READY, push_token="u", origin="hand")
     pass_away(database, 1)
     peers(two).take_over(sees(1))
     peers(one).promise(1.0)  # the next heartbeat
-    for row in (lost, kept):
-        with pytest.raises(Outside):
-            peers(one).require_lease(row.id)
+    peers(one).require_lease(kept.id)
+    with pytest.raises(TakenOver):
+        peers(one).require_lease(lost.id)
     assert peers(one).lost() == {lost.id: "agent-2"}
     with pytest.raises(TakenOver):
         peers(one).require_lease(lost.id)
-    peers(one).require_lease(kept.id)
     assert peers(one).lost() == {}
 
 

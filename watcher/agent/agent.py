@@ -4,8 +4,9 @@ nothing but the next of both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 from watcher.agent.chores import Chores, Duties
 from watcher.agent.dispatcher import Dispatcher
@@ -17,6 +18,7 @@ from watcher.agent.recovery import Recovery
 from watcher.agent.runs import Awaited, Part, Run, Task, insist
 from watcher.agent.vitals import Vitals
 from watcher.agent.workers import Workers
+from watcher.core.acts import Act
 from watcher.core.errors import NotAlone
 from watcher.core.events import (
     ChunkSent,
@@ -146,7 +148,8 @@ class Agent:
         self._is_resumed = True
         for route, status in self._recovery.refused:
             self._holding.suspects.failed_before(Target("endpoint", route.url), f"HTTP {status}")
-        for row in self._takeover.begin(rows):
+        self._takeover.begin()
+        for row in rows:
             self._stream.emit(Resumed(row))
             self._set_off(row)
 
@@ -160,7 +163,8 @@ class Agent:
     def _set_off(self, row: Row) -> None:
         """Begin the life of a file that is claimed."""
         route = self._policy.routes.get(row.route or "")
-        script, part = life(row, self._policy), self._part(row.id, row.name)
+        part = self._part(row.id, row.name)
+        script = part.begin() if self._takeover.quiet(row.id) else life(row, self._policy)
         run = Run(row.id, row.name, part, self._ended, self._clock(), script, row.route)
         self._engine.begin(run, parallel=route.parallel if route else 1)
         upload = row.upload
@@ -168,12 +172,18 @@ class Agent:
             self._engine.runs.contents.enter(row.id, (upload.sha256, upload.destination), waits=False)
 
     def _part(self, number: int, name: str) -> Part:
-        return Part(
-            partial(from_the_journal, number, name, self._policy, partial(life, policy=self._policy)),
-            self._effects.do,
-        )
+        policy = self._policy
+        begin = partial(from_the_journal, number, name, policy, partial(life, policy=policy))
+        return Part(partial(self._quietly, number, begin), self._effects.do)
+
+    async def _quietly(self, number: int, begin: Callable[[], Coroutine[Act[Any], Any, Row]]) -> Row:
+        """Go on with a file, but not while a request of a dead agent for it may be under way."""
+        if pause := self._takeover.quiet(number):
+            await pause
+        return await begin()
 
     def _ended(self, row: Row, seconds: float) -> None:
+        self._takeover.ended(row.id)
         self._stream.emit(ended(row, seconds))
 
     # -- one turn ----------------------------------------------------------------------------------
@@ -211,7 +221,7 @@ class Agent:
         once, dispatcher = self._once, self._dispatcher
         if once is None:
             return None
-        idle = not self._engine.runs.files and not self._chores.wait
+        idle = not self._engine.runs.files
         if self._is_resumed and idle and dispatcher.is_idle:
             if not dispatcher.is_stale:
                 return FILE_FAILED if once.failed else STOPPED

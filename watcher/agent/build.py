@@ -217,7 +217,8 @@ def build_agent(
     recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
     if journal.peers is not None:
         # From its first byte on, as the lease is asked for right before it.
-        journal.peers.promise(seconds_for(_largest(config), config.wfm.timeout, MOST_PATIENCE))
+        usual = config.upload.chunk_bytes
+        journal.peers.promise(seconds_for(usual, config.wfm.timeout, MOST_PATIENCE))
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
@@ -254,7 +255,7 @@ def _duties(
         journal.archive, where, config.retention, stream,
         clock=world.clock, now=world.now, server_time=client.server_time,
     )  # fmt: skip
-    takeover = Takeover(journal.peers, recovery, where.work, stream, later=kept.taken_over, clock=world.clock)
+    takeover = Takeover(journal.peers, recovery, where.work, stream, kept, clock=world.clock)
     return Duties(
         Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper,

@@ -14,7 +14,7 @@ from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
 from watcher.agent.publisher import Publisher
 from watcher.agent.retention import Housekeeper
-from watcher.agent.runs import Call, Part, insist
+from watcher.agent.runs import Awaited, Call, Part, insist
 from watcher.agent.takeover import Found, Takeover
 from watcher.agent.withdrawals import Withdrawals
 from watcher.core.holds import NEVER
@@ -58,11 +58,6 @@ class Chores:
         self._beat_at = clock()
         self._busy: set[str] = set()  # those that are under way
 
-    @property
-    def wait(self) -> bool:
-        """Whether files of ours are to go on later, that are not under way yet."""
-        return self._duties.takeover.waits or "takeover" in self._busy
-
     def begin(self, *, is_resumed: bool) -> float:
         """Begin what is due; returns when something more will be, by the clock."""
         duties, now = self._duties, self._clock()
@@ -76,7 +71,7 @@ class Chores:
             self._engine.chore("requests", insist(Call(duties.withdrawals.read)), self._asked_to_withdraw)
         if is_resumed and duties.takeover.due_at <= now and "takeover" not in self._busy:
             self._busy.add("takeover")
-            look = Call(duties.takeover.look, targets=(self._policy.state,))
+            look = Awaited(duties.takeover.look, targets=(self._policy.state,))
             self._engine.chore("takeover", insist(look), self._took_over)
         if duties.takeover.has_lost:
             self._chore("lost", Call(duties.takeover.put_back, targets=(self._policy.work,)))

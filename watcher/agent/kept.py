@@ -15,7 +15,8 @@ class Kept:
     """What is known of the drop folder, and what else is to be done."""
 
     cases: dict[str, Case] = field(default_factory=dict)  # files that wait for a reason of their own
-    taken_over: dict[int, tuple[float, Row]] = field(default_factory=dict)  # by row: when it goes on
+    taken_over: dict[int, Row] = field(default_factory=dict)  # of dead agents, and still in their folders
+    quiet_until: dict[int, float] = field(default_factory=dict)  # by the clock, by row: it goes on then
     openings: Openings | None = None  # files that a program has open: nobody tells that once more
 
     def openings_of(self, folder: Path, *, shared: bool) -> Openings:

@@ -56,21 +56,22 @@ class Recovery:
         require_ours(places.work)  # whatever lies in one of others is neither moved nor removed
         self._owner.take()
         self.quiet_in = journal.peers.quiet_in() if journal.peers else {}
-        entries = journal.under_way("drop")
-        later = [entry for entry in entries if entry.id in self.quiet_in]
-        found = self.adopt([entry for entry in entries if entry.id not in self.quiet_in])
-        tokens = {Path(entry.file.source).parent.name for entry in (*found, *later)}
+        found = self.adopt(journal.under_way("drop"))
+        tokens = {Path(entry.file.source).parent.name for entry in found}
         self._put_away(lambda: tokens)
         self.refused = list(self._refused())
-        return [*found, *later]
+        return found
 
     def adopt(self, entries: Sequence[Row]) -> list[Row]:
         """Return these files of ours, each with where it really is, but for those that were never claimed.
 
         Raises `Outside`; may be repeated.
         """
-        places, found = self._places, []
-        for entry in [_located(self._journal, places, entry) for entry in entries]:
+        places, found = self._places, list[Row]()
+        located = [_located(self._journal, places, entry) for entry in entries]
+        if any(now.file.source != then.file.source for now, then in zip(located, entries, strict=True)):
+            self._owner.beat()  # our part may be new, and what has no owner looks stranded to others
+        for entry in located:
             if entry.state is FileState.SEEN:
                 if not _was_claimed(places, entry):
                     self._journal.forget([entry])

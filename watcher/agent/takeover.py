@@ -6,12 +6,14 @@ not before every request of the dead agent is past its deadline: it may only be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from watcher.agent.kept import Kept
 from watcher.agent.recovery import Recovery
+from watcher.core.acts import Pause
 from watcher.core.errors import Outside, TakenOver
 from watcher.core.events import TookOver, Warned
 from watcher.core.holds import NEVER
@@ -21,13 +23,14 @@ from watcher.journal.peers import Peers
 from watcher.report.stream import Stream
 
 POLL_SECONDS = 5.0
+NO_TIME = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What came of one look."""
 
-    rows: tuple[Row, ...] = ()  # they are ours, and go on now
+    rows: tuple[Row, ...] = ()  # they are ours from now on
     lost: tuple[tuple[int, str], ...] = ()  # rows that are others' by now, and whose
 
 
@@ -40,49 +43,43 @@ class Takeover:
         recovery: Recovery,
         work: Path,
         stream: Stream,
+        kept: Kept,
         *,
-        later: dict[int, tuple[float, Row]],
         clock: Callable[[], float],
     ) -> None:
-        """`peers`: None where the journal is one agent's alone; `work`: our part of the work folder; `later`:
-        what an agent before in this process left, and leaves to the next: when a file goes on, by its row."""
+        """`peers`: None where the journal is one agent's alone; `work`: our part of the work folder; `kept`:
+        what an agent before in this process left, and this one leaves to the next."""
         self._peers, self._recovery, self._stream, self._clock = peers, recovery, stream, clock
         self._sees = partial(agents, work)
-        self._later = later
+        self._taken, self._quiet_until = kept.taken_over, kept.quiet_until
         self._lost: dict[int, str] = {}  # not told yet
-        self._due_at = clock() if peers else NEVER
+        self.due_at = clock() if peers else NEVER  # when to look, by the clock
         self.has_lost = False  # files, since the last `put_back`
 
-    @property
-    def due_at(self) -> float:
-        """When to look, by the clock."""
-        return min([self._due_at, *(when for when, _ in list(self._later.values()))])
+    def begin(self) -> None:
+        """The files that were found at the start go on when they may."""
+        now = self._clock()
+        self._quiet_until |= {row: now + seconds for row, seconds in self._recovery.quiet_in.items()}
 
-    @property
-    def waits(self) -> bool:
-        """Whether files of ours are to go on later."""
-        return bool(self._later)
+    def quiet(self, number: int) -> Pause | None:
+        """Return what the file of this row has to wait before it goes on, if anything."""
+        seconds = self._quiet_until.get(number, NO_TIME) - self._clock()
+        return Pause(seconds) if seconds > 0 else None
 
-    def begin(self, rows: Iterable[Row]) -> list[Row]:
-        """Of the files that were found at the start, return those that may go on now."""
-        now, quiet_in = self._clock(), self._recovery.quiet_in
-        rows = list(rows)
-        self._later.clear()
-        self._later |= {row.id: (now + quiet_in[row.id], row) for row in rows if row.id in quiet_in}
-        return [row for row in rows if row.id not in quiet_in]
+    def ended(self, number: int) -> None:
+        """The file of this row is not ours any more, or came to its end."""
+        self._quiet_until.pop(number, None)
 
     def look(self) -> Found:
-        """Take over, and return what may go on now. Raises `Outside`; may be repeated."""
+        """Take over, and return what goes on under us. Raises `Outside`; may be repeated."""
         assert self._peers is not None, "alone there is nothing to look for"
-        self._due_at = self._clock() + POLL_SECONDS
+        self.due_at = self._clock() + POLL_SECONDS
         self._lost |= self._peers.lost()
         for one in self._peers.take_over(self._sees):
-            self._later[one.row.id] = (self._clock() + one.quiet_in, one.row)
+            self._taken[one.row.id] = one.row
+            self._quiet_until[one.row.id] = self._clock() + one.quiet_in
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))
-        found: list[Row] = []
-        for when, row in list(self._later.values()):
-            if when <= self._clock():
-                found += self._adopted(row)
+        found = [row for taken in list(self._taken.values()) for row in self._adopted(taken)]
         lost, self._lost = self._lost, {}
         return Found(tuple(found), tuple(lost.items()))
 
@@ -101,8 +98,7 @@ class Takeover:
         except TakenOver:
             found = []
         except Outside as fault:
-            self._later[row.id] = (self._clock() + POLL_SECONDS, row)
             self._stream.emit(Warned(f"{row.name}: it cannot be taken over yet: {fault}"))
             return []
-        del self._later[row.id]
+        del self._taken[row.id]
         return found

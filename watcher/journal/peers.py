@@ -15,6 +15,9 @@ from watcher.core.model import Claim, Row
 
 LEASE_SECONDS = 30.0
 BEATS_PER_LEASE = 6
+# So much longer may a request take for each byte of the file that it carries. Twice what the client gives a
+# body (`wfm.bounds`): that may be larger than what it is made of.
+SECONDS_A_BYTE = 2 / 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class Peers(Protocol):
     """The other agents. Any thread may call it; what it asks the database may raise `Outside`."""
 
     def promise(self, request_seconds: float) -> None:
-        """From now on a request of ours takes at most so long, once it has begun to go out."""
+        """From now on a request of ours takes at most so long, once it has begun to go out, with a body of
+        the usual size; and `SECONDS_A_BYTE` more for each byte of the file."""
 
     def require_lease(self, id: int) -> None:
-        """Raise `Outside` where our lease is over, or was and it is not known yet what others took, or where
-        our promise is not known; `TakenOver` where this row is known to be another's. Asks no database."""
+        """Raise `TakenOver` where this row is another's by now, and `Outside` where that cannot be told, or
+        where others may make it theirs. Asks the database only where our lease was over, or is."""
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call `wake` when a file of another agent came to its end; some such calls may be lost."""

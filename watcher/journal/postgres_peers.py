@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from watcher.core.errors import Outside, TakenOver
 from watcher.core.model import FINAL, Claim, Row
 from watcher.core.target import Target
-from watcher.journal.peers import Taken, Turn
+from watcher.journal.peers import SECONDS_A_BYTE, Taken, Turn
 from watcher.journal.postgres_beats import Beats
 from watcher.journal.postgres_store import PostgresStore, Transaction
 from watcher.journal.postgres_values import Record
@@ -38,6 +39,8 @@ class PostgresPeers:
         self._agent = journal.agent_id
         self._in_doubt = False  # whether we took files over and were not told so
         self._times_seen = 0  # that our lease was over: since then it is known what others took
+        self._lost: dict[int, str] = {}  # and this is it, as far as nobody asked
+        self._learning = threading.Lock()
 
     # -- the lease ---------------------------------------------------------------------------------
 
@@ -49,12 +52,16 @@ class PostgresPeers:
 
     def require_lease(self, id: int) -> None:
         """As `Peers.require_lease`."""
+        if not self._beats.is_good:
+            with self._database.writing() as connection:
+                self._beats.beat(connection)
+        # In this order: a beat that makes it longer may say that it was over.
+        if not self._beats.is_good:
+            words = "the lease of this agent on its files is over: it is not made longer in time"
+            raise Outside(self._held, words, check=_LOST)
+        self._learn()
         if id not in self._journal.under_hand:
             raise TakenOver(id, "")
-        # In this order: a beat that makes it longer may say that it was over.
-        if not self._beats.is_good or self._beats.times_over > self._times_seen:
-            words = "the lease of this agent on its files is over: it was not made longer in time"
-            raise Outside(self._held, words, check=_LOST)
 
     def listen(self, wake: Callable[[], None]) -> None:
         """As `Peers.listen`."""
@@ -100,11 +107,12 @@ class PostgresPeers:
         if not is_dead:
             return []
         # What was announced may be under way until its deadline; where that is not known, for a day.
+        seconds = "coalesce(request_seconds, 86400) + (sending_to - position) * ?::double precision"
         found = connection.execute(
             "UPDATE files SET owner = ?, quiet_at = CASE WHEN sending_to IS NULL THEN quiet_at ELSE greatest("
-            f"quiet_at, (SELECT {_LEASE_ENDS} + make_interval(secs => coalesce(request_seconds, 86400))"
+            f"quiet_at, (SELECT {_LEASE_ENDS} + make_interval(secs => {seconds})"
             f" FROM agents WHERE agents.id = ?)) END WHERE {_THEIRS} RETURNING id",
-            (self._agent, agent, agent, ours),
+            (self._agent, SECONDS_A_BYTE, agent, agent, ours),
         )
         return [record[0] for record in found.fetchall()]
 
@@ -122,16 +130,26 @@ class PostgresPeers:
 
     def lost(self) -> dict[int, str]:
         """As `Peers.lost`."""
-        times_over = self._beats.times_over
-        if times_over == self._times_seen:
-            return {}
-        ours = set(self._journal.under_hand)
-        found = self._database.query("SELECT id, owner FROM files WHERE id = ANY(?::bigint[])", (list(ours),))
-        owners = {record[0]: record[1] for record in found}
-        lost = {id: owners.get(id, "") for id in ours if owners.get(id) != self._agent}
-        self._journal.under_hand -= lost.keys()
-        self._times_seen = times_over
+        self._learn()
+        with self._learning:
+            lost, self._lost = self._lost, {}
         return lost
+
+    def _learn(self) -> None:
+        """If our lease was over, see what others took meanwhile."""
+        with self._learning:
+            times_over = self._beats.times_over
+            if times_over == self._times_seen:
+                return
+            ours = set(self._journal.under_hand)
+            found = self._database.query(
+                "SELECT id, owner FROM files WHERE id = ANY(?::bigint[])", (list(ours),)
+            )
+            owners = {record[0]: record[1] for record in found}
+            lost = {id: owners.get(id, "") for id in ours if owners.get(id) != self._agent}
+            self._journal.under_hand -= lost.keys()
+            self._lost |= lost
+            self._times_seen = times_over
 
     # -- one queue ---------------------------------------------------------------------------------
 
