@@ -6,17 +6,31 @@ import itertools
 import signal
 import subprocess
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.agent.test_several_agents import each_delivered_once, eventually, running, settings, started
 from tests.conftest import Answer, Request, World, rows
-from tests.journal.test_postgres import Line
+from tests.journal.contract import row_in
+from tests.journal.test_postgres import Line, change
 from tests.postgres import database, database_of_tests, postgres_server
+from watcher.agent.build import build_client, places
+from watcher.agent.effects import Effects
+from watcher.core.acts import Answered, Push
+from watcher.core.conversation import Conversation
+from watcher.core.errors import TakenOver
+from watcher.core.model import Chunk, FileState
+from watcher.core.steps import Sending
+from watcher.core.target import Target
+from watcher.journal.reading import open_journal
+from watcher.settings.config import load
+from watcher.settings.presets import build_routes
 
 __all__ = ["database", "database_of_tests", "postgres_server"]
 pause = threading.Event().wait
@@ -160,3 +174,45 @@ def test_agents_that_are_killed_again_and_again_strand_nothing_and_keep_the_orde
         eventually(lambda: len(shared.files("done")) == 60)
         eventually(lambda: not shared.work_files())
     each_delivered_once(shared, configs[0], 60)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_chunk_that_waited_for_its_connection_while_its_file_was_taken_over_is_not_sent(
+    world: World, database: str, last: bool
+) -> None:
+    config = load(world.config, {})[0]
+    world.path("state-two").mkdir(mode=0o700)
+    with ExitStack() as stack:
+        one, two = (
+            stack.enter_context(closing(open_journal(world.path(state), database, lives=True, lease=600.0)))
+            for state in ("state", "state-two")
+        )
+        client = stack.enter_context(closing(build_client(config)))
+        row = row_in(one, FileState.READY, route="agent-events", push_token=str(uuid.uuid4()))
+        [row] = one.apply([Sending(row, 0, 0, 4, "ab", "d")])
+        route = next(route for route in build_routes(config) if route.name == "agent-events")
+        server = Target("server", world.server.url)
+        talk = Conversation(route, row.push_token, server=server, attempts=3, lost_answer="resend")
+        chunk = Chunk(0, 4, b"a,1\n", b"a,1\n", last=last)
+        effects = Effects(one, places(config, one), client, now=lambda: datetime.now(UTC))
+
+        def taken_over(request: Request, take: Callable[[Request], Answer | None]) -> Answer | None:
+            """While it logs in, it is silent for so long that another agent goes on with its file."""
+            past = f"seen_at - interval '601 s' WHERE id = '{one.agent_id}'"
+            change(database, f"UPDATE watcher.agents SET seen_at = {past}")
+            assert two.peers is not None
+            assert [taken.row.id for taken in two.peers.take_over(lambda: [one.agent_id])] == [row.id]
+            assert one.peers is not None
+            one.peers.promise(1.0)  # its next heartbeat
+            return take(request)
+
+        world.server.tokens.append(taken_over)
+        with pytest.raises(TakenOver):
+            effects.do(Push(row.id, talk, chunk, None))
+        assert world.server.operations() == []
+        world.server.tokens.clear()
+        mine = Effects(two, places(config, two), client, now=lambda: datetime.now(UTC))
+        answered = mine.do(Push(row.id, talk, chunk, None))
+        assert isinstance(answered, Answered)
+        assert answered.reply.status == 200
+        assert [operation.completed for operation in world.server.operations()] == [last]
