@@ -233,14 +233,14 @@ class QuestionsContract(Fixtures):
         delivered(journal, days=1, origin="hand")
         failed(journal, days=1)
         row_in(journal, S.DONE)  # never moved
-        delivered(open_as("agent-2"), days=1)
+        theirs = delivered(open_as("agent-2"), days=1)
 
         def kept(after: tuple[str, int], limit: int) -> list[Row]:
             return journal.archive.kept_since(S.DONE, before=NOW + 5 * DAY, after=after, limit=limit)
 
-        assert kept(("", 0), 9) == [soon, again, late]
+        assert kept(("", 0), 9) == [soon, again, theirs, late]
         assert kept(("", 0), 1) == [soon]
-        assert kept((later(1), soon.id), 9) == [again, late]
+        assert kept((later(1), soon.id), 9) == [again, theirs, late]
 
     def test_the_newest_row_is_ones_own_whatever_its_state(self, open_as: OpenAs) -> None:
         journal = open_as("agent-1")
@@ -261,14 +261,18 @@ class QuestionsContract(Fixtures):
         other = delivered(journal, target="/done/b")
         assert [journal.archive.is_latest_at(row) for row in (old, new, other)] == [False, True, True]
 
-    def test_old_rows_are_forgotten_some_at_a_time_and_only_ones_own(self, open_as: OpenAs) -> None:
+    def test_old_rows_are_forgotten_some_at_a_time_but_not_those_of_others_whose_file_is_kept(
+        self, open_as: OpenAs
+    ) -> None:
         journal, others = open_as("agent-1"), open_as("agent-2")
         for _ in range(3):
             delivered(journal)
         new, open_row, theirs = delivered(journal, days=9), row_in(journal, S.SENDING), delivered(others)
+        gone = delivered(others)
+        others.archive.removed(gone, NOW + DAY)
         before = NOW + 5 * DAY
 
-        assert [journal.archive.forget(before, limit=2) for _ in range(3)] == [2, 1, 0]
+        assert [journal.archive.forget(before, limit=2) for _ in range(3)] == [2, 2, 0]
         assert journal.history() == [theirs, open_row, new]
 
     # -- the timeline ------------------------------------------------------------------------------

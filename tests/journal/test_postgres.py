@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 
@@ -15,7 +15,6 @@ from tests.conftest import World
 from tests.journal.contract import S, claim, row_in, seen, step
 from tests.postgres import database, database_of_tests, postgres_server
 from watcher.core.errors import ConfigError, Outside
-from watcher.core.model import Row
 from watcher.core.steps import Sending
 from watcher.core.target import Target
 from watcher.settings.config import load
@@ -25,6 +24,7 @@ from watcher.journal.postgres import PostgresJournal  # noqa: E402 - needs the e
 
 __all__ = ["database", "database_of_tests", "postgres_server"]
 STATE = Target("folder", "/state")
+T = TypeVar("T")
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'watcher agent-1'"
 WRITING = "-c default_transaction_read_only=off"
 SOCKET = ".s.PGSQL.5432"
@@ -238,7 +238,7 @@ def test_the_settings_take_a_url_of_postgresql_alone_and_do_not_show_it(world: W
     assert "s3cret" not in str(caught.value)
 
 
-def asked_again(do: Callable[[], list[Row]]) -> list[Row]:
+def asked_again(do: Callable[[], T]) -> T:
     """Do it until it is not held, as an agent does: the server may still be about the transaction before."""
     pause = threading.Event()
     for _ in range(600):

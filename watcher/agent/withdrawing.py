@@ -20,7 +20,7 @@ from watcher.agent.recovery import tidy
 from watcher.agent.routing import route_of
 from watcher.agent.taking_out import file_it, put_out, take_out
 from watcher.agent.withdrawals import ask, forget
-from watcher.core.errors import NotWhole
+from watcher.core.errors import NotWhole, TakenOver
 from watcher.core.model import FINAL, UNDECIDED, FileState, Row
 from watcher.core.names import shown
 from watcher.core.withdrawal import of_ours, of_stranded, of_waiting
@@ -101,6 +101,8 @@ class _Withdrawing:
                 return self._withdraw(name)
             except NotWhole as error:
                 return str(error) or "it changes while it is looked at; try again", False
+        except TakenOver:
+            return "another agent has it by now, for this one had died; withdraw it there", False
 
     def _withdraw(self, name: str) -> tuple[str, bool]:
         found = self._found(name)

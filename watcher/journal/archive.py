@@ -112,15 +112,16 @@ class SqlArchive:
     def kept_since(
         self, state: FileState, *, before: datetime, after: tuple[str, int], limit: int
     ) -> list[Row]:
-        """Return dropped files that came to `state` before a time and were not removed, in that order.
+        """Return dropped files that came to `state` before a time and were not removed, in that order,
+        whichever agent filed them.
 
         `after` is where the last call ended: the `finished_at` and the id of its last row.
         """
         found = self._store.query(
             "SELECT * FROM files WHERE state = ? AND finished_at < ? AND (finished_at, id) > (?, ?)"
-            " AND owner = ? AND origin = 'drop' AND target IS NOT NULL AND removed_at IS NULL"
+            " AND origin = 'drop' AND target IS NOT NULL AND removed_at IS NULL"
             " ORDER BY finished_at, id LIMIT ?",
-            (state, utc_text(before), *after, self._owner, limit),
+            (state, utc_text(before), *after, limit),
         )
         return [row_of(record) for record in found]
 
@@ -138,10 +139,12 @@ class SqlArchive:
             connection.execute("UPDATE files SET removed_at = ? WHERE id = ?", (utc_text(now), row.id))
 
     def forget(self, before: datetime, *, limit: int) -> int:
-        """Delete at most `limit` rows that came to their end before a time; returns how many."""
+        """Delete at most `limit` rows that came to their end before a time, but for those of other agents
+        whose file was kept: it would stay for ever. Returns how many."""
         marks = ", ".join("?" * len(FINAL))
         found = self._store.query(
-            f"SELECT id FROM files WHERE state IN ({marks}) AND finished_at < ? AND owner = ? LIMIT ?",
+            f"SELECT id FROM files WHERE state IN ({marks}) AND finished_at < ?"
+            " AND (owner = ? OR target IS NULL OR removed_at IS NOT NULL OR origin = 'hand') LIMIT ?",
             (*sorted(FINAL), utc_text(before), self._owner, limit),
         )
         if found:

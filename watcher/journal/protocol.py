@@ -128,8 +128,8 @@ class Archive(Protocol):
     def kept_since(
         self, state: FileState, *, before: datetime, after: tuple[str, int], limit: int
     ) -> list[Row]:
-        """Return one's own dropped files that came to `state` before a time and were not removed, in that
-        order. `after` is where the last call ended: the `finished_at` and the id of its last row."""
+        """Return dropped files, of all agents, that came to `state` before a time and were not removed, in
+        that order. `after` is where the last call ended: the `finished_at` and the id of its last row."""
 
     def is_latest_at(self, row: Row) -> bool:
         """Say whether no later file was put where this one was: a replay takes the name again."""
@@ -138,7 +138,8 @@ class Archive(Protocol):
         """The file of this row has been kept long enough and was removed."""
 
     def forget(self, before: datetime, *, limit: int) -> int:
-        """Delete at most `limit` of one's own rows that came to their end before a time; returns how many."""
+        """Delete at most `limit` rows that came to their end before a time, but for those of other agents
+        whose file was kept: it would stay for ever. Returns how many."""
 
 
 @dataclass(frozen=True, slots=True)
