@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from watcher.commands import init, options
+from watcher.commands import init, journal, options
 from watcher.commands.ending import ended
 from watcher.commands.help import PlainCommand
 
@@ -185,11 +185,9 @@ def retry(
 
 @command()
 def withdraw(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Files in the queue, or paths.")],
+    names: options.QueueArgument,
     config: options.ConfigOption = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also a file of another agent that seems to live.")
-    ] = False,
+    force: options.ForceOption = False,
 ) -> None:
     """Take files that wait, are held or lie stranded out of the queue: into failed, with a report.
 
@@ -198,6 +196,9 @@ def withdraw(
     from watcher.commands.withdraw import withdraw as command
 
     raise typer.Exit(command(_loaded(config, secrets=False)[0], names, typer.echo, force=force))
+
+
+command("journal")(journal.journal)
 
 
 @command()

@@ -54,8 +54,10 @@ def shared(world: World) -> World:
 @contextmanager
 def agent(config: Path) -> Iterator[subprocess.Popen[bytes]]:
     """One that may be killed."""
+    before = log(config).count("watches")
     process = started(config)
     try:
+        eventually(lambda: log(config).count("watches") > before)  # from now on it ends when it is told to
         yield process
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -67,7 +69,8 @@ def agent(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def log(config: Path) -> str:
     """What that agent said."""
-    return config.with_suffix(".log").read_text(encoding="utf-8")
+    path = config.with_suffix(".log")
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def drop_large(world: World, name: str) -> str:

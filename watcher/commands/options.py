@@ -71,6 +71,14 @@ ServiceKind = Annotated[
     Literal["systemd", "windows", "container", "prometheus", "grafana"],
     typer.Argument(metavar="KIND", help="What is to run it, or to watch it: one of these words."),
 ]
+JournalAct = Annotated[
+    Literal["copy"], typer.Argument(metavar="copy", help="The word: it says what is done.")
+]
+BackOption = Annotated[bool, typer.Option("--back", help="Out of the database, into the state folder.")]
+QueueArgument = Annotated[list[str], typer.Argument(metavar="NAME...", help="Files in the queue, or paths.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Also a file of another agent that seems to live.")
+]
 ServiceUserOption = Annotated[
     str | None, typer.Option("--user", metavar="NAME", help="systemd: a user of yours, not a dynamic one.")
 ]

@@ -19,9 +19,11 @@ from watcher.journal.lease import Lease
 from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.postgres_beats import Beats
 from watcher.journal.postgres_peers import TIME, PostgresPeers
+from watcher.journal.postgres_schema import FIRST_ID
 from watcher.journal.postgres_store import InDoubt, PostgresStore, Transaction
 from watcher.journal.protocol import AgentSeen
 from watcher.journal.sql import SqlJournal
+from watcher.journal.store import Connection
 
 _LIVES = 0x61676E74  # advisory locks of agents that live, each by its id: "agnt"
 
@@ -141,6 +143,11 @@ class PostgresJournal(SqlJournal):
             " FROM agents ORDER BY id"
         )
         return [AgentSeen(*record) for record in found]
+
+    def ids_for_old_rows(self, connection: Connection, count: int) -> Iterator[int] | None:
+        """As `SqlJournal.ids_for_old_rows`: below all ids that were given, where room was left for that."""
+        [first] = connection.execute("SELECT coalesce(min(id), ?) FROM files", (FIRST_ID,)).fetchone()
+        return iter(range(first - count, first))
 
     # -- inside ------------------------------------------------------------------------------------
 

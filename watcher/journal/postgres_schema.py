@@ -9,6 +9,7 @@ from watcher.core.model import FINAL
 from watcher.journal.store import Connection
 
 SCHEMA = "watcher"
+FIRST_ID = 1_000_000_001  # of new rows; before them there is room for those of older journals
 _MIGRATING = 0x77617463  # advisory lock of whoever makes or changes the tables: "watc"
 
 _TEXT = 'TEXT COLLATE "C"'
@@ -50,12 +51,13 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE FUNCTION instr(TEXT, TEXT) RETURNS INTEGER LANGUAGE SQL IMMUTABLE AS 'SELECT strpos($1, $2)'
     """,
-    """
+    f"""
     ALTER TABLE agents
         ADD COLUMN lease_seconds DOUBLE PRECISION NOT NULL DEFAULT 30,
         ADD COLUMN request_seconds DOUBLE PRECISION;
     ALTER TABLE files ADD COLUMN quiet_at TIMESTAMPTZ, ADD COLUMN end_number BIGINT;
     CREATE INDEX files_by_end_number ON files (end_number) WHERE end_number IS NOT NULL;
+    ALTER TABLE files ALTER COLUMN id RESTART WITH {FIRST_ID};
     CREATE SEQUENCE ends;
     CREATE FUNCTION next_end() RETURNS BIGINT LANGUAGE SQL
         AS 'SELECT nextval(''ends'') FROM pg_notify(''watcher'', '''')'

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
 from watcher.core.errors import ConfigError, NoJournal, Outdated, Outside
+from watcher.core.model import Row
 from watcher.disk.files import folder_target
 from watcher.journal.lease import Lease
 from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.protocol import Journal
+from watcher.journal.sql import SqlJournal
 from watcher.journal.sqlite import SqliteJournal
 
 
@@ -23,18 +26,30 @@ def open_journal(folder: Path, url: str | None, *, lives: bool, lease: float = L
     own = SqliteJournal(folder)
     if url is None:
         return own
-    try:
-        _require_extra()
-        if left := len(own.under_way("drop")) + len(own.under_way("hand")):
-            raise ConfigError(
-                f"journal: {left} files are under way by the journal in the state folder; let the agent"
-                " finish them before it uses PostgreSQL: run it once more without `journal`, or withdraw them"
-            )
-        from watcher.journal.postgres import PostgresJournal  # only here: the extra is not always there
+    with closing(own):
+        journal = _postgres(folder, url, own, lives=lives, lease=lease)
+        try:
+            open_rows = (*own.under_way("drop"), *own.under_way("hand"))
+            if left := sum(not _is_known(journal, row) for row in open_rows):
+                raise ConfigError(
+                    f"journal: {left} files are under way by the journal in the state folder, and PostgreSQL"
+                    " does not know them; `watcher journal copy` takes them over"
+                )
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
-        return PostgresJournal(url, own.agent_id, folder_target(folder), lives=lives, lease=Lease(lease))
-    finally:
+
+def open_both(folder: Path, url: str) -> tuple[SqlJournal, SqlJournal]:
+    """Open the journal in the state folder, and this agent's in PostgreSQL, to copy from one to the other.
+    Raises `Outside`, `ConfigError`, also where the agent runs."""
+    own = SqliteJournal(folder)
+    try:
+        return own, _postgres(folder, url, own, lives=True, lease=LEASE_SECONDS)
+    except BaseException:
         own.close()
+        raise
 
 
 def open_to_read(folder: Path, url: str | None) -> Journal | None:
@@ -64,6 +79,19 @@ def _own_to_read(folder: Path) -> Journal | None:
         # A crash in the middle of a commit left SQLite's own journal behind, or the journal is of an older
         # version: only a writer can mend that.
         return SqliteJournal(folder)
+
+
+def _postgres(folder: Path, url: str, own: Journal, *, lives: bool, lease: float) -> SqlJournal:
+    _require_extra()
+    from watcher.journal.postgres import PostgresJournal  # only here: the extra is not always there
+
+    return PostgresJournal(url, own.agent_id, folder_target(folder), lives=lives, lease=Lease(lease))
+
+
+def _is_known(journal: Journal, row: Row) -> bool:
+    """Say whether a journal has this row, too."""
+    known = journal.archive.of_token(row.push_token)
+    return known is not None and known.file.started_at == row.file.started_at
 
 
 def _require_extra() -> None:

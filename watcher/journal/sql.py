@@ -5,7 +5,7 @@ What differs between the two (how they connect, what their faults are, how table
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -161,6 +161,25 @@ class SqlJournal:
         """From now on a missing folder is a share that is away."""
         with self._store.writing() as connection:
             connection.execute("INSERT INTO meta VALUES ('folders_made', 'yes') ON CONFLICT DO NOTHING")
+
+    # -- for whoever copies it ---------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """Where it is."""
+        return self._store
+
+    def own_rows(self) -> Iterator[Row]:
+        """Return all rows of one's own in their order; they are read some at a time. Raises `Outside`."""
+        last = 0
+        statement = "SELECT * FROM files WHERE owner = ? AND id > ? ORDER BY id LIMIT 1000"
+        while page := self._query(statement, (self.agent_id, last)):
+            yield from page
+            last = page[-1].id
+
+    def ids_for_old_rows(self, connection: Connection, count: int) -> Iterator[int] | None:
+        """Return the ids of so many rows that are older than all that are there; None: new ones will do."""
+        return None
 
     # -- inside ------------------------------------------------------------------------------------
 
