@@ -35,8 +35,9 @@ def programs() -> Path | None:
 class Server:
     """One server, on a socket in its folder. It can be killed and started again."""
 
-    def __init__(self, folder: Path, bin: Path) -> None:
-        self._folder, self._bin = folder, bin
+    def __init__(self, folder: Path, bin: Path, user: str = "watcher") -> None:
+        """`user`: who may do everything there."""
+        self.folder, self._bin, self._user = folder, bin, user
         self._data = folder / "data"
         # The server refuses to run as root.
         self._as: list[str] = []
@@ -44,7 +45,7 @@ class Server:
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
             shutil.chown(folder, "postgres", "postgres")
         folder.chmod(0o755)
-        made = ["initdb", "-D", str(self._data), "-U", "watcher", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        made = ["initdb", "-D", str(self._data), "-U", user, "-A", "trust", "-E", "UTF8", "--locale=C"]
         subprocess.run(
             [*self._as, str(bin / made[0]), *made[1:], "--no-sync"], check=True, capture_output=True
         )
@@ -53,17 +54,17 @@ class Server:
 
     def url(self, database: str) -> str:
         """How to reach a database of it."""
-        return f"postgresql://watcher@/{database}?host={self._folder}"
+        return f"postgresql://{self._user}@/{database}?host={self.folder}"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         words = [word for each in _WORDS for word in ("-c", each)]
-        log = (self._folder / "log").open("ab")
+        log = (self.folder / "log").open("ab")
         with log:
-            at = ["-D", str(self._data), "-k", str(self._folder)]
+            at = ["-D", str(self._data), "-k", str(self.folder)]
             command = [*self._as, str(self._bin / "postgres"), *at, *words]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        ready = [str(self._bin / "pg_isready"), "-q", "-h", str(self._folder), "-t", "1"]
+        ready = [str(self._bin / "pg_isready"), "-q", "-h", str(self.folder), "-t", "1"]
         for _ in range(200):
             if subprocess.run(ready, check=False).returncode == 0:
                 return
@@ -72,7 +73,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 continue
             break
-        raise RuntimeError((self._folder / "log").read_text())
+        raise RuntimeError((self.folder / "log").read_text())
 
     def stop(self) -> None:
         """End it at once, as a machine that dies does: sessions are cut off."""
@@ -90,14 +91,15 @@ class Server:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
-    """A server as long as the block lasts; without the programs the test is skipped."""
+def served(user: str = "watcher") -> Iterator[Server]:
+    """A server as long as the block lasts; without the programs the test is skipped. `user`: who may do
+    everything there."""
     pytest.importorskip("psycopg")
     bin = programs()
     if bin is None:
         pytest.skip("PostgreSQL is not installed here")
     with tempfile.TemporaryDirectory(prefix="wpg") as folder:
-        server = Server(Path(folder), bin)
+        server = Server(Path(folder), bin, user)
         try:
             yield server
         finally:
