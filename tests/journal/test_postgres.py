@@ -69,7 +69,12 @@ class Line:
                     client.close()
                     continue
                 behind = socket.socket(socket.AF_UNIX)
-                behind.connect(f"{self._server}/{SOCKET}")
+                try:
+                    behind.connect(f"{self._server}/{SOCKET}")
+                except OSError:  # the server is away
+                    behind.close()
+                    client.close()
+                    continue
                 self._ends += [client, behind]
                 threading.Thread(target=self._there, args=(client, behind), daemon=True).start()
                 threading.Thread(target=self._back, args=(behind, client), daemon=True).start()
