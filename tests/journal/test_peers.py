@@ -333,6 +333,15 @@ def test_an_end_is_told_to_the_others(agent: Open) -> None:
     assert any(again() for _ in range(100))
 
 
+def test_what_all_see_is_told_by_one(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    assert peers(one).is_first("held /drop", seconds=3600.0)
+    assert not peers(two).is_first("held /drop", seconds=3600.0)
+    assert peers(two).is_first("held /done \ud800", seconds=3600.0)
+    change(database, "UPDATE watcher.told SET until = clock_timestamp() - interval '1 s'")
+    assert peers(two).is_first("held /drop", seconds=3600.0)
+
+
 def test_a_row_that_nobody_claimed_ends_no_turn(agent: Open) -> None:
     one, two = agent(1), agent(2)
     mark = peers(two).mark()

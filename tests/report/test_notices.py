@@ -222,3 +222,27 @@ def test_the_end_of_what_was_told_is_told_and_what_ended_before_never_was() -> N
     assert one(notices.due(2060)).subject == "a.csv is stuck"
     notices.stuck(StuckEnded("a.csv", 3600), 3000)
     assert one(notices.due(3000)).subject == "a.csv is stuck no longer"
+
+
+def test_what_two_agents_see_is_told_by_one_of_them_and_its_end_by_the_same() -> None:
+    asked: set[str] = set()
+
+    def is_first(key: str, _seconds: float) -> bool:
+        first = key not in asked
+        asked.add(key)
+        return first
+
+    agents = [Notices(held_for=60, gather=0, is_first=is_first) for _ in range(2)]
+    silence = Silence(Expectation("agent-events", 3600), SINCE)
+    for notices in agents:
+        notices.holds([held()], 100)
+        notices.stuck(Stuck("a.csv", "it is open", "close it", SINCE), 100)
+        notices.silences([silence], {})
+    told = [[message.subject for message in notices.due(tick)] for tick in (100, 200) for notices in agents]
+    assert sorted(map(len, told)) == [0, 0, 0, 3]
+    for notices in agents:
+        notices.holds([], 300)
+        notices.stuck(StuckEnded("a.csv", 200), 300)
+        notices.silences([], {"agent-events": "b.csv"})
+    over = [[message.kind for message in notices.due(300)] for notices in agents]
+    assert sorted(map(len, over)) == [0, 3]

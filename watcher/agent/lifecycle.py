@@ -91,6 +91,8 @@ class Generation:
                 on_beat=process.supervisor.alive,
                 on_end=process.supervisor.stopping,
             )  # fmt: skip
+            if run.journal.peers is not None:
+                self._notifier.share(run.journal.peers)
             self._notifier.expect(expectations(config), run.journal, config.folders.state)
             with self._page(config, agent, process, self._client):
                 process.stream.emit(

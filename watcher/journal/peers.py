@@ -70,6 +70,10 @@ class Peers(Protocol):
         `mark` is from before the look that found them; `sees` gives the ids of the agents that share our
         work folder, asked once nobody else claims."""
 
+    def is_first(self, key: str, *, seconds: float) -> bool:
+        """Say whether nobody else asked this within so many seconds: of a message to people that each agent
+        would send, one is sent."""
+
     def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
         """Make the open rows of agents whose lease is over our own, where we share their work folder."""
 

@@ -67,6 +67,17 @@ class PostgresPeers:
         """As `Peers.listen`."""
         self._beats.wake = wake
 
+    def is_first(self, key: str, *, seconds: float) -> bool:
+        """As `Peers.is_first`."""
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM told WHERE until < clock_timestamp()")
+            won = connection.execute(
+                "INSERT INTO told VALUES (?, clock_timestamp() + make_interval(secs => ?))"
+                " ON CONFLICT DO NOTHING RETURNING 1",
+                (stored("reason", key), seconds),
+            ).fetchone()
+        return won is not None
+
     # -- the files of the dead ---------------------------------------------------------------------
 
     def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:

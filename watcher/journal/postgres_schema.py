@@ -58,6 +58,7 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE files ADD COLUMN quiet_at TIMESTAMPTZ, ADD COLUMN end_number BIGINT;
     CREATE INDEX files_by_end_number ON files (end_number) WHERE end_number IS NOT NULL;
     ALTER TABLE files ALTER COLUMN id RESTART WITH {FIRST_ID};
+    CREATE TABLE told (key {_TEXT} PRIMARY KEY, until TIMESTAMPTZ NOT NULL);
     CREATE SEQUENCE ends;
     CREATE FUNCTION next_end() RETURNS BIGINT LANGUAGE SQL
         AS 'SELECT nextval(''ends'') FROM pg_notify(''watcher'', '''')'

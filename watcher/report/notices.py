@@ -8,7 +8,8 @@ silence is told once until it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -21,6 +22,7 @@ from watcher.report.expect import Expectation, duration
 
 SHOWN_FAILED = 10  # failed files named in one message; the others are counted
 HOLD_AGAIN_SECONDS = 3600.0
+SILENCE_AGAIN_SECONDS = 30 * 86_400.0
 LONGEST_GATHER_SECONDS = 3600.0  # while files go on failing, each message gathers twice as long
 LONGEST_REASON = 300  # characters of a reason in a message
 
@@ -74,6 +76,8 @@ class Notices:
     failed_files: bool = True
     held_for: float | None = 900.0  # seconds; None: holds are never told
     gather: float = 60.0  # seconds
+    # Says whether we are the first of several agents with what all of them see, for so many seconds.
+    is_first: Callable[[str, float], bool] = lambda _key, _seconds: True
     silent: dict[str, str] = field(default_factory=dict)  # route: the key of the silence that was told
     _failed: list[Row] = field(default_factory=list)  # the first ones of those that wait
     _failed_count: int = 0
@@ -104,7 +108,7 @@ class Notices:
             self._stuck.append(event)
             return
         untold = [one for one in self._stuck if one.name != event.name]
-        if len(untold) == len(self._stuck):
+        if len(untold) == len(self._stuck) and self.is_first(f"free {event.name}", HOLD_AGAIN_SECONDS):
             lasted = duration(max(1, round(event.seconds)))
             text = f"{shown(event.name)} waits no longer for a reason of its own, after {lasted}."
             self._ready.append(Message("success", f"{shown(event.name)} is stuck no longer", text))
@@ -131,13 +135,14 @@ class Notices:
     def silences(self, found: Iterable[Silence], answered: Mapping[str, str]) -> None:
         """These routes are silent now; `answered`: the last file of each that is not, by route."""
         for route, name in answered.items():
-            if self.silent.pop(route, None) is not None:
+            if self.silent.pop(route, None) is not None and self._first("again", route, name):
                 subject = f"files of {shown(route)} come again"
                 self._ready.append(Message("success", subject, f"{shown(name)} was delivered."))
         fresh = [silence for silence in found if self.silent.get(silence.wanted.route) != silence.key]
         for silence in fresh:
             self.silent[silence.wanted.route] = silence.key
-            self._ready.append(_silent(silence))
+            if self._first("silent", silence.wanted.route, silence.key):
+                self._ready.append(_silent(silence))
 
     def due(self, tick: float, *, all_of_it: bool = False) -> list[Message]:
         """Return the messages that are to go out now; `all_of_it`: failed files that still gather too."""
@@ -146,9 +151,13 @@ class Notices:
             messages.append(_failed(self._failed, self._failed_count))
             self._failed, self._failed_count = [], 0
         if self._stuck and (all_of_it or tick >= self._stuck_due):
-            messages.append(_stuck(self._stuck))
-            self._stuck = []
-        late = [known for known in self._holds.values() if not known.told and tick >= known.due_at]
+            stuck, self._stuck = self._stuck, []
+            if ours := [one for one in stuck if self.is_first(f"stuck {one.name}", HOLD_AGAIN_SECONDS)]:
+                messages.append(_stuck(ours))
+        due = [known for known in self._holds.values() if not known.told and tick >= known.due_at]
+        late = [known for known in due if self.is_first(f"held {known.held.target}", HOLD_AGAIN_SECONDS)]
+        for known in due:
+            known.due_at = math.inf  # told, by us or by another agent
         for known in late:
             known.told = True
             self._told_at[known.held.target] = tick
@@ -162,6 +171,9 @@ class Notices:
         times += [self._failed_due] if self._failed_count else []
         times += [self._stuck_due] if self._stuck else []
         return min(times, default=None)
+
+    def _first(self, what: str, route: str, key: str) -> bool:
+        return self.is_first(f"{what} {route} {key}", SILENCE_AGAIN_SECONDS)
 
     def _due_at(self, held: Held) -> float:
         due = held.began + (self.held_for or 0.0)

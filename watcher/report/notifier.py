@@ -37,6 +37,7 @@ from watcher.core.holds import Hold
 from watcher.core.model import FileState, Row
 from watcher.core.units import utc_text
 from watcher.disk import files
+from watcher.journal.peers import Peers
 from watcher.journal.protocol import Journal
 from watcher.report.expect import Expectation, open_deadline
 from watcher.report.notices import Held, Message, Notices, Silence
@@ -189,6 +190,17 @@ class Notifier:
         self._look_at = self._clock() + START_GRACE_SECONDS
         self._remember()
         self._journal = journal  # last: from now on the thread looks
+
+    def share(self, peers: Peers) -> None:
+        """Tell what other agents see, too, only if they did not."""
+
+        def is_first(key: str, seconds: float) -> bool:
+            try:
+                return peers.is_first(key, seconds=seconds)
+            except Outside:
+                return True  # rather twice than never
+
+        self._notices.is_first = is_first
 
     def close(self, *, finished: bool, patience_seconds: float) -> None:
         """Tell what is still due, each message tried once, and end. `finished`: all files are at their end,
