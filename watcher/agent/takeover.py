@@ -79,6 +79,8 @@ class Takeover:
             self._taken[one.row.id] = one.row
             self._quiet_until[one.row.id] = self._clock() + one.quiet_in
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))
+        for words in self._peers.news():
+            self._stream.emit(Warned(words))
         found = [row for taken in list(self._taken.values()) for row in self._adopted(taken)]
         lost, self._lost = self._lost, {}
         return Found(tuple(found), tuple(lost.items()))

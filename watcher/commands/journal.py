@@ -11,12 +11,18 @@ from watcher.commands import options
 def journal(
     what: options.JournalAct, config: options.ConfigOption = None, back: options.BackOption = False
 ) -> None:
-    """Copy the journal of the state folder into PostgreSQL, whole or not at all; or back.
+    """copy: the journal of the state folder into PostgreSQL, whole or not at all; or back. accept: say that a
+    database that was restored from a backup is right.
 
     Example: watcher journal copy
     """
-    del what  # there is but one
-    from watcher.commands.journal_copy import copy
+    from watcher.commands.journal_copy import accept, copy
     from watcher.settings.config import find, load
 
-    copy(load(find(config), secrets=False)[0], options.say, back=back)
+    settings = load(find(config), secrets=False)[0]
+    if what == "copy":
+        copy(settings, options.say, back=back)
+    elif back:
+        raise options.usage_error("is for copy alone", "--back")
+    else:
+        accept(settings, options.say)

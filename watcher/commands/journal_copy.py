@@ -7,7 +7,9 @@ from contextlib import ExitStack
 
 from watcher.core.errors import ConfigError
 from watcher.core.names import shown
+from watcher.core.units import utc_text
 from watcher.disk.files import blame
+from watcher.journal import postgres_memory
 from watcher.journal.copying import copy as copied
 from watcher.journal.lock import AGENT_LOCK, Lock
 from watcher.journal.reading import open_both
@@ -50,4 +52,17 @@ def copy(config: Config, say: Callable[[str], None], *, back: bool) -> None:
         "next: take `journal` out of the settings, and start the agent"
         if back
         else "next: start the agent; the journal in the state folder stays as it is, and is not used any more"
+    )
+
+
+def accept(config: Config, say: Callable[[str], None]) -> None:
+    """From now on the database is right, though it is older than what this agent knew of it: it was restored
+    from a backup. Raises `Outside`."""
+    known = postgres_memory.accept(config.folders.state)
+    if known is None:
+        say("there is nothing to accept: this agent knows of no database, or not more than that")
+        return
+    say(
+        f"the database is right from now on; this agent knew what was in it until {utc_text(known)}; what was"
+        " delivered since the backup is in done, and in the import history of the server"
     )

@@ -72,7 +72,8 @@ ServiceKind = Annotated[
     typer.Argument(metavar="KIND", help="What is to run it, or to watch it: one of these words."),
 ]
 JournalAct = Annotated[
-    Literal["copy"], typer.Argument(metavar="copy", help="The word: it says what is done.")
+    Literal["copy", "accept"],
+    typer.Argument(metavar="copy|accept", help="What is done: see below."),
 ]
 BackOption = Annotated[bool, typer.Option("--back", help="Out of the database, into the state folder.")]
 QueueArgument = Annotated[list[str], typer.Argument(metavar="NAME...", help="Files in the queue, or paths.")]

@@ -70,6 +70,9 @@ class Peers(Protocol):
         `mark` is from before the look that found them; `sees` gives the ids of the agents that share our
         work folder, asked once nobody else claims."""
 
+    def news(self) -> list[str]:
+        """Return what people should know of the database, and was not returned yet."""
+
     def is_first(self, key: str, *, seconds: float) -> bool:
         """Say whether nobody else asked this within so many seconds: of a message to people that each agent
         would send, one is sent."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Literal
 
 from watcher.core.errors import ConfigError, Outside, TakenOver
 from watcher.core.model import FINAL, Claim, FileState, Row
+from watcher.core.names import counted
 from watcher.core.steps import Step
 from watcher.core.target import Target
 from watcher.journal.lease import Lease
 from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.postgres_beats import Beats
+from watcher.journal.postgres_memory import Memory, Recent, Restored, write_again
 from watcher.journal.postgres_peers import TIME, PostgresPeers
 from watcher.journal.postgres_schema import FIRST_ID
 from watcher.journal.postgres_store import InDoubt, PostgresStore, Transaction
@@ -40,18 +43,23 @@ class PostgresJournal(SqlJournal):
         lives: bool = False,
         readonly: bool = False,
         lease: Lease | None = None,
+        memory: Path | None = None,
     ) -> None:
         """`held`: what is held while the database is away. `lives`: this is the agent itself, and no other
-        process may be; with its `lease`. Raises what `PostgresStore` raises, and `ConfigError` where another
+        process may be; with its `lease`; `memory`: the folder in which it keeps what it knows of
+        the database. Raises what `PostgresStore` raises, and `ConfigError` where another
         one lives."""
         self._lives = lives
         self._began = False
         self._turn = threading.RLock()
         self._doubt: tuple[int, list[Claim], list[Step]] | None = None
         self.under_hand: set[int] = set()  # rows of ours that this process knows of: nobody takes them twice
+        self._recent = Recent()
+        self.news: list[str] = []  # to be told
+        self.may_have_more = False  # open rows of ours, that nobody of this process knows of
         self._landed: list[Step] = []  # steps that were taken, though whoever asked was told of a fault
         self._agent, self._held = agent_id, held
-        self._beats = Beats(agent_id, lease or Lease(LEASE_SECONDS))
+        self._beats = Beats(agent_id, lease or Lease(LEASE_SECONDS), Memory(memory), held)
         name = f"watcher {agent_id}"
         self._database = PostgresStore(
             url, held, name=name, readonly=readonly, on_connect=self._begin_session
@@ -80,6 +88,9 @@ class PostgresJournal(SqlJournal):
         """Nothing is in doubt in this block, and nobody else of this process writes. Raises `Outside`."""
         with self._turn:
             self._settle()
+            if self._beats.has_lost.is_set():
+                with self._database.writing() as connection:
+                    self._write_again(connection)
             yield
 
     def claim(self, claims: Sequence[Claim]) -> list[Row]:
@@ -98,6 +109,7 @@ class PostgresJournal(SqlJournal):
                 self._doubt = (doubt.transaction, list(claims), [])
                 raise
             self._known.update({row.id: row for row in rows})
+            self._recent.keep(rows)
             self.under_hand |= {row.id for row in rows}
             return rows
 
@@ -105,6 +117,7 @@ class PostgresJournal(SqlJournal):
         """As `SqlJournal.forget`; rows that are gone since an answer was lost are no fault."""
         with self.settled():
             super().forget(rows)
+            self._recent.forget(rows)
             self.under_hand -= {row.id for row in rows}
 
     def apply(self, steps: Sequence[Step]) -> list[Row]:
@@ -124,6 +137,7 @@ class PostgresJournal(SqlJournal):
                 raise
             self._landed = [step for step in self._landed if step not in landed]
             found = [known[step.row.id] if step in landed else next(rows) for step in steps]
+            self._recent.keep(found)
             self.under_hand |= {row.id for row in found}
             self.under_hand -= {row.id for row in found if row.state in FINAL}
             return found
@@ -166,6 +180,14 @@ class PostgresJournal(SqlJournal):
                 )
         self._doubt = None
 
+    def _write_again(self, connection: Connection) -> None:
+        """Write what the database has forgotten, as far as this process knows it."""
+        if count := write_again(connection, self._agent, self._recent.rows):
+            self.may_have_more = True
+            words = "PostgreSQL lost what it was told last, by a failover: written again for"
+            self.news.append(f"{words} {counted(count, 'file')}")
+        self._beats.has_lost.clear()
+
     def _begin_session(self, connection: Transaction) -> None:
         if not self._lives:
             return
@@ -177,4 +199,13 @@ class PostgresJournal(SqlJournal):
             if self._began:
                 raise Outside(self._held, words, check="is the state folder a copy of another agent's?")
             raise ConfigError(f"{words}; stop it first. Is the state folder a copy of another agent's?")
-        self._beats.register(connection, began=self._began)
+        try:
+            self._beats.register(connection, began=self._began)
+        except Restored as fault:
+            if self._began:
+                raise
+            raise ConfigError(f"{fault.reason}; {fault.check}") from None
+        if self._beats.has_lost.is_set():  # before anybody goes on with what is there
+            connection.execute("BEGIN")
+            self._write_again(connection)
+            connection.execute("COMMIT")

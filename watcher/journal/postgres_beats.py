@@ -14,28 +14,46 @@ from contextlib import AbstractContextManager, suppress
 
 from watcher import __version__
 from watcher.core.errors import Outside
+from watcher.core.target import Target
 from watcher.journal.lease import Lease
 from watcher.journal.peers import BEATS_PER_LEASE
+from watcher.journal.postgres_memory import (
+    MOST_LOST_SECONDS,
+    TOLERANCE_SECONDS,
+    Memory,
+    Restored,
+    lost_words,
+)
 from watcher.journal.postgres_store import Listener, Transaction
 
 CHANNEL = "watcher"  # of NOTIFY: a file came to its end
+_RESTORED = (
+    "was it restored from a backup? Restore a newer one; or say that it is right as it is, with `watcher"
+    " journal accept`: files that are in the work folder, and that it does not know, are sent anew then"
+)
 _PIECE_SECONDS = 0.2  # that is heard for at a time: an end waits no longer
 _BEAT = """
-    UPDATE agents SET seen_at = clock_timestamp(), request_seconds = ?, ended_at = NULL
+    UPDATE agents
+    SET seen_at = clock_timestamp(), told_at = clock_timestamp(), request_seconds = ?, ended_at = NULL
     FROM (SELECT id, seen_at + make_interval(secs => lease_seconds) < clock_timestamp() AS is_over
           FROM agents WHERE id = ? FOR UPDATE) AS before
-    WHERE agents.id = before.id RETURNING before.is_over
+    WHERE agents.id = before.id RETURNING before.is_over, extract(epoch FROM told_at)::double precision
+"""
+_HEARD = """
+    SELECT (SELECT value FROM meta WHERE key = 'journal_id'),
+        (SELECT extract(epoch FROM told_at)::double precision FROM agents WHERE id = ?)
 """
 
 
 class Beats:
     """One agent's: a thread from `begin` to `end`."""
 
-    def __init__(self, agent_id: str, lease: Lease) -> None:
+    def __init__(self, agent_id: str, lease: Lease, memory: Memory, held: Target) -> None:
         self.lease = lease
         self.times_over = 0  # that our lease was, by the database's clock: then rows may be others' now
         self.wake: Callable[[], None] = lambda: None
-        self._agent = agent_id
+        self.has_lost = threading.Event()  # the database has forgotten what we wrote last
+        self._agent, self._memory, self._held = agent_id, memory, held
         self._promise: float | None = None  # seconds
         self._promised: float | None = None  # as the database has it
         self._ending = threading.Event()
@@ -63,6 +81,7 @@ class Beats:
 
     def register(self, connection: Transaction, *, began: bool) -> None:
         """Say that we live, and since when: from now on, or with `began` as before."""
+        self._heard(connection)  # raises, before anything is written
         since = "agents.started_at" if began else "excluded.started_at"
         connection.execute(
             "INSERT INTO agents (id, host, pid, version, started_at, seen_at, lease_seconds)"
@@ -78,16 +97,29 @@ class Beats:
         )
 
     def beat(self, connection: Transaction) -> bool:
-        """Make the lease longer; returns whether we are registered."""
+        """Make the lease longer; returns whether we are registered. Raises `Restored`."""
         asked_at, promise = self.lease.clock(), self._promise
+        journal = self._heard(connection)
         found = connection.execute(_BEAT, (promise, self._agent)).fetchone()
         if found is None:
             return False
         if found[0]:
             self.times_over += 1
         self._promised = promise
+        self._memory.keep(journal, found[1])
         self.lease.renewed(asked_at)
         return True
+
+    def _heard(self, connection: Transaction) -> str:
+        """See whether the database knows what it knew; returns its id."""
+        of, known = self._memory.latest  # first: another heartbeat of ours may come in between
+        journal, seen = connection.execute(_HEARD, (self._agent,)).fetchone() or ("", None)
+        if known is not None and of == journal and (seen is None or seen < known - TOLERANCE_SECONDS):
+            if seen is not None and known - seen <= MOST_LOST_SECONDS:
+                self.has_lost.set()
+            elif not self._memory.is_accepted():
+                raise Restored(self._held, lost_words(known, seen), check=_RESTORED)
+        return str(journal)
 
     def _run(self, listening: Callable[[str], AbstractContextManager[Listener]]) -> None:
         while not self._ending.is_set():

@@ -37,7 +37,6 @@ class PostgresPeers:
     def __init__(self, journal: PostgresJournal, database: PostgresStore, beats: Beats, held: Target) -> None:
         self._journal, self._database, self._beats, self._held = journal, database, beats, held
         self._agent = journal.agent_id
-        self._in_doubt = False  # whether we took files over and were not told so
         self._times_seen = 0  # that our lease was over: since then it is known what others took
         self._lost: dict[int, str] = {}  # and this is it, as far as nobody asked
         self._learning = threading.Lock()
@@ -67,6 +66,11 @@ class PostgresPeers:
         """As `Peers.listen`."""
         self._beats.wake = wake
 
+    def news(self) -> list[str]:
+        """As `Peers.news`."""
+        told, self._journal.news = self._journal.news, []
+        return told
+
     def is_first(self, key: str, *, seconds: float) -> bool:
         """As `Peers.is_first`."""
         with self._database.writing() as connection:
@@ -82,12 +86,15 @@ class PostgresPeers:
 
     def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
         """As `Peers.take_over`."""
+        if self._beats.has_lost.is_set():
+            with self._journal.settled():
+                pass  # what it forgot is written again, before anybody is believed to be dead
         dead = self._dead()
         near = set(dead) & set(sees()) if dead else set()
-        if not near and not self._in_doubt:
+        if not near and not self._journal.may_have_more:
             return []
         with self._journal.settled():
-            ours, self._in_doubt = list(self._journal.under_hand), True
+            ours, self._journal.may_have_more = list(self._journal.under_hand), True
             with self._database.writing() as connection:
                 was = {id: agent for agent in near for id in self._moved(connection, agent, ours)}
                 # Those too that we took before, if we were not told so.
@@ -95,7 +102,7 @@ class PostgresPeers:
                     f"SELECT *, {_QUIET_IN} AS quiet_in FROM files WHERE {_THEIRS} ORDER BY id",
                     (self._agent, ours),
                 ).fetchall()
-            self._in_doubt = False
+            self._journal.may_have_more = False
             self._journal.under_hand |= {record["id"] for record in rows}
         return [self._told(record, dead.get(was.get(record["id"], ""))) for record in rows]
 

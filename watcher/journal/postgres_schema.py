@@ -54,10 +54,12 @@ MIGRATIONS: tuple[str, ...] = (
     f"""
     ALTER TABLE agents
         ADD COLUMN lease_seconds DOUBLE PRECISION NOT NULL DEFAULT 30,
-        ADD COLUMN request_seconds DOUBLE PRECISION;
+        ADD COLUMN request_seconds DOUBLE PRECISION,
+        ADD COLUMN told_at TIMESTAMPTZ;
     ALTER TABLE files ADD COLUMN quiet_at TIMESTAMPTZ, ADD COLUMN end_number BIGINT;
     CREATE INDEX files_by_end_number ON files (end_number) WHERE end_number IS NOT NULL;
     ALTER TABLE files ALTER COLUMN id RESTART WITH {FIRST_ID};
+    INSERT INTO meta VALUES ('journal_id', gen_random_uuid()::text);
     CREATE TABLE told (key {_TEXT} PRIMARY KEY, until TIMESTAMPTZ NOT NULL);
     CREATE SEQUENCE ends;
     CREATE FUNCTION next_end() RETURNS BIGINT LANGUAGE SQL

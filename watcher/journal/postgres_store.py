@@ -157,9 +157,12 @@ class PostgresStore:
     def was_committed(self, number: int) -> bool:
         """Say whether this transaction was committed. Raises `Outside` as long as nobody knows."""
         with self._lock, self._translated():
-            found = self._first(
-                lambda cursor: cursor.execute("SELECT pg_xact_status(%s::text::xid8)", (str(number),))
-            ).fetchone()
+            try:
+                found = self._first(
+                    lambda cursor: cursor.execute("SELECT pg_xact_status(%s::text::xid8)", (str(number),))
+                ).fetchone()
+            except errors.InvalidParameterValue:  # it is still to come there: a replica that lacked it
+                return False
             status = found[0] if found else None
             if status == "in progress":
                 raise errors.OperationalError("the transaction before has not ended yet")

@@ -85,7 +85,9 @@ def _postgres(folder: Path, url: str, own: Journal, *, lives: bool, lease: float
     _require_extra()
     from watcher.journal.postgres import PostgresJournal  # only here: the extra is not always there
 
-    return PostgresJournal(url, own.agent_id, folder_target(folder), lives=lives, lease=Lease(lease))
+    return PostgresJournal(
+        url, own.agent_id, folder_target(folder), lives=lives, lease=Lease(lease), memory=folder
+    )
 
 
 def _is_known(journal: Journal, row: Row) -> bool:

@@ -1,0 +1,138 @@
+"""What an agent knows of its database, should that forget: by a failover to a replica that lacked the last
+commits, or restored from a backup.
+
+The database tells its time with each heartbeat. One that later says that it heard less of us than it did has
+gone back. By little: then what we wrote meanwhile is written again. By more a person says what is true.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from watcher.core.errors import Outside
+from watcher.core.model import FINAL, Row
+from watcher.core.units import utc_text
+from watcher.disk import files
+from watcher.journal.postgres_schema import FIRST_ID
+from watcher.journal.schema import record_of, row_of
+from watcher.journal.store import Connection
+
+MOST_LOST_SECONDS = 60.0
+# Two heartbeats of ours may be told in either order; and what is told is rounded.
+TOLERANCE_SECONDS = 0.01
+FILE = "postgres.json"  # in the state folder
+
+
+class Restored(Outside):
+    """The database is older than what we know of it."""
+
+
+class Memory:
+    """When one database heard of us last, by its own clock. Any thread may use it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder`: where it is kept over restarts; None: nowhere."""
+        self._path = folder / FILE if folder else None
+        self.latest = self._read()  # of which journal, and when: seconds since 1970; or nothing is known
+
+    def keep(self, journal: str, seen: float) -> None:
+        """It heard of us now."""
+        self.latest = (journal, seen)
+        if self._path is not None:
+            with suppress(OSError):  # at worst a database that goes back while we are away is believed
+                files.replace_private(self._path, json.dumps({"journal": journal, "seen": seen}).encode())
+
+    def is_accepted(self) -> bool:
+        """Say whether a person said meanwhile that the database is right; from now on it is."""
+        if self._path is None or self._read() != (None, None):
+            return False
+        self.latest = (None, None)
+        return True
+
+    def _read(self) -> tuple[str | None, float | None]:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            told = json.loads(self._path.read_bytes()) if self._path else {}
+            return str(told["journal"]), float(told["seen"])
+        return None, None
+
+
+class Recent:
+    """The rows that this process wrote last, for as long as a failover may forget."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._rows: dict[int, tuple[float, Row]] = {}  # in the order in which they were written
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those rows, as they were last, in the order of their numbers."""
+        return sorted((row for _, row in self._rows.values()), key=lambda row: row.id)
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """These were written now."""
+        now = self._clock()
+        for row in rows:
+            self._rows.pop(row.id, None)
+            self._rows[row.id] = (now, row)
+        while (oldest := next(iter(self._rows.items()), None)) and oldest[1][0] < now - 2 * MOST_LOST_SECONDS:
+            del self._rows[oldest[0]]
+
+    def forget(self, rows: Iterable[Row]) -> None:
+        """These are nobody's any more."""
+        for row in rows:
+            self._rows.pop(row.id, None)
+
+
+def accept(folder: Path) -> datetime | None:
+    """From now on the database is right, whatever this agent knew; returns until when it did. Raises
+    `Outside`."""
+    path = folder / FILE
+    with files.blame(folder):
+        _, seen = Memory(folder).latest
+        if path.exists():
+            files.replace_private(path, b"{}")
+    return None if seen is None else datetime.fromtimestamp(seen, UTC)
+
+
+def lost_words(known: float, seen: float | None) -> str:
+    """Say how much a database forgot that heard of us at `known`, and says that it was at `seen`."""
+    until = "nothing" if seen is None else f"us until {utc_text(datetime.fromtimestamp(seen, UTC))} alone"
+    at = utc_text(datetime.fromtimestamp(known, UTC))
+    return f"the journal in PostgreSQL has gone back: it heard of us at {at}, and knows of {until}"
+
+
+def write_again(connection: Connection, agent: str, rows: Iterable[Row]) -> int:
+    """Write rows of ours as we know them, where the database has forgotten that; returns how many."""
+    written = 0
+    for row in rows:
+        record = connection.execute("SELECT * FROM files WHERE id = ? FOR UPDATE", (row.id,)).fetchone()
+        there = row_of(record) if record is not None else None
+        columns = record_of(row)
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        if there is None:
+            connection.execute(
+                f"INSERT INTO files (id, {names}) OVERRIDING SYSTEM VALUE VALUES (?, {marks})",
+                (row.id, *columns.values()),
+            )
+        elif there.file != row.file:  # its number is another file's by now
+            connection.execute(f"INSERT INTO files ({names}) VALUES ({marks})", tuple(columns.values()))
+        elif there.owner != agent or there == row:
+            continue
+        else:
+            connection.execute(
+                f"UPDATE files SET ({names}) = ROW ({marks}) WHERE id = ?", (*columns.values(), row.id)
+            )
+        if row.state in FINAL:
+            connection.execute("UPDATE files SET end_number = next_end() WHERE id = ?", (row.id,))
+        written += 1
+    connection.execute(
+        "SELECT setval(pg_get_serial_sequence('files', 'id'), greatest(nextval(pg_get_serial_sequence("
+        "'files', 'id')), (SELECT coalesce(max(id), ?) FROM files)))",
+        (FIRST_ID,),
+    )
+    return written
