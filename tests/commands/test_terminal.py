@@ -184,8 +184,8 @@ def test_a_table_that_has_room_keeps_all_in_columns_and_one_that_has_none_puts_w
 
 COMMANDS = (
     "init",
-    "run", "check", "upload", "explain", "status", "history", "retry", "withdraw", "service", "sandbox",
-    "demo", "manual",
+    "run", "check", "upload", "explain", "status", "history", "retry", "withdraw", "journal", "service",
+    "sandbox", "demo", "manual",
 )  # fmt: skip
 
 

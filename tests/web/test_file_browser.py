@@ -105,6 +105,7 @@ def test_a_file_that_is_asked_for_while_the_agent_is_away_comes_when_it_answers(
     assert world.run_once() == 0
     with page(world) as served:
         tab = opened(served.url, expected="Failed to load resource")
+        tab.locator("#last td.name a").wait_for()
         tab.context.set_offline(True)
         tab.locator("#last td.name a").click()
         tab.get_by_text("The agent does not answer.").wait_for()

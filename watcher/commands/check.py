@@ -17,6 +17,7 @@ from watcher import web
 from watcher.commands.as_user import as_user, require_user
 from watcher.commands.check_files import needed_files
 from watcher.commands.check_folders import folders
+from watcher.commands.check_journal import journal
 from watcher.commands.check_retention import retention
 from watcher.commands.check_routes import patterns
 from watcher.commands.check_server import realm, server
@@ -63,6 +64,7 @@ def check(
     findings = chain(
         _settings(config, warnings),
         _on_disk(config, path, user),
+        journal(config),
         patterns(config),
         [realm(config)],
         _missing(missing, path, offline=offline, notify=notify),

@@ -79,12 +79,20 @@ class PostgresStore:
     locked = " FOR UPDATE"
 
     def __init__(
-        self, url: str, held: Target, *, name: str, readonly: bool, on_connect: Callable[[Transaction], None]
+        self,
+        url: str,
+        held: Target,
+        *,
+        name: str,
+        readonly: bool,
+        on_connect: Callable[[Transaction], None],
+        tables: bool = True,
     ) -> None:
         """Open the database, and make its tables or bring them up to date. `held`: what faults hold.
 
         Raises `ConfigError` (no such URL, too old, of a newer version, behind a pooler that does not keep
         sessions), `NoJournal` with `readonly` where no agent made tables yet, `Outside` where it is away.
+        `tables` False: leave them as they are, or are not.
         """
         self._way = _WAY | _parsed(url) | {"application_name": name, "client_encoding": "utf8"}
         self.place = f"{self._way.get('host', 'local')}/{self._way.get('dbname', self._way.get('user', ''))}"
@@ -95,7 +103,7 @@ class PostgresStore:
         with self._lock, self._translated():
             try:
                 connection = self._connect()
-                self._check(connection, readonly)
+                self._check(connection, readonly, tables=tables)
                 self._begin_session(connection)
             except BaseException:
                 self._drop()
@@ -217,7 +225,7 @@ class PostgresStore:
             self._connection.close()
             self._connection = None
 
-    def _check(self, connection: psycopg.Connection[Record], readonly: bool) -> None:
+    def _check(self, connection: psycopg.Connection[Record], readonly: bool, *, tables: bool) -> None:
         where = f"journal {shown(self.place)}"
         if connection.info.server_version < OLDEST:
             raise ConfigError(
@@ -236,6 +244,8 @@ class PostgresStore:
                 f"{where}: it is of a newer version of watcher ({version}, this one knows"
                 f" {len(MIGRATIONS)}); nothing was touched. Install that version"
             )
+        if not tables:
+            return
         if version == 0 and readonly:
             raise NoJournal(f"{where}: there is no journal yet; start the agent first")
         if version < len(MIGRATIONS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watcher.core.errors import ConfigError, NoJournal, Outdated, Outside
 from watcher.core.model import Row
@@ -14,6 +15,9 @@ from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.protocol import Journal
 from watcher.journal.sql import SqlJournal
 from watcher.journal.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from watcher.journal.postgres_look import Look
 
 
 def open_journal(folder: Path, url: str | None, *, lives: bool, lease: float = LEASE_SECONDS) -> Journal:
@@ -68,6 +72,14 @@ def open_to_read(folder: Path, url: str | None) -> Journal | None:
         return PostgresJournal(url, agent_id, folder_target(folder), readonly=True)
     except NoJournal:
         return None
+
+
+def look_at(url: str) -> Look:
+    """Look at a database, and change nothing. Raises `Outside`, `ConfigError`."""
+    _require_extra()
+    from watcher.journal.postgres_look import look
+
+    return look(url)
 
 
 def _own_to_read(folder: Path) -> Journal | None:
