@@ -22,6 +22,7 @@ _WORDS = [
     "fsync=off", "synchronous_commit=on", "full_page_writes=off", "shared_buffers=16MB", "listen_addresses=",
     "max_connections=40", "autovacuum=off", "logging_collector=off",
 ]  # fmt: skip
+_FAST = {"fsync=off", "full_page_writes=off"}
 
 
 def programs() -> Path | None:
@@ -35,8 +36,9 @@ def programs() -> Path | None:
 class Server:
     """One server, on a socket in its folder. It can be killed and started again."""
 
-    def __init__(self, folder: Path, bin: Path, user: str = "watcher") -> None:
-        """`user`: who may do everything there."""
+    def __init__(self, folder: Path, bin: Path, user: str = "watcher", *, durable: bool = False) -> None:
+        """`user`: who may do everything there; `durable`: it syncs what it commits, as one in use does."""
+        self._words = [word for word in _WORDS if not (durable and word in _FAST)]
         self.folder, self._bin, self._user = folder, bin, user
         self._data = folder / "data"
         # The server refuses to run as root.
@@ -58,7 +60,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        words = [word for each in _WORDS for word in ("-c", each)]
+        words = [word for each in self._words for word in ("-c", each)]
         log = (self.folder / "log").open("ab")
         with log:
             at = ["-D", str(self._data), "-k", str(self.folder)]

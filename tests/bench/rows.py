@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import contenders
+from tests.bench import agents, contenders
 from tests.bench.backlog import commit_seconds, fill_journal
 from tests.bench.data import COLUMNS, csv_file, export_file, small_files
 from tests.bench.figures import Figure, ratio
@@ -379,7 +379,30 @@ def distance(scale: Scale) -> list[Figure]:
     ]
 
 
+def several(scale: Scale) -> list[Figure]:
+    """Agents that share one folder and one PostgreSQL database."""
+    with world(scale) as here, agents.database() as server:
+        if server is None:
+            return []
+        names, _ = small_files(here.root / "stock", min(scale.files, 1_000))
+        figures = agents.measured(here, server, names, scale.runs)
+        return [*figures, agents.idle_transactions(here, server, scale.idle_seconds)]
+
+
 ROWS: dict[str, Callable[[Scale], list[Figure]]] = {
     row.__name__: row
-    for row in (large, checked, shaped, many, memory, backlog, history, idle, start, latency, distance)
+    for row in (
+        large,
+        checked,
+        shaped,
+        many,
+        memory,
+        backlog,
+        history,
+        idle,
+        start,
+        latency,
+        distance,
+        several,
+    )
 }
