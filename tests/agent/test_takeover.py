@@ -28,6 +28,7 @@ from watcher.core.errors import TakenOver
 from watcher.core.model import Chunk, FileState
 from watcher.core.steps import Sending
 from watcher.core.target import Target
+from watcher.journal.postgres_peers import PostgresPeers
 from watcher.journal.reading import open_journal
 from watcher.settings.config import load
 from watcher.settings.presets import build_routes
@@ -205,8 +206,8 @@ def test_a_chunk_that_waited_for_its_connection_while_its_file_was_taken_over_is
             change(database, f"UPDATE watcher.agents SET seen_at = {past}")
             assert two.peers is not None
             assert [taken.row.id for taken in two.peers.take_over(lambda: [one.agent_id])] == [row.id]
-            assert one.peers is not None
-            one.peers.promise(1.0)  # its next heartbeat
+            assert isinstance(one.peers, PostgresPeers)
+            one.peers.beat()
             return take(request)
 
         world.server.tokens.append(taken_over)

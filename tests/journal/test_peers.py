@@ -17,11 +17,12 @@ from watcher.core.model import Row
 from watcher.core.steps import Sending
 from watcher.core.target import Target
 from watcher.journal.lease import Lease
-from watcher.journal.peers import Peers, Turn
+from watcher.journal.peers import Turn
 from watcher.wfm.bounds import seconds_for
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal
+from watcher.journal.postgres_peers import PostgresPeers
 
 __all__ = ["database", "database_of_tests", "line", "postgres_server"]
 STATE = Target("folder", "/state")
@@ -53,10 +54,16 @@ def agent(database: str) -> Iterator[Open]:
         yield agent
 
 
-def peers(journal: PostgresJournal) -> Peers:
+def peers(journal: PostgresJournal) -> PostgresPeers:
     """What it knows of the others."""
-    assert journal.peers is not None
+    assert isinstance(journal.peers, PostgresPeers)
     return journal.peers
+
+
+def promise(journal: PostgresJournal, seconds: float) -> None:
+    """Its requests take at most so long, and the database knows."""
+    peers(journal).promise(seconds)
+    peers(journal).beat()
 
 
 def sees(*numbers: int) -> Callable[[], list[str]]:
@@ -138,7 +145,7 @@ def test_uploads_by_hand_are_never_taken_over(agent: Open, database: str) -> Non
 
 def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
-    peers(one).promise(1000.0)
+    promise(one, 1000.0)
     row = announced(one)
     pass_away(database, 1, LEASE_SECONDS + 100)
     [taken] = peers(two).take_over(sees(1))
@@ -152,7 +159,7 @@ def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Ope
 
 def test_the_larger_a_chunk_the_longer_it_is_waited_for(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
-    peers(one).promise(100.0)
+    promise(one, 100.0)
     row = row_in(one, S.READY)
     one.apply([Sending(row, 0, 0, 1_000_000, "ab", "d")])
     pass_away(database, 1)
@@ -171,8 +178,8 @@ def test_without_a_promise_what_was_announced_waits_for_a_day(agent: Open, datab
 
 def test_who_takes_over_from_one_that_waits_waits_as_long(agent: Open, database: str) -> None:
     one, two, three = agent(1), agent(2), agent(3)
-    peers(one).promise(1000.0)
-    peers(two).promise(1.0)
+    promise(one, 1000.0)
+    promise(two, 1.0)
     announced(one)
     pass_away(database, 1)
     peers(two).take_over(sees(1))
@@ -219,7 +226,7 @@ def test_whoever_was_silent_sends_nothing_of_what_others_took(agent: Open, datab
     lost, kept = row_in(one, S.READY), row_in(one, S.READY, push_token="u", origin="hand")
     pass_away(database, 1)
     peers(two).take_over(sees(1))
-    peers(one).promise(1.0)  # the next heartbeat
+    peers(one).beat()
     peers(one).require_lease(kept.id)
     with pytest.raises(TakenOver):
         peers(one).require_lease(lost.id)

@@ -53,6 +53,7 @@ class Takeover:
         self._sees = partial(agents, work)
         self._taken, self._quiet_until = kept.taken_over, kept.quiet_until
         self._lost: dict[int, str] = {}  # not told yet
+        self._told: dict[int, str] = {}  # why a file cannot be taken over, by row
         self.due_at = clock() if peers else NEVER  # when to look, by the clock
         self.has_lost = False  # files, since the last `put_back`
 
@@ -100,7 +101,11 @@ class Takeover:
         except TakenOver:
             found = []
         except Outside as fault:
-            self._stream.emit(Warned(f"{row.name}: it cannot be taken over yet: {fault}"))
+            words = f"{row.name}: it cannot be taken over yet: {fault}"
+            if self._told.get(row.id) != words:  # once, and not at each look
+                self._stream.emit(Warned(words))
+            self._told[row.id] = words
             return []
         del self._taken[row.id]
+        self._told.pop(row.id, None)
         return found

@@ -125,16 +125,20 @@ class Beats:
         while not self._ending.is_set():
             with suppress(Outside), listening(CHANNEL) as connection:
                 while not self._ending.is_set():
-                    if self.lease.age >= self._pause and not self.beat(connection):
+                    if self._is_due and not self.beat(connection):
                         self.register(connection, began=True)  # somebody removed our row
                     self._listen(connection)
             self._ending.wait(self._pause)
 
     def _listen(self, connection: Listener) -> None:
         """Hear what is told until the next beat is due."""
-        while not self._ending.is_set() and (left := self._pause - self.lease.age) > 0:
-            if connection.hear(min(left, _PIECE_SECONDS)):
+        while not (self._ending.is_set() or self._is_due):
+            if connection.hear(_PIECE_SECONDS):
                 self.wake()
+
+    @property
+    def _is_due(self) -> bool:
+        return self.lease.age >= self._pause or self._promise != self._promised
 
     @property
     def _pause(self) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from watcher.core.errors import Outside, TakenOver
@@ -44,16 +43,18 @@ class PostgresPeers:
     # -- the lease ---------------------------------------------------------------------------------
 
     def promise(self, request_seconds: float) -> None:
-        """As `Peers.promise`."""
+        """As `Peers.promise`; it is told with the next heartbeat, which comes at once."""
         self._beats.promise(request_seconds)
-        with suppress(Outside), self._database.writing() as connection:
-            self._beats.beat(connection)  # else the next beat tells it
+
+    def beat(self) -> None:
+        """Make our lease longer, and tell our promise, now. Raises `Outside`."""
+        with self._database.writing() as connection:
+            self._beats.beat(connection)
 
     def require_lease(self, id: int) -> None:
         """As `Peers.require_lease`."""
         if not self._beats.is_good:
-            with self._database.writing() as connection:
-                self._beats.beat(connection)
+            self.beat()
         # In this order: a beat that makes it longer may say that it was over.
         if not self._beats.is_good:
             words = "the lease of this agent on its files is over: it is not made longer in time"
