@@ -24,7 +24,7 @@ from watcher.core.events import Acted, Event
 from watcher.core.target import Target
 from watcher.disk.received import Received
 from watcher.settings.config import load
-from watcher.web import acts
+from watcher.web import acts, uploads
 
 PASSWORD, TOKEN = "pass", "t0ken"
 LOGIN = {"username": "x", "password": PASSWORD}
@@ -170,7 +170,7 @@ def test_a_name_that_is_there_is_not_written_over_even_by_a_link(served: Page, w
     (world.path("drop") / "agent_events_2.csv").symlink_to(elsewhere)
 
     for name in ("agent_events.csv", "agent_events_2.csv"):
-        assert upload(served, name, b"a,1\n") == (409, acts._TAKEN)
+        assert upload(served, name, b"a,1\n") == (409, uploads._TAKEN)
     assert (world.path("drop") / "agent_events.csv").read_text() == "mine"
     assert elsewhere.read_text() == "theirs"
 
@@ -243,7 +243,7 @@ def test_sizes_are_bounded_and_told(world: World) -> None:
 def test_one_that_breaks_off_or_drips_leaves_nothing_and_holds_up_nobody(
     served: Page, world: World, heard: list[Acted], end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "UPLOAD_SECONDS", 0.5)
+    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.5)
     parts = urlsplit(served.url)
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
         head = (
@@ -264,7 +264,7 @@ def test_one_that_breaks_off_or_drips_leaves_nothing_and_holds_up_nobody(
 def test_more_uploads_at_once_than_there_may_be_have_to_wait(
     served: Page, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "MOST_UPLOADS", 0)
+    monkeypatch.setattr(uploads, "MOST_UPLOADS", 0)
 
     assert upload(served, "agent_events.csv", b"a,1\n")[0] == 429
 
@@ -272,7 +272,7 @@ def test_more_uploads_at_once_than_there_may_be_have_to_wait(
 def test_a_full_disk_is_said_before_and_a_folder_that_is_away_too(
     served: Page, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "SPARE_BYTES", 1 << 62)
+    monkeypatch.setattr(uploads, "SPARE_BYTES", 1 << 62)
     assert upload(served, "agent_events.csv", b"a,1\n")[0] == 507
     monkeypatch.undo()
     world.path("drop").rename(world.root / "away")
@@ -436,7 +436,7 @@ def test_on_a_phone_the_buttons_leave_a_name_its_ending(world: World, opened: Op
 def test_a_disk_that_is_slow_leaves_nothing_half_and_says_that_it_may_be_there(
     served: Page, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "WAIT_SECONDS", 0.2)
     go_on = threading.Event()
 
     def slow(name: str) -> None:
@@ -453,7 +453,7 @@ def test_a_disk_that_is_slow_leaves_nothing_half_and_says_that_it_may_be_there(
     go_on.set()
     until(lambda: not list(world.path("drop").iterdir()))
     monkeypatch.undo()
-    monkeypatch.setattr(acts, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "WAIT_SECONDS", 0.2)
     go_on.clear()
     slow("finish")
     status, words = upload(served, "agent_events_2.csv", b"a,1\n")

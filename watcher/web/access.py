@@ -20,8 +20,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.settings.status_settings import Address
-from watcher.web.acts import Acts, Asked, BrokenOff
+from watcher.web.acts import Acts
+from watcher.web.asked import Asked, BrokenOff
 from watcher.web.brakes import Brakes, origin
+from watcher.web.lingering import lingering
 
 COOKIE = "watcher_status"
 # Nothing but our own files, no inline script or style: a file's name that gets through as markup is inert.
@@ -63,6 +65,8 @@ class Guard:
         """Answer by itself, or hand on."""
         if scope["type"] != "http":
             return  # no websockets here: the server closes them
+        if self._is_act(scope):
+            receive, send = lingering(receive, send, self._acts.ended)
         refusal = self._refusal(scope) or self._foreign(scope)
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
