@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,28 +236,6 @@ def test_sizes_are_bounded_and_told(world: World) -> None:
             413, "it has 1,001 bytes, and status.upload_limit is 1,000"
         )  # fmt: skip
         assert upload(served, "agent_events.csv", b"x" * 1_000)[0] == 200
-
-
-@pytest.mark.parametrize("end", ["closed", "slow"])
-def test_one_that_breaks_off_or_drips_leaves_nothing_and_holds_up_nobody(
-    served: Page, world: World, heard: list[Acted], end: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.5)
-    parts = urlsplit(served.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
-        head = (
-            "POST /api/acts/upload?name=agent_events.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
-        )
-        head += f"Authorization: {BASIC}\r\n{acts.HEADER}: {key(served.url)}\r\n\r\na,"
-        connection.sendall(head.encode())
-        until(lambda: list(world.path("drop").iterdir()))
-        assert get(served.url, "/health", Authorization=BASIC).status == 200
-        if end == "slow":
-            assert b"408" in connection.recv(100)
-    until(lambda: heard)
-
-    assert not heard[0].done
-    until(lambda: not list(world.path("drop").iterdir()))
 
 
 def test_more_uploads_at_once_than_there_may_be_have_to_wait(

@@ -7,17 +7,18 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.agent.test_agent import agent, log_of, until
 from tests.conftest import World
-from tests.web.page import page
+from tests.web.page import get, page
 from tests.web.test_acts import ALL, BASIC, PASSWORD, key
 from watcher.disk.received import Received
-from watcher.web import acts, uploads
+from watcher.web import acts, least_pace, uploads
+from watcher.web.least_pace import LeastPace
 
 NAME = "agent_events.csv"
 
@@ -108,3 +109,42 @@ def test_a_refusal_arrives_though_the_browser_sends_its_whole_body_first(
 
     assert ("HTTP/1.1 403" if page_key else "HTTP/1.1 413") in answer
     assert ("did not come from the page of this run" if page_key else "upload_limit is 1,000") in answer
+
+
+def test_one_that_breaks_off_leaves_nothing_and_holds_up_nobody(world: World) -> None:
+    with page(world, password=PASSWORD, actions=ALL) as served:
+        with sending(served.url, length=9) as connection:
+            connection.sendall(b"a,")
+            until(lambda: list(world.path("drop").iterdir()))
+            assert get(served.url, "/health", Authorization=BASIC).status == 200
+        until(lambda: not list(world.path("drop").iterdir()))
+
+
+def test_one_that_drips_is_ended_however_large_it_said_it_would_be(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(least_pace, "STALL_SECONDS", 0.3)
+    with (
+        page(world, password=PASSWORD, actions=ALL) as served,
+        sending(served.url, length=90_000_000) as connection,
+    ):
+        connection.settimeout(0.05)
+        answer = b""
+        while not answer:  # until it is refused
+            connection.sendall(b"a")
+            with suppress(TimeoutError):
+                answer = connection.recv(65_536)
+        until(lambda: not list(world.path("drop").iterdir()))
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"it came too slowly, at less than 20,000 bytes a second for a while" in answer
+
+
+def test_the_least_pace_ends_what_stalls_or_drips_and_nothing_else() -> None:
+    steady, dripping, stalling, waits_for_us = (LeastPace(0.0) for _ in range(4))
+
+    assert all(steady.came(now, 20_000, ours=0.0) > now + 59 for now in range(1, 10_000))
+    assert next(now for now in range(1, 10_000) if dripping.came(now, 10_000, ours=0.0) < now) in (121, 122)
+    stalling.came(1.0, 900_000_000, ours=0.0)
+    assert stalling.until == 61.0  # what came fast is no credit for hours
+    assert all(waits_for_us.came(30.0 * turn, 1, ours=29.9) > 30 * turn for turn in range(1, 100))

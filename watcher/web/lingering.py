@@ -47,4 +47,5 @@ def lingering(receive: Receive, send: Send, ended: asyncio.Event) -> tuple[Recei
 async def _hurry(limit: asyncio.Timeout, ended: asyncio.Event) -> None:
     await ended.wait()
     soon = asyncio.get_running_loop().time() + END_SECONDS
-    limit.reschedule(min(soon, limit.when() or soon))
+    if not limit.expired():
+        limit.reschedule(min(soon, limit.when() or soon))

@@ -18,6 +18,7 @@ from watcher.core.route import route as route_of
 from watcher.disk.received import Received, remove_leftovers, room_in
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
+from watcher.web import least_pace
 from watcher.web.asked import Asked, BrokenOff, Told
 from watcher.web.reader import Reader, Slow
 from watcher.web.snapshot import names_of
@@ -25,8 +26,6 @@ from watcher.web.snapshot import names_of
 MOST_UPLOADS = 2  # at a time
 LONGEST_NAME_BYTES = 200  # that leaves room for a stamp and the ending of a report
 WAIT_SECONDS = 30.0  # for a disk
-# An upload may take so long, and as long again as it takes at this rate.
-UPLOAD_SECONDS, UPLOAD_BYTES_PER_SECOND = 60.0, 20_000
 SPARE_BYTES = 16 << 20  # that an upload leaves on the disk
 LEFTOVER_SECONDS = 86_400.0
 FINISH_SECONDS = 0.5  # at the end of the agent, for the last write of one that came whole
@@ -60,7 +59,8 @@ class Uploads:
         """Break off those that come, and take no more: who sends them is told so."""
         self._ended = True
         for limit, grace in self._limits.items():
-            limit.reschedule(asyncio.get_running_loop().time() + grace)
+            if not limit.expired():
+                limit.reschedule(asyncio.get_running_loop().time() + grace)
 
     def clear(self) -> None:
         """Wait, for a bounded time, until nothing half is in the drop folder; after the event loop."""
@@ -114,26 +114,33 @@ class Uploads:
             return 507, "there is no room for it on the disk of the drop folder"
         received = Received(drop)
         try:
-            size = await self._receive(asked, length, received, reader)
+            size = await self._receive(asked, received, reader)
             return await self._finish(received, name, size, reader)
         except Ends:
             return 503, _ENDS
         except TimeoutError:
-            return 408, "it came too slowly; nothing was kept"
+            rate = f"{least_pace.LEAST_BYTES_PER_SECOND:,} bytes a second"
+            return 408, f"it came too slowly, at less than {rate} for a while; nothing was kept"
         except BrokenOff:
             return 400, "the connection broke off; nothing was kept"
         finally:
             reader.later(received.abandon)  # however late the disk is: behind what it is at
 
-    async def _receive(self, asked: Asked, length: int, received: Received, reader: Reader) -> int:
+    async def _receive(self, asked: Asked, received: Received, reader: Reader) -> int:
         """Return how many bytes came. Raises `Ends`, `TimeoutError`, `BrokenOff`, `Slow`, `Outside`."""
-        size = 0
+        size, clock = 0, asyncio.get_running_loop().time
         assert asked.pieces is not None
-        async with self._bounded(UPLOAD_SECONDS + length / UPLOAD_BYTES_PER_SECOND):
-            await reader.read(received.begin)
+        await reader.read(received.begin)
+        pace = least_pace.LeastPace(clock())
+        async with self._bounded(least_pace.STALL_SECONDS) as limit:
             async for piece in asked.pieces:
                 size += len(piece)
+                limit.reschedule(None)  # a disk that is slow has its own patience
+                came_at = clock()
                 await reader.read(partial(received.write, piece))
+                now = clock()
+                until = pace.came(now, len(piece), ours=now - came_at)
+                limit.reschedule(now if self._ended else until)
         return size
 
     @asynccontextmanager
