@@ -24,6 +24,7 @@ from watcher.core.target import Target
 from watcher.disk.received import Received
 from watcher.settings.config import load
 from watcher.web import acts, uploads
+from watcher.web.refusals import Refusals
 
 PASSWORD, TOKEN = "pass", "t0ken"
 LOGIN = {"username": "x", "password": PASSWORD}
@@ -129,6 +130,50 @@ def test_what_another_site_makes_a_browser_do_is_refused_and_logged(
     assert world.files("drop") == {}
     (told,) = heard
     assert (told.action, told.name, told.by, told.done) == ("upload", "agent_events.csv", "127.0.0.1", False)
+
+
+def test_an_act_without_the_right_to_it_is_one_line_with_who_and_what_and_no_secret(
+    served: Page, world: World, heard: list[Acted]
+) -> None:
+    wrong = "Basic " + base64.b64encode(b"x:guessed-secret").decode()
+    for _ in range(4):
+        assert post(served.url, "/api/acts/retry?name=a.csv", Authorization="")[0] == 401
+    assert post(served.url, "/api/acts/withdraw?name=a%0A.csv", Authorization=wrong)[0] == 401
+    assert post(served.url, "/api/acts/retry?name=b.csv&token=guessed-secret", Authorization="")[0] == 401
+    assert post(served.url, "/api/acts/retry?name=c.csv", Host="evil.example")[0] == 421
+    served.clock[0] += 61
+    assert post(served.url, "/api/acts/upload?name=d.csv", Authorization="")[0] == 401
+
+    needed = "refused: a password or a token is needed"
+    assert [(told.action, told.name, told.by, told.outcome, told.done) for told in heard] == [
+        ("retry", "a.csv", "127.0.0.1", needed, False),
+        ("retry", "c.csv", "127.0.0.1", "refused: this address is not known here; use 127.0.0.1 or localhost",
+         False),
+        ("upload", "d.csv", "127.0.0.1", f"{needed} (5 more like it since the last such line)", False),
+    ]  # fmt: skip
+
+
+def test_an_act_that_the_settings_do_not_have_is_logged_where_somebody_tries_it(world: World) -> None:
+    heard: list[Event] = []
+    with page(world, password=PASSWORD, actions=["retry"]) as served:
+        served.stream.subscribe(heard.append)
+        assert post(served.url, "/api/acts/withdraw?name=a.csv")[0] == 405
+        assert post(served.url, "/api/other?name=a.csv")[0] == 405
+
+    assert heard == [Acted("withdraw", "a.csv", "127.0.0.1", "refused: this page only shows", False)]
+
+
+def test_who_has_no_password_cannot_fill_the_log() -> None:
+    clock = [0.0]
+    refusals = Refusals(lambda: clock[0])
+
+    lines = [refusals.worth_a_line("192.0.2.1", "refused: x") for _ in range(1_000)]
+    clock[0] = 60.0
+    lines.append(refusals.worth_a_line("192.0.2.1", "refused: x"))
+
+    assert [line for line in lines if line] == [
+        "refused: x", "refused: x (999 more like it since the last such line)"
+    ]  # fmt: skip
 
 
 def test_another_site_gets_no_leave_to_set_the_header(served: Page) -> None:
