@@ -1,6 +1,6 @@
 """Three agents as processes, one share, one database, and everything that goes wrong between them.
 
-`WATCHER_AGENT_FILES` and `WATCHER_AGENT_FAULTS` say how many files and faults; by default few of both.
+`WATCHER_AGENT_FILES`, `WATCHER_AGENT_FAULTS` and `WATCHER_AGENTS` say how many files, faults and agents.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tests.postgres import served
 pytest.importorskip("psycopg")
 FILES = int(os.environ.get("WATCHER_AGENT_FILES", "80"))
 FAULTS = int(os.environ.get("WATCHER_AGENT_FAULTS", "4"))
+AGENTS = int(os.environ.get("WATCHER_AGENTS", "3"))
 LEASE_SECONDS = 2.0
 pause = threading.Event().wait
 
@@ -39,14 +40,13 @@ def test_each_file_is_delivered_once_and_in_order_whatever_happens_to_agents_and
         postgres = stack.enter_context(served())
         postgres.run("CREATE DATABASE journal")
         line = stack.enter_context(closing(Line(str(postgres.folder))))
-        urls = [line.url(postgres.url("journal")), postgres.url("journal"), postgres.url("journal")]
-        configs = [
-            settings(world, url, name) for url, name in zip(urls, ("one", "two", "three"), strict=True)
-        ]
+        url = postgres.url("journal")
+        urls = [line.url(url), *(AGENTS - 1) * [url]]
+        configs = [settings(world, url, f"agent-{number}") for number, url in enumerate(urls)]
         agents = [stack.enter_context(agent(config)) for config in configs]
 
         def kill() -> None:
-            victim = chance.randrange(3)
+            victim = chance.randrange(AGENTS)
             agents[victim].kill()
             agents[victim].wait()
             agents[victim] = stack.enter_context(agent(configs[victim]))

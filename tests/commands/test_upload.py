@@ -227,3 +227,35 @@ def test_ctrl_c_says_of_every_file_whether_it_was_sent_and_the_journal_has_none_
     assert "Traceback" not in err
     assert [row["state"] for row in world.history()] == ["failed", "done"]
     assert len(world.completed()) == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        ("done", "it was delivered; to send it once more, copy it to another folder"),
+        ("failed", "it failed; mend it and `watcher retry` it, or copy it to another folder"),
+        ("state", "what lies there is the agent's own; to send it by hand, copy it to another folder"),
+    ],
+)
+def test_what_the_agent_keeps_is_refused_by_name_and_left_where_it_lies_below_another_folder(
+    world: World, folder: str, why: str
+) -> None:
+    (world.path(folder) / "agent_events.csv").write_text(rows(2))
+    named = watcher(world, "upload", str(world.path(folder) / "agent_events.csv"))
+    assert named.returncode == 1
+    assert f"a file in the {folder} folder {world.path(folder)} is refused: {why}" in named.stderr
+    below = watcher(world, "upload", "--recursive", str(world.root))
+    assert below.returncode == 0
+    assert f"agent_events.csv: a file in the {folder} folder" in below.stderr
+    assert world.server.pushes() == []
+
+
+def test_a_file_that_is_named_twice_is_sent_once(world: World) -> None:
+    path = world.root / "agent_events.csv"
+    path.write_text(rows(2))
+    (world.root / "shortcut.csv").symlink_to(path)
+    found = watcher(world, "upload", str(path), f"{world.root}/./agent_events.csv", str(world.root))
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("delivered\t") == 1
+    assert found.stderr.count("it was named before, and is sent once") == 2
+    assert len(world.server.operations()) == 1

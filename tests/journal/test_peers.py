@@ -341,12 +341,19 @@ def test_an_end_is_told_to_the_others(agent: Open) -> None:
 
 
 def test_what_all_see_is_told_by_one(agent: Open, database: str) -> None:
-    one, two = agent(1), agent(2)
-    assert peers(one).is_first("held /drop", seconds=3600.0)
-    assert not peers(two).is_first("held /drop", seconds=3600.0)
-    assert peers(two).is_first("held /done \ud800", seconds=3600.0)
+    one, two, three = agent(1), agent(2), agent(3)
+
+    def is_first(journal: PostgresJournal, key: str, *near: int) -> bool:
+        return peers(journal).is_first(key, seconds=3600.0, sees=sees(*near) if near else None)
+
+    assert is_first(one, "held http://wfm")
+    assert not is_first(two, "held http://wfm")
+    assert is_first(one, "held folder /drop", 1, 2)
+    assert not is_first(two, "held folder /drop", 1, 2)
+    assert is_first(three, "held folder /drop", 3)  # a folder of that name, on another disk
+    assert is_first(two, "held folder /done \ud800", 1, 2)
     change(database, "UPDATE watcher.told SET until = clock_timestamp() - interval '1 s'")
-    assert peers(two).is_first("held /drop", seconds=3600.0)
+    assert is_first(two, "held http://wfm")
 
 
 def test_a_row_that_nobody_claimed_ends_no_turn(agent: Open) -> None:

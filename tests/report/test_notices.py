@@ -227,7 +227,7 @@ def test_the_end_of_what_was_told_is_told_and_what_ended_before_never_was() -> N
 def test_what_two_agents_see_is_told_by_one_of_them_and_its_end_by_the_same() -> None:
     asked: set[str] = set()
 
-    def is_first(key: str, _seconds: float) -> bool:
+    def is_first(key: str, _seconds: float, _of_a_place: bool) -> bool:
         first = key not in asked
         asked.add(key)
         return first

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from watcher import __version__
 from watcher.agent.agent import RELIEVED, Agent
-from watcher.agent.build import WfmClient, World, build_agent
+from watcher.agent.build import WfmClient, World, build_agent, places
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
 from watcher.agent.kept import Kept
@@ -21,6 +22,7 @@ from watcher.agent.systemd import Supervisor
 from watcher.agent.telling import build_notifier, expectations
 from watcher.agent.watching import watching
 from watcher.core.events import Started
+from watcher.disk.others import agents
 from watcher.disk.owner import Identity
 from watcher.journal.protocol import Journal
 from watcher.report.hold_history import HoldHistory
@@ -92,7 +94,8 @@ class Generation:
                 on_end=process.supervisor.stopping,
             )  # fmt: skip
             if run.journal.peers is not None:
-                self._notifier.share(run.journal.peers)
+                work = places(config, run.journal).work
+                self._notifier.share(run.journal.peers, partial(agents, work))
             self._notifier.expect(expectations(config), run.journal, config.folders.state)
             with self._page(config, agent, process, self._client):
                 process.stream.emit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,10 +46,9 @@ def plan(
     found: list[tuple[Path, Route]] = []
     skipped: list[tuple[Path, str]] = []
     for path in paths:
-        if (folder := _folder_of_the_agent(config, path)) is not None:
+        if (kept := _kept(config, path)) is not None:
             problems.append(
-                f"{shown(str(path))}: a file in {folder} is refused: the agent sends it; to send it by hand,"
-                " copy it to another folder"
+                f"{shown(str(path))}: a file in {kept.folder} is refused: {kept.why}; {kept.remedy}"
             )
         elif path.is_dir():
             for each in _in_folder(path, deep=deep):
@@ -69,9 +68,23 @@ def plan(
     if problems:
         raise ConfigError(problems)
     after = {item.name: item.after for item in routes}
+    found = list(_each_once(found, skipped))
     found = [(path, replace(route, acd_type=acd_type or route.acd_type)) for path, route in found]
     found.sort(key=lambda item: depth(item[1].name, after))
     return Plan(found, skipped)
+
+
+def _each_once(
+    found: Iterable[tuple[Path, Route]], skipped: list[tuple[Path, str]]
+) -> Iterator[tuple[Path, Route]]:
+    """Leave out what was named before, by whatever way; it is sent once."""
+    seen: set[str] = set()
+    for path, route in found:
+        if (real := os.path.realpath(path)) in seen:
+            skipped.append((path, "it was named before, and is sent once"))
+        else:
+            seen.add(real)
+            yield path, route
 
 
 def _no_route(routing: Routed) -> str:
@@ -104,8 +117,8 @@ def _of_folder(
         return None, "a folder; its files go, too, with --recursive"
     if not stat.S_ISREG(mode):
         return None, "a link or no regular file"
-    if (folder := _folder_of_the_agent(config, path)) is not None:
-        return None, f"a file in {folder}: the agent sends it"
+    if (kept := _kept(config, path)) is not None:
+        return None, f"a file in {kept.folder}: {kept.why}"
     routing = routed(path, routes)
     if routing.route is None:
         return None, routing.slow or "no route matches its name"
@@ -114,14 +127,39 @@ def _of_folder(
     return routing.route, ""
 
 
-def _folder_of_the_agent(config: Config, path: Path) -> str | None:
-    """Say which folder it lies in, by whatever way `path` leads there, where the agent is to send it."""
-    drop, work = config.folders.drop, config.folders.work_folder
+_BY_HAND = "to send it by hand, copy it to another folder"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Why a file is not sent by hand from where it lies."""
+
+    folder: str
+    why: str
+    remedy: str
+
+
+def _kept(config: Config, path: Path) -> _Kept | None:
+    """Say in which of the agent's folders it lies, by whatever way `path` leads there, if in any."""
+    folders = config.folders
     real = Path(os.path.realpath(path))
-    if any(_is_same(folder, work) for folder in (real, *real.parents)):
-        return f"the work folder {shown(str(work))}"
+    whole = (
+        ("work", folders.work_folder, "the agent sends it", _BY_HAND),
+        ("done", folders.done, "it was delivered", "to send it once more, copy it to another folder"),
+        (
+            "failed",
+            folders.failed,
+            "it failed",
+            "mend it and `watcher retry` it, or copy it to another folder",
+        ),
+        ("state", folders.state, "what lies there is the agent's own", _BY_HAND),
+    )
+    for name, folder, why, remedy in whole:
+        if any(_is_same(above, folder) for above in (real, *real.parents)):
+            return _Kept(f"the {name} folder {shown(str(folder))}", why, remedy)
+    drop = folders.drop
     if _is_same(real, drop) or (_is_same(real.parent, drop) and not real.is_dir()) or _is_linked(real, drop):
-        return f"the drop folder {shown(str(drop))}"
+        return _Kept(f"the drop folder {shown(str(drop))}", "the agent sends it", _BY_HAND)
     return None
 
 

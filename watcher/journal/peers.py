@@ -73,9 +73,9 @@ class Peers(Protocol):
     def news(self) -> list[str]:
         """Return what people should know of the database, and was not returned yet."""
 
-    def is_first(self, key: str, *, seconds: float) -> bool:
+    def is_first(self, key: str, *, seconds: float, sees: Callable[[], Collection[str]] | None) -> bool:
         """Say whether nobody else asked this within so many seconds: of a message to people that each agent
-        would send, one is sent."""
+        would send, one is sent. `sees`: only those count that share our work folder; None: all."""
 
     def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
         """Make the open rows of agents whose lease is over our own, where we share their work folder."""

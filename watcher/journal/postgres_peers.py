@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 _CLAIMING = 0x71756575  # advisory lock of whoever claims: "queu"
+_TELLING = 0x74656C6C  # ... of whoever tells people: "tell"
 _OPEN = "state NOT IN ({}) AND origin = 'drop'".format(", ".join(f"'{state}'" for state in sorted(FINAL)))
 _LEASE_ENDS = "seen_at + make_interval(secs => lease_seconds)"
 _THEIRS = f"{_OPEN} AND owner = ? AND id <> ALL(?::bigint[])"
@@ -72,16 +73,18 @@ class PostgresPeers:
         told, self._journal.news = self._journal.news, []
         return told
 
-    def is_first(self, key: str, *, seconds: float) -> bool:
+    def is_first(self, key: str, *, seconds: float, sees: Callable[[], Collection[str]] | None) -> bool:
         """As `Peers.is_first`."""
+        what, near = stored("reason", key), None if sees is None else [*sees(), self._agent]
         with self._database.writing() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(?)", (_TELLING,))
             connection.execute("DELETE FROM told WHERE until < clock_timestamp()")
-            won = connection.execute(
-                "INSERT INTO told VALUES (?, clock_timestamp() + make_interval(secs => ?))"
-                " ON CONFLICT DO NOTHING RETURNING 1",
-                (stored("reason", key), seconds),
-            ).fetchone()
-        return won is not None
+            told = connection.execute("SELECT agent FROM told WHERE key = ?", (what,)).fetchall()
+            if any(near is None or record[0] in near for record in told):
+                return False
+            until = "clock_timestamp() + make_interval(secs => ?)"
+            connection.execute(f"INSERT INTO told VALUES (?, ?, {until})", (what, self._agent, seconds))
+        return True
 
     # -- the files of the dead ---------------------------------------------------------------------
 

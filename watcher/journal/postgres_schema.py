@@ -60,7 +60,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX files_by_end_number ON files (end_number) WHERE end_number IS NOT NULL;
     ALTER TABLE files ALTER COLUMN id RESTART WITH {FIRST_ID};
     INSERT INTO meta VALUES ('journal_id', gen_random_uuid()::text);
-    CREATE TABLE told (key {_TEXT} PRIMARY KEY, until TIMESTAMPTZ NOT NULL);
+    CREATE TABLE told (key {_TEXT} NOT NULL, agent {_TEXT} NOT NULL, until TIMESTAMPTZ NOT NULL);
+    CREATE INDEX told_by_key ON told (key);
     CREATE SEQUENCE ends;
     CREATE FUNCTION next_end() RETURNS BIGINT LANGUAGE SQL
         AS 'SELECT nextval(''ends'') FROM pg_notify(''watcher'', '''')'

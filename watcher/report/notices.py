@@ -76,8 +76,9 @@ class Notices:
     failed_files: bool = True
     held_for: float | None = 900.0  # seconds; None: holds are never told
     gather: float = 60.0  # seconds
-    # Says whether we are the first of several agents with what all of them see, for so many seconds.
-    is_first: Callable[[str, float], bool] = lambda _key, _seconds: True
+    # Says whether we are the first of several agents with what all of them see, for so many seconds; or with
+    # what those see who work at the same place.
+    is_first: Callable[[str, float, bool], bool] = lambda _key, _seconds, _of_a_place: True
     silent: dict[str, str] = field(default_factory=dict)  # route: the key of the silence that was told
     _failed: list[Row] = field(default_factory=list)  # the first ones of those that wait
     _failed_count: int = 0
@@ -108,7 +109,7 @@ class Notices:
             self._stuck.append(event)
             return
         untold = [one for one in self._stuck if one.name != event.name]
-        if len(untold) == len(self._stuck) and self.is_first(f"free {event.name}", HOLD_AGAIN_SECONDS):
+        if len(untold) == len(self._stuck) and self._first_here(f"free {event.name}"):
             lasted = duration(max(1, round(event.seconds)))
             text = f"{shown(event.name)} waits no longer for a reason of its own, after {lasted}."
             self._ready.append(Message("success", f"{shown(event.name)} is stuck no longer", text))
@@ -152,10 +153,10 @@ class Notices:
             self._failed, self._failed_count = [], 0
         if self._stuck and (all_of_it or tick >= self._stuck_due):
             stuck, self._stuck = self._stuck, []
-            if ours := [one for one in stuck if self.is_first(f"stuck {one.name}", HOLD_AGAIN_SECONDS)]:
+            if ours := [one for one in stuck if self._first_here(f"stuck {one.name}")]:
                 messages.append(_stuck(ours))
         due = [known for known in self._holds.values() if not known.told and tick >= known.due_at]
-        late = [known for known in due if self.is_first(f"held {known.held.target}", HOLD_AGAIN_SECONDS)]
+        late = [known for known in due if self._first_held(known.held.target)]
         for known in due:
             known.due_at = math.inf  # told, by us or by another agent
         for known in late:
@@ -173,7 +174,13 @@ class Notices:
         return min(times, default=None)
 
     def _first(self, what: str, route: str, key: str) -> bool:
-        return self.is_first(f"{what} {route} {key}", SILENCE_AGAIN_SECONDS)
+        return self.is_first(f"{what} {route} {key}", SILENCE_AGAIN_SECONDS, False)
+
+    def _first_here(self, key: str) -> bool:
+        return self.is_first(key, HOLD_AGAIN_SECONDS, True)
+
+    def _first_held(self, target: str) -> bool:
+        return self.is_first(f"held {target}", HOLD_AGAIN_SECONDS, "://" not in target)
 
     def _due_at(self, held: Held) -> float:
         due = held.began + (self.held_for or 0.0)

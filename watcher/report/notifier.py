@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -191,12 +191,12 @@ class Notifier:
         self._remember()
         self._journal = journal  # last: from now on the thread looks
 
-    def share(self, peers: Peers) -> None:
-        """Tell what other agents see, too, only if they did not."""
+    def share(self, peers: Peers, sees: Callable[[], Collection[str]]) -> None:
+        """Tell what other agents see, too, only if they did not; `sees`: those on our folders."""
 
-        def is_first(key: str, seconds: float) -> bool:
+        def is_first(key: str, seconds: float, of_a_place: bool) -> bool:
             try:
-                return peers.is_first(key, seconds=seconds)
+                return peers.is_first(key, seconds=seconds, sees=sees if of_a_place else None)
             except Outside:
                 return True  # rather twice than never
 

@@ -71,6 +71,18 @@ function showHeld(held) {
       counted(hold.tries, 'try', 'tries'), '; next try ', make('span', { 'data-until': hold.next_try_at }), '.'))));
 }
 
+/** Where several share a journal: each with its host, and whether it lives. */
+function showAgents(agents) {
+  $('shared').hidden = !agents.length;
+  setText('n-shared', String(agents.length));
+  fill($('agents'), ...agents.map((agent) => {
+    const [words, kind, since] = agent.ended_at ? ['ended', 'quiet', agent.ended_at]
+      : agent.silent ? ['silent', 'outcome bad', agent.seen_at] : ['running', 'outcome good', agent.started_at];
+    return make('li', {}, named(agent.host, ''), ' ', make('span', { class: kind, text: words }), agent.ended_at ? ' at ' : ' since ', moment(since),
+      make('span', { class: 'quiet', text: ` (${agent.id}, process ${agent.pid}, watcher ${agent.version})` }));
+  }));
+}
+
 function showWay(rows) {
   setText('n-way', rows.length ? String(rows.length) : '');
   for (const token of speeds.keys()) if (!rows.some((row) => row.push_token === token)) speeds.delete(token);
@@ -108,10 +120,11 @@ function left(row) {
 function show(data) {
   heardAt = now();
   setActs(data.acts);
-  changed('state', { ...data, waiting: data.waiting.filter((row) => row.stuck), under_way: 0, last: 0, updated_at: 0 }, showState);
+  changed('state', { ...data, waiting: data.waiting.filter((row) => row.stuck), under_way: 0, last: 0, updated_at: 0, agents: 0 }, showState);
   changed('needs', needed(data), showNeeds);
   changed('numbers', { need: needs(data), started: data.started_at, waiting: data.waiting_count, way: data.under_way.length, held: data.held.length }, showNumbers);
   changed('held', data.held, showHeld);
+  changed('agents', (data.agents ?? []).map((agent) => ({ ...agent, seen_at: agent.silent && agent.seen_at })), showAgents);
   changed('way', { rows: data.under_way, may: data.acts?.may }, ({ rows }) => showWay(rows));
   changed('waiting', { rows: data.waiting, number: data.waiting_count, ignored: data.ignored, drop: data.drop, routes: data.routes, may: data.acts?.may }, showWaiting);
   changed('last', data.last, () => { loadOutcomes(); loadHistory(); });

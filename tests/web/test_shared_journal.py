@@ -1,0 +1,47 @@
+"""The page of an agent that shares its journal with others."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from tests.conftest import World, rows
+from tests.journal.test_postgres import STATE, change
+from tests.postgres import database, database_of_tests, postgres_server
+from tests.web.conftest import Open
+from tests.web.page import page
+
+pytest.importorskip("psycopg")
+from watcher.journal.postgres import PostgresJournal
+
+__all__ = ["database", "database_of_tests", "postgres_server"]
+
+
+def test_the_page_names_the_agents_of_its_journal_and_says_which_are_silent(
+    world: World, opened: Open, database: str
+) -> None:
+    world.settings["journal"] = database
+    world.drop("agent_events.csv", rows(2))
+    assert world.run_once() == 0
+    with closing(PostgresJournal(database, "agent-<b>", STATE, lives=True)), page(world) as served:
+        tab = opened(served.url)
+        agents = tab.locator("#agents li")
+        agents.nth(1).wait_for()
+        assert tab.locator("#n-shared").inner_text() == "2"
+        told = sorted(words.split()[1:3] for words in agents.all_inner_texts())
+        assert told == [["ended", "at"], ["running", "since"]]
+        assert "(agent-<b>, process" in "".join(agents.all_inner_texts())
+        change(
+            database, "UPDATE watcher.agents SET seen_at = seen_at - interval '1 h' WHERE ended_at IS NULL"
+        )
+        tab.locator("#agents .bad", has_text="silent").wait_for()
+
+
+def test_an_agent_with_a_journal_of_its_own_names_none(world: World, opened: Open) -> None:
+    world.drop("agent_events.csv", rows(2))
+    assert world.run_once() == 0
+    with page(world) as served:
+        tab = opened(served.url)
+        tab.locator("#last td.name").first.wait_for()
+        assert tab.locator("#shared").is_hidden()
