@@ -9,6 +9,8 @@ const COLOUR = { done: 'good', delivered: 'good', failed: 'bad', rejected: 'bad'
 const AGAIN_MS = 5000; // after no answer
 let again; // a timer
 let open = null; // the address that is seen
+let asked = 0; // questions, counted
+let answered = 0; // the newest of them that was answered: an older one that comes later says what was
 let told = ''; // what the agent said of it
 let ledBy = null; // the address of the link that led there, and how far down the page was
 
@@ -52,16 +54,19 @@ export async function showFile() {
   const address = open;
   if (!place || address === null) return;
   const query = new URLSearchParams({ [KINDS[place.kind]]: place.key });
+  const turn = asked += 1;
   try {
     const answer = await fetch(`api/file?${query}`);
     const text = await answer.text();
-    if (open !== address || text === told) return;
+    if (open !== address || turn < answered) return;
+    answered = turn;
+    if (text === told) return;
     told = text;
     clearTimeout(again);
     if (answer.ok) draw(JSON.parse(text), query);
     else if (answer.status === 404) draw(null, query);
     else { told = ''; silent(); } // 503: the disk is slow, or the journal away
-  } catch { silent(); }
+  } catch { if (turn > answered) silent(); }
 }
 
 /** What was told before stays; where nothing was, that is said. It is asked again. */

@@ -144,11 +144,14 @@ function tick() {
 }
 
 let historyAt = 0;
+let historyTurn = 0;
 async function loadHistory() {
   historyAt = Date.now();
+  const mine = historyTurn += 1;
   try {
     const answer = await fetch('api/history');
-    if (answer.ok) showHistory(await answer.json());
+    const data = answer.ok ? await answer.json() : null;
+    if (data && mine === historyTurn) showHistory(data);
   } catch { /* the next minute tries again; the state says that the agent does not answer */ }
 }
 
@@ -167,16 +170,22 @@ function lost(words = 'no answer from the agent', why = '') {
   tick();
 }
 
+let turn = 0; // looks at the agent, counted
+let newest = 0; // the newest of them that told something: an older one that comes later says what was
+
 async function poll() {
+  const mine = turn += 1;
   try {
     const answer = await fetch('api/now');
     const sent = Date.parse(answer.headers.get('date'));
     if (Math.abs(sent - Date.now()) > 5000) clock.skewMs = sent - Date.now();
     const data = await answer.json();
+    if (mine < newest) return;
+    newest = mine;
     if (answer.ok) show(data);
     else lost(undefined, data.trouble);
   } catch {
-    lost();
+    if (mine > newest) lost();
   }
 }
 
@@ -186,9 +195,10 @@ function listen() {
   source.addEventListener('now', (event) => {
     clearInterval(polling);
     polling = undefined;
+    newest = turn += 1;
     show(JSON.parse(event.data));
   });
-  source.addEventListener('slow', () => lost('the disk does not answer'));
+  source.addEventListener('slow', () => { newest = turn += 1; lost('the disk does not answer'); });
   source.addEventListener('error', () => {
     // The browser tries again by itself, unless the server refused: then this asks now and then.
     polling ??= setInterval(poll, POLL_MS);

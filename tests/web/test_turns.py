@@ -1,0 +1,74 @@
+"""Answers that come late, in a real browser: what an older one says never takes the place of a newer one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.agent.test_agent import Gate
+from tests.conftest import World, rows
+from tests.web.conftest import Open
+from tests.web.page import page, running
+
+
+class Late:
+    """A route that holds the first answer back, as it was when it was asked for."""
+
+    def __init__(self, tab: Any, pattern: str) -> None:
+        self._held: tuple[Any, Any] | None = None
+        self._tab = tab
+        tab.route(pattern, self)
+
+    def __call__(self, route: Any) -> None:
+        if self._held is None:
+            self._held = (route, route.fetch())
+        else:
+            route.continue_()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there is one."""
+        return self._held is not None
+
+    def arrive(self) -> None:
+        """Let it come now, and the page deal with it."""
+        assert self._held is not None
+        route, answer = self._held
+        with self._tab.expect_request_finished(lambda request: request == route.request):
+            route.fulfill(response=answer)
+        self._tab.evaluate("fetch('icon.svg').then((answer) => answer.text())")
+
+
+def test_an_older_answer_that_comes_late_puts_no_older_state_over_a_files_view(
+    world: World, opened: Open
+) -> None:
+    gate = Gate()
+    world.server.script.append(gate)
+    with running(world) as url:
+        tab = opened(url)
+        world.drop("agent_events.csv", rows(12))
+        assert gate.reached.wait(20)
+        late = Late(tab, "**/api/file?*")
+        tab.locator("#way").get_by_role("link", name="agent_events.csv").click()
+        tab.get_by_text("Looking it up").wait_for()
+        gate.open.set()
+        tab.locator("#file-state.good", has_text="done").wait_for()
+        assert late.is_held
+        late.arrive()
+        assert tab.locator("#file-state").inner_text() == "done"
+        tab.close()
+
+
+def test_an_older_answer_that_comes_late_puts_no_older_list_over_a_newer_one(
+    world: World, opened: Open
+) -> None:
+    with page(world) as served:
+        tab = opened(served.url)
+        late = Late(tab, "**/api/now")
+        tab.reload()
+        tab.get_by_text("The drop folder is empty.").wait_for()
+        assert late.is_held
+        world.drop("agent_events.csv", rows(1))
+        tab.locator("#waiting a.name").wait_for()
+        late.arrive()
+        assert tab.locator("#waiting a.name").count() == 1
+        tab.close()
