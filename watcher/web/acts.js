@@ -1,6 +1,6 @@
 // What may be done here, where the settings let it: send a failed file again, take one out, drop new ones.
 
-import { $, bytes, make } from './basics.js';
+import { $, bytes, make, shown } from './basics.js';
 
 const HEADER = 'x-watcher-page';
 const ACTS = {
@@ -73,32 +73,49 @@ function wordsOf(text) {
 }
 
 const MOST_SAID = 8; // lines that stay
-function say(name, words, kind) {
+function say(name, words, kind, aloud = true) {
   const list = $('said');
   const line = [...list.children].find((each) => each.dataset.name === name) ?? make('li', { 'data-name': name });
   line.replaceChildren(make('strong', { text: name }), ': ', make('span', { class: `outcome ${kind}`, text: words }));
   list.prepend(line);
   while (list.children.length > MOST_SAID) list.lastChild.remove();
+  if (aloud) announce(`${name}: ${words}`);
+}
+
+/** Have a screen reader say it. What is seen changes with each percent, and is not what is said. */
+function announce(words) {
+  const said = $('announce');
+  said.append(make('p', { text: words }));
+  while (said.children.length > MOST_SAID) said.firstChild.remove();
 }
 
 // -- files that are dropped here ---------------------------------------------------------------------------------
 
+const STEP = 25; // percents, after which it is said how far an upload is
+
 async function sendAll(files) {
-  for (const file of files) await sendOne(file);
+  for (const file of files) await sendOne(file, shown(file.name));
 }
 
-function sendOne(file) {
+function sendOne(file, name) {
   if (file.size > known.limit) {
-    say(file.name, `it has ${bytes(file.size)}, and ${bytes(known.limit)} may be sent from here`, 'bad');
+    say(name, `it has ${bytes(file.size)}, and ${bytes(known.limit)} may be sent from here`, 'bad');
     return undefined;
   }
+  let step = 0;
+  say(name, 'is being sent …', 'quiet');
   return new Promise((done) => {
     const request = new XMLHttpRequest(); // fetch tells nothing of how far it is
-    request.open('POST', `api/acts/upload?name=${encodeURIComponent(file.name)}`);
+    request.open('POST', `api/acts/upload?${new URLSearchParams({ name: file.name })}`);
     request.setRequestHeader(HEADER, known.key);
-    request.upload.addEventListener('progress', ({ loaded, total }) => say(file.name, `${Math.floor((100 * loaded) / (total || 1))} % sent`, 'quiet'));
-    request.addEventListener('load', () => say(file.name, wordsOf(request.responseText), request.status === 200 ? 'good' : 'bad'));
-    request.addEventListener('error', () => say(file.name, 'the connection broke off: look whether it is in the drop folder', 'bad'));
+    request.upload.addEventListener('progress', ({ loaded, total }) => {
+      const share = Math.floor((100 * loaded) / (total || 1));
+      const isStep = share < 100 && Math.floor(share / STEP) > step;
+      if (isStep) step = Math.floor(share / STEP);
+      say(name, `${share} % sent`, 'quiet', isStep);
+    });
+    request.addEventListener('load', () => say(name, wordsOf(request.responseText), request.status === 200 ? 'good' : 'bad'));
+    request.addEventListener('error', () => say(name, 'the connection broke off: look whether it is in the drop folder', 'bad'));
     request.addEventListener('loadend', done);
     request.send(file);
   });
@@ -117,8 +134,18 @@ document.addEventListener('drop', (event) => {
   document.body.classList.remove('dropping');
   if (!holdsFiles(event)) return;
   event.preventDefault();
-  if (may()) sendAll([...event.dataTransfer.files]);
+  if (may()) sendAll(filesOf(event.dataTransfer));
 });
+/** The files that were dropped; of a folder it is said that it is none. */
+function filesOf({ items }) {
+  const entries = [...items].filter(({ kind }) => kind === 'file').map((item) => [item.getAsFile(), item.webkitGetAsEntry()]);
+  const isFolder = ([, entry]) => entry?.isDirectory;
+  for (const [file, entry] of entries.filter(isFolder)) {
+    say(shown(entry?.name ?? file?.name ?? ''), 'it is a folder, and folders are not taken: drop the files that are in it', 'bad');
+  }
+  return entries.filter((each) => !isFolder(each) && each[0]).map(([file]) => file);
+}
+
 $('choose').addEventListener('change', ({ target }) => {
   sendAll([...target.files]);
   target.value = ''; // the same file may be chosen again

@@ -7,6 +7,9 @@ const PART_ENDS = 9;
 const LAST = 5; // characters at the end that stay together: an extension alone on its line says nothing
 export const clock = { skewMs: 0 }; // how far the agent's clock is ahead of ours
 
+/** A name that the agent has not told, as it would: what is not seen, or turns text around, as escapes. */
+export const shown = (name) => name.replace(/(?! )[\p{C}\p{Z}]/gu, (char) => `\\u{${char.codePointAt(0).toString(16)}}`);
+
 export const now = () => Date.now() + clock.skewMs;
 export const $ = (id) => document.getElementById(id);
 
