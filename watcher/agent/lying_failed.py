@@ -15,7 +15,7 @@ from watcher.journal.protocol import Journal
 from watcher.settings.strict_yaml import parse
 
 SHOWN = 50  # of them, with their reasons
-_KEYS = ("failed_at", "reason", "what_to_do", "route", "lines")
+_KEYS = ("file", "failed_at", "reason", "what_to_do", "route", "lines")
 
 
 def lying_failed(
@@ -40,7 +40,14 @@ def told_of(path: Path, journal: Journal | None, routes: Sequence[Route] = ()) -
     found = _read(report_of(path))
     if found["reason"] is None and journal is not None and (row := journal.archive.failed_at(path)):
         outcome = row.outcome
-        values = (outcome.finished_at, outcome.reason, outcome.what_to_do, row.route, outcome.lines)
+        values = (
+            shown(row.name),
+            outcome.finished_at,
+            outcome.reason,
+            outcome.what_to_do,
+            row.route,
+            outcome.lines,
+        )
         found = dict(zip(_KEYS, values, strict=True))
     if found["reason"] is None:
         words = "nothing is known of it: its report is gone, and the journal has no row of it"

@@ -6,10 +6,12 @@ import { $, counted, fileLink, fill, firstOf, grouped, make, moment, named, repo
 const FIRST = 10; // files of a group, and groups, that are seen at once
 const stuck = (data) => data.waiting.filter((row) => row.stuck);
 
-/** Say how many files need somebody, and whether that is red: records set aside alone are not. */
+/** Say how many files need somebody, and whether that is red: records set aside alone are not. Those of
+ * whose name another one was dropped since are dealt with, most likely. */
 export function needs(data) {
-  const number = data.failed_count + stuck(data).length + data.stranded.length;
-  const mild = data.failed.filter((row) => row.set_aside).length;
+  const open = data.failed.filter((row) => !row.again);
+  const number = data.failed_count - data.failed.length + open.length + stuck(data).length + data.stranded.length;
+  const mild = open.filter((row) => row.set_aside).length;
   return { number, words: number ? `${counted(number, 'file')} need${number === 1 ? 's' : ''} you` : '', kind: number > mild ? 'bad' : 'warn' };
 }
 
@@ -20,17 +22,20 @@ export const needed = (data) => ({
 });
 
 export function showNeeds({ failed, count, stuck: stuckRows, stranded, folder, drop }) {
-  const number = count + stuckRows.length + stranded.length;
-  $('needs').hidden = !number;
+  const open = failed.filter((row) => !row.again);
+  const number = count - failed.length + open.length + stuckRows.length + stranded.length;
+  $('needs').hidden = !number && !failed.length;
+  $('needs').classList.toggle('calm', !number);
   $('n-needs').textContent = number ? number.toLocaleString('en') : '';
   const same = (row) => JSON.stringify([row.reason, row.what_to_do]);
-  const bad = grouped(failed.filter((row) => !row.set_aside), same);
-  const aside = grouped(failed.filter((row) => row.set_aside), same);
+  const bad = grouped(open.filter((row) => !row.set_aside), same);
+  const aside = grouped(open.filter((row) => row.set_aside), same);
   const groups = [
     ...bad.map((group) => failures(group, 'failed', 'bad')),
     ...grouped(stuckRows, (row) => JSON.stringify([row.why, row.check])).map(waits),
     ...grouped(stranded, (row) => row.host ?? row.agent).map(left),
     ...aside.map((group) => failures(group, 'partly delivered', 'warn')),
+    ...grouped(failed.filter((row) => row.again), same).map((group) => failures(group, 'dropped again', 'quiet')),
   ];
   const before = count - failed.length;
   fill($('needs-list'),
@@ -56,8 +61,16 @@ function failures({ key, rows }, label, kind) {
       make('div', { class: 'with-button' }, make('div', { class: 'line' }, fileLink(row.name, 'failed', row.name),
         make('span', { class: 'quiet' }, about, ...(row.failed_at ? [about ? ', ' : '', moment(row.failed_at)] : []))), make('div', { class: 'buttons' }, button, ...act('retry', row.name, row.key))),
       ...(row.went_without?.length ? [make('div', { class: 'quiet', text: `Files of ${row.went_without.join(', ')} go without it.` })] : []),
+      ...(row.again ? [since(row.again)] : []),
       ...(row.reason === reason ? [] : [make('div', { class: 'quiet', text: row.reason })]), place);
   });
+}
+
+/** What came of the name since; whether it is the same file, mended, only people know. */
+function since({ state, at, token }) {
+  const words = { waiting: 'A file of this name waits by now', 'under way': 'A file of this name is under way since ', delivered: 'A file of this name was delivered since: ' }[state];
+  return make('div', { class: 'note' }, words, ...(at ? [moment(at)] : []), ...(token ? [' (', fileLink('that one', 'file', token, ''), ')'] : []),
+    '. If that was this one, mended, take this one out of the failed folder; if not, it is still to be dealt with.');
 }
 
 function waits({ key, rows }) {

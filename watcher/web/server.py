@@ -28,6 +28,7 @@ from watcher.settings.status_settings import Address, Status
 from watcher.web import file_kept, file_page, outcomes, snapshot
 from watcher.web.access import Guard
 from watcher.web.acts import Acts
+from watcher.web.again import DroppedAgain
 from watcher.web.app import Sources, build
 from watcher.web.connection import KEEP_ALIVE_SECONDS, MOST_CONNECTIONS, MOST_HEAD_BYTES, Connection
 from watcher.web.feed import Feed
@@ -92,8 +93,11 @@ def _guarded(
     def next_try(hold: Hold) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=hold.next_at - clock())
 
+    again = DroppedAgain(config)
+
     def now() -> dict[str, Any]:
-        return snapshot.now(config, holds.active, next_try, health.judge()) | {"acts": acts.as_data()}
+        found = snapshot.now(config, holds.active, next_try, health.judge(), again)
+        return found | {"acts": acts.as_data()}
 
     feed = Feed(lambda: reader.read(now))
     acts.begin()

@@ -20,6 +20,7 @@ from watcher.core.units import utc_text
 from watcher.journal.reading import open_to_read
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config, RouteSettings
+from watcher.web.again import DroppedAgain
 from watcher.web.chosen import with_keys
 from watcher.web.health import Verdict
 from watcher.web.history import HOUR, by_hour
@@ -30,11 +31,16 @@ _SET_ASIDE = " set aside: "  # in the reason of records that a delivered file le
 
 
 def now(
-    config: Config, holds: Sequence[Hold], next_try: Callable[[Hold], datetime], verdict: Verdict
+    config: Config,
+    holds: Sequence[Hold],
+    next_try: Callable[[Hold], datetime],
+    verdict: Verdict,
+    again: DroppedAgain,
 ) -> dict[str, Any]:
     """Return the state of this moment; what cannot be read is told in `trouble`."""
     try:
         found, trouble = with_keys(collect(config, last=PAGE)), None
+        found["failed"] = again.mark(found)
     except (Outside, ConfigError) as fault:  # away, or a journal that was damaged meanwhile
         failed, failed_count = lying_failed(config.folders.failed, None)
         nothing: dict[str, Any] = {"waiting": [], "under_way": [], "stranded": [], "last": []}
