@@ -65,7 +65,7 @@ HOMES = {
     "regex": {"core.expressions"},
     "sqlite3": {"journal.database"},
     "psycopg": {"journal.postgres_store", "journal.postgres_values"},
-    "starlette": {"web.access", "web.app", "web.file_routes"},
+    "starlette": {"web.access", "web.app", "web.file_routes", "web.lingering"},
     "uvicorn": {"web.connection", "web.server"},
     "prometheus_client": {"web.metrics"},
 }

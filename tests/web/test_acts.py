@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,8 @@ from watcher.core.events import Acted, Event
 from watcher.core.target import Target
 from watcher.disk.received import Received
 from watcher.settings.config import load
-from watcher.web import acts
+from watcher.web import acts, uploads
+from watcher.web.refusals import Refusals
 
 PASSWORD, TOKEN = "pass", "t0ken"
 LOGIN = {"username": "x", "password": PASSWORD}
@@ -132,6 +132,50 @@ def test_what_another_site_makes_a_browser_do_is_refused_and_logged(
     assert (told.action, told.name, told.by, told.done) == ("upload", "agent_events.csv", "127.0.0.1", False)
 
 
+def test_an_act_without_the_right_to_it_is_one_line_with_who_and_what_and_no_secret(
+    served: Page, world: World, heard: list[Acted]
+) -> None:
+    wrong = "Basic " + base64.b64encode(b"x:guessed-secret").decode()
+    for _ in range(4):
+        assert post(served.url, "/api/acts/retry?name=a.csv", Authorization="")[0] == 401
+    assert post(served.url, "/api/acts/withdraw?name=a%0A.csv", Authorization=wrong)[0] == 401
+    assert post(served.url, "/api/acts/retry?name=b.csv&token=guessed-secret", Authorization="")[0] == 401
+    assert post(served.url, "/api/acts/retry?name=c.csv", Host="evil.example")[0] == 421
+    served.clock[0] += 61
+    assert post(served.url, "/api/acts/upload?name=d.csv", Authorization="")[0] == 401
+
+    needed = "refused: a password or a token is needed"
+    assert [(told.action, told.name, told.by, told.outcome, told.done) for told in heard] == [
+        ("retry", "a.csv", "127.0.0.1", needed, False),
+        ("retry", "c.csv", "127.0.0.1", "refused: this address is not known here; use 127.0.0.1 or localhost",
+         False),
+        ("upload", "d.csv", "127.0.0.1", f"{needed} (5 more like it since the last such line)", False),
+    ]  # fmt: skip
+
+
+def test_an_act_that_the_settings_do_not_have_is_logged_where_somebody_tries_it(world: World) -> None:
+    heard: list[Event] = []
+    with page(world, password=PASSWORD, actions=["retry"]) as served:
+        served.stream.subscribe(heard.append)
+        assert post(served.url, "/api/acts/withdraw?name=a.csv")[0] == 405
+        assert post(served.url, "/api/other?name=a.csv")[0] == 405
+
+    assert heard == [Acted("withdraw", "a.csv", "127.0.0.1", "refused: this page only shows", False)]
+
+
+def test_who_has_no_password_cannot_fill_the_log() -> None:
+    clock = [0.0]
+    refusals = Refusals(lambda: clock[0])
+
+    lines = [refusals.worth_a_line("192.0.2.1", "refused: x") for _ in range(1_000)]
+    clock[0] = 60.0
+    lines.append(refusals.worth_a_line("192.0.2.1", "refused: x"))
+
+    assert [line for line in lines if line] == [
+        "refused: x", "refused: x (999 more like it since the last such line)"
+    ]  # fmt: skip
+
+
 def test_another_site_gets_no_leave_to_set_the_header(served: Page) -> None:
     parts = urlsplit(served.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
@@ -170,7 +214,7 @@ def test_a_name_that_is_there_is_not_written_over_even_by_a_link(served: Page, w
     (world.path("drop") / "agent_events_2.csv").symlink_to(elsewhere)
 
     for name in ("agent_events.csv", "agent_events_2.csv"):
-        assert upload(served, name, b"a,1\n") == (409, acts._TAKEN)
+        assert upload(served, name, b"a,1\n") == (409, uploads._TAKEN)
     assert (world.path("drop") / "agent_events.csv").read_text() == "mine"
     assert elsewhere.read_text() == "theirs"
 
@@ -239,32 +283,10 @@ def test_sizes_are_bounded_and_told(world: World) -> None:
         assert upload(served, "agent_events.csv", b"x" * 1_000)[0] == 200
 
 
-@pytest.mark.parametrize("end", ["closed", "slow"])
-def test_one_that_breaks_off_or_drips_leaves_nothing_and_holds_up_nobody(
-    served: Page, world: World, heard: list[Acted], end: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(acts, "UPLOAD_SECONDS", 0.5)
-    parts = urlsplit(served.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
-        head = (
-            "POST /api/acts/upload?name=agent_events.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
-        )
-        head += f"Authorization: {BASIC}\r\n{acts.HEADER}: {key(served.url)}\r\n\r\na,"
-        connection.sendall(head.encode())
-        until(lambda: list(world.path("drop").iterdir()))
-        assert get(served.url, "/health", Authorization=BASIC).status == 200
-        if end == "slow":
-            assert b"408" in connection.recv(100)
-    until(lambda: heard)
-
-    assert not heard[0].done
-    until(lambda: not list(world.path("drop").iterdir()))
-
-
 def test_more_uploads_at_once_than_there_may_be_have_to_wait(
     served: Page, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "MOST_UPLOADS", 0)
+    monkeypatch.setattr(uploads, "MOST_UPLOADS", 0)
 
     assert upload(served, "agent_events.csv", b"a,1\n")[0] == 429
 
@@ -272,7 +294,7 @@ def test_more_uploads_at_once_than_there_may_be_have_to_wait(
 def test_a_full_disk_is_said_before_and_a_folder_that_is_away_too(
     served: Page, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "SPARE_BYTES", 1 << 62)
+    monkeypatch.setattr(uploads, "SPARE_BYTES", 1 << 62)
     assert upload(served, "agent_events.csv", b"a,1\n")[0] == 507
     monkeypatch.undo()
     world.path("drop").rename(world.root / "away")
@@ -436,7 +458,7 @@ def test_on_a_phone_the_buttons_leave_a_name_its_ending(world: World, opened: Op
 def test_a_disk_that_is_slow_leaves_nothing_half_and_says_that_it_may_be_there(
     served: Page, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acts, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "WAIT_SECONDS", 0.2)
     go_on = threading.Event()
 
     def slow(name: str) -> None:
@@ -453,7 +475,7 @@ def test_a_disk_that_is_slow_leaves_nothing_half_and_says_that_it_may_be_there(
     go_on.set()
     until(lambda: not list(world.path("drop").iterdir()))
     monkeypatch.undo()
-    monkeypatch.setattr(acts, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "WAIT_SECONDS", 0.2)
     go_on.clear()
     slow("finish")
     status, words = upload(served, "agent_events_2.csv", b"a,1\n")

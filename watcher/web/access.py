@@ -20,8 +20,11 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watcher.settings.status_settings import Address
-from watcher.web.acts import Acts, Asked, BrokenOff
+from watcher.web.acts import PATHS, Acts
+from watcher.web.asked import Asked, BrokenOff
 from watcher.web.brakes import Brakes, origin
+from watcher.web.lingering import lingering
+from watcher.web.refusals import Refusals
 
 COOKIE = "watcher_status"
 # Nothing but our own files, no inline script or style: a file's name that gets through as markup is inert.
@@ -57,13 +60,18 @@ class Guard:
         self._address = address
         self._password = password
         self._token = token
-        self._brakes = Brakes(clock)
+        self._brakes, self._refusals = Brakes(clock), Refusals(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by itself, or hand on."""
         if scope["type"] != "http":
             return  # no websockets here: the server closes them
-        refusal = self._refusal(scope) or self._foreign(scope)
+        if self._is_act(scope):
+            receive, send = lingering(receive, send, self._acts.ended)
+        refusal = self._refusal(scope)
+        if refusal is not None and scope["method"] == "POST" and scope["path"] in PATHS.values():
+            self._tell(scope, refusal)
+        refusal = refusal or self._foreign(scope)
         await (refusal or self._app)(scope, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -94,6 +102,13 @@ class Guard:
 
     def _is_act(self, scope: Scope) -> bool:
         return scope["method"] == "POST" and scope["path"] in self._acts.paths
+
+    def _tell(self, scope: Scope, refusal: Response) -> None:
+        """Write down that an act was refused to somebody who may not even look, or where there is none."""
+        asked = asked_of(Request(scope))
+        why = f"refused: {bytes(refusal.body).decode().strip()}"
+        if words := self._refusals.worth_a_line(asked.by, why):
+            self._acts.tell(asked, words, done=False)
 
     def _foreign(self, scope: Scope) -> Response | None:
         """Refuse an act that the page itself did not ask for: one that another site makes the browser do."""

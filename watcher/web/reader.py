@@ -69,6 +69,16 @@ class Reader:
         """End the thread after what it is at."""
         self._queue.put(None)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread is at something, or waits for something to do."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """After `stop`: wait until its thread has ended, so long at most."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             work, answer = item

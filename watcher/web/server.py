@@ -65,7 +65,7 @@ def served(
     end_listening = stream.subscribe(metrics.hear)
     acts = Acts(config, status, stream.emit)
     parts = (config, status, address, holds, clock, health, metrics, reader, acts)
-    server = _Server(lambda: _guarded(*parts), sock, stream)
+    server = _Server(lambda: _guarded(*parts), sock, stream, acts)
     try:
         server.start()
         yield address.url
@@ -73,7 +73,7 @@ def served(
         server.stop()
         end_listening()
         reader.stop()
-        acts.stop()
+        acts.stop()  # behind the event loop: nothing more begins
 
 
 def _guarded(
@@ -126,9 +126,9 @@ class _Server:
     """uvicorn in a thread. It gets no signals: those are the agent's."""
 
     def __init__(
-        self, build_app: Callable[[], tuple[Guard, Feed]], sock: socket.socket, stream: Stream
+        self, build_app: Callable[[], tuple[Guard, Feed]], sock: socket.socket, stream: Stream, acts: Acts
     ) -> None:
-        self._stream = stream
+        self._stream, self._acts = stream, acts
         self._build_app = build_app
         self._socket = sock
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -159,6 +159,7 @@ class _Server:
         assert self._uvicorn is not None
         assert self._feed is not None
         self._feed.end()
+        self._acts.end()
         self._uvicorn.should_exit = True
 
     def _run(self) -> None:
