@@ -54,6 +54,18 @@ def key(url: str) -> str:
     return str(json.loads(get(url, "/api/now", Authorization=BASIC).text)["acts"]["key"])
 
 
+def known_key(url: str, part: str, name: str) -> str:
+    """The key of a file, as it is shown: `part` is failed, waiting, under_way or stranded."""
+    told = json.loads(get(url, "/api/now", Authorization=BASIC).text)
+    return str(next(row["key"] for row in told[part] if row["name"] == name))
+
+
+def move(url: str, action: str, name: str, file_key: str) -> tuple[int, str]:
+    """Have a file sent again or taken out, as the page does it."""
+    query = f"name={quote(name)}&key={quote(file_key)}"
+    return post(url, f"/api/acts/{action}?{query}", x_watcher_page=key(url))
+
+
 def upload(served: Page, name: str, body: bytes, **headers: str) -> tuple[int, str]:
     headers = {"x_watcher_page": key(served.url)} | headers
     return post(served.url, f"/api/acts/upload?name={quote(name)}", body, **headers)
@@ -328,25 +340,24 @@ def test_what_a_crash_left_of_an_upload_goes_with_a_later_start(world: World) ->
 def test_a_failed_file_is_sent_again_and_one_that_is_not_there_is_told(served: Page, world: World) -> None:
     world.drop("agent_events.csv", 'a,"b\n')
     assert world.run_once() == 1
-    headers = {"x_watcher_page": key(served.url)}
+    file_key = known_key(served.url, "failed", "agent_events.csv")
 
-    status, words = post(served.url, "/api/acts/retry?name=agent_events.csv", **headers)
-    again = post(served.url, "/api/acts/retry?name=agent_events.csv", **headers)
-    odd = post(served.url, "/api/acts/retry?name=../state/journal.db", **headers)
+    status, words = move(served.url, "retry", "agent_events.csv", file_key)
+    again = move(served.url, "retry", "agent_events.csv", file_key)
+    odd = move(served.url, "retry", "../state/journal.db", file_key)
 
     assert (status, words) == (200, "agent_events.csv: back in the drop folder as agent_events.csv")
     assert world.files("drop") == {"agent_events.csv": b'a,"b\n'}
     assert again[0] == odd[0] == 409
-    assert "not in" in odd[1]
+    assert "not there any more" in odd[1]
 
 
 def test_a_waiting_file_is_taken_out_with_a_report_that_names_the_address(served: Page, world: World) -> None:
     assert world.run_once() == 0  # there is a journal
     world.drop("agent_events.csv", rows(1))
 
-    status, words = post(
-        served.url, "/api/acts/withdraw?name=agent_events.csv", x_watcher_page=key(served.url)
-    )
+    file_key = known_key(served.url, "waiting", "agent_events.csv")
+    status, words = move(served.url, "withdraw", "agent_events.csv", file_key)
 
     assert status == 200, words
     report = (world.path("failed") / "agent_events.csv.error.txt").read_text()
@@ -359,7 +370,8 @@ def test_a_held_upload_is_taken_out_beside_the_real_agent_and_the_log_says_by_wh
     world.drop("agent_events.csv", rows(2))
     with running(world, password=PASSWORD, actions=ALL) as url:
         until(lambda: "holding" in log_of(world))
-        status, words = post(url, "/api/acts/withdraw?name=agent_events.csv", x_watcher_page=key(url))
+        file_key = known_key(url, "under_way", "agent_events.csv")
+        status, words = move(url, "withdraw", "agent_events.csv", file_key)
         assert status == 200, words
         assert set(world.files("failed")) == {"agent_events.csv", "agent_events.csv.error.txt"}
     assert "the status page, 127.0.0.1: withdraw agent_events.csv: agent_events.csv: withdrawn" in log_of(

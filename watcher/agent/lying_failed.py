@@ -10,7 +10,7 @@ from typing import Any
 from watcher.core.errors import Outside
 from watcher.core.model import FileState, Route
 from watcher.core.names import shown
-from watcher.disk.failed import failed_files, report_of
+from watcher.disk.failed import failed_files, key_of, report_of
 from watcher.journal.protocol import Journal
 from watcher.settings.strict_yaml import parse
 
@@ -51,7 +51,7 @@ def told_of(path: Path, journal: Journal | None, routes: Sequence[Route] = ()) -
         last = journal.last_of(found["route"] or "") if without else None
         is_last = last is not None and last.state is FileState.FAILED and last.place.target == str(path)
         without = without if is_last else []
-    return {"name": shown(path.name), **found, "went_without": without}
+    return {"name": shown(path.name), **found, "went_without": without, "key": key_of(path)}
 
 
 @functools.lru_cache(maxsize=2 * SHOWN)  # the page asks once a second, and reports do not change

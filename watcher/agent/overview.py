@@ -128,6 +128,7 @@ def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict
         match = route_of(config.folders.drop / item.name, routes)
         name = shown(item.name)
         row = _row(name, match.name if match else None, item.odd or why.get(name, unknown))
+        row["key"] = item.look.key if item.look else ""  # of this version, and no newer one of the name
         if name in own:
             row |= {key: own[name][key] for key in _CALM}
             # The last reason that was found: it may be settling once more, before it is tried again.
@@ -137,4 +138,4 @@ def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict
 
 
 def _row(name: str, route: str | None, why: str) -> dict[str, Any]:
-    return {"name": name, "route": route, "why": why, **_CALM}
+    return {"name": name, "route": route, "why": why, "key": "", **_CALM}

@@ -16,11 +16,21 @@ from watcher.journal.reading import open_to_read
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
+ANOTHER = "it is another file by now, or was changed, since it was shown; look again"
 
-def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, everything: bool) -> int:
+
+def retry(
+    config: Config,
+    names: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    everything: bool,
+    is_it: Callable[[Path], bool] = lambda _path: True,
+) -> int:
     """Move back the failed files of these names, or all; returns 0, or 1 where one was not there.
 
-    A name is that of the file in the failed folder, or the one it had in the drop folder.
+    A name is that of the file in the failed folder, or the one it had in the drop folder. `is_it` is asked
+    right before a file is moved: whether it is the one that is meant, and no newer one of its name.
     """
     folder = config.folders.failed
     failed = sorted(failed_files(folder, lonely_reports=True))
@@ -40,6 +50,10 @@ def retry(config: Config, names: Sequence[str], say: Callable[[str], None], *, e
                 say(f"{shown(wanted)}: not in {shown(str(folder))}{hint}")
             chosen += [path for path in found if path not in chosen]
     for path in _in_order(config, chosen, original):
+        if not is_it(path):
+            missing += 1
+            say(f"{shown(path.name)}: {ANOTHER}")
+            continue
         back = filing.put_back(path, config.folders.drop, original[path], datetime.now(UTC))
         with files.blame(folder):
             files.remove(folder / report_name(path.name))  # ours; the journal keeps what it said

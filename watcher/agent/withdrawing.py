@@ -47,11 +47,13 @@ def withdraw(
     user: str,
     force: bool = False,
     running: bool | None = None,
+    is_it: Callable[[Found], bool] | None = None,
 ) -> int:
     """Withdraw the files of these names, or at these paths; returns 0, or 1 where one was not.
 
     `user`: who does it, for the report; `force`: a file of another agent that seems to live, too;
-    `running`: whether our agent runs, None: look. Raises `Outside`, `ConfigError`.
+    `running`: whether our agent runs, None: look; `is_it`: of all files in the queue, those that are meant,
+    whatever the name says, which is for the words alone then. Raises `Outside`, `ConfigError`.
     """
     with ExitStack() as stack:
         state = config.folders.state
@@ -63,7 +65,7 @@ def withdraw(
             ours, journal = open_state(state, config.journal_url, lock=lock.AGENT_LOCK, holder="an agent")
             stack.enter_context(ours)
         stack.callback(journal.close)
-        withdrawing = _Withdrawing(config, journal, user=shown(user), running=running, force=force)
+        withdrawing = _Withdrawing(config, journal, shown(user), running, force, is_it)
         owner = Owner(withdrawing.places.work, Identity.of_us(state))
         if not running:
             with blame(withdrawing.places.work):
@@ -87,6 +89,7 @@ class _Withdrawing:
     user: str
     running: bool
     force: bool
+    is_it: Callable[[Found], bool] | None = None
 
     def __post_init__(self) -> None:
         self.places: Places = places(self.config, self.journal)
@@ -106,6 +109,8 @@ class _Withdrawing:
 
     def _withdraw(self, name: str) -> tuple[str, bool]:
         found = self._found(name)
+        if not found and self.is_it is not None:
+            return "it is not in the queue any more as it was shown; look again", False
         if not found:
             return "is not waiting, under way or stranded", False
         if len(found) > 1:
@@ -125,6 +130,10 @@ class _Withdrawing:
             row for row in self.journal.under_way("drop") if os.path.lexists(row.file.source)
         ]
         everything += strangers(self.places.work)
+        if self.is_it is not None:
+            with blame(self.places.drop):
+                everything += self.places.drop.iterdir()
+            return [item for item in everything if self.is_it(item)]
         if os.path.lexists(waiting := self.places.drop / Path(name).name):
             everything.append(waiting)
         path = None if Path(name).name == name else Path(name).absolute()

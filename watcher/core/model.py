@@ -70,6 +70,11 @@ class Fingerprint:
         """Take the fingerprint from an `os.stat_result`."""
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
+    @property
+    def key(self) -> str:
+        """The same in one word, for whoever has to name this version and no newer one of its name."""
+        return f"{self.device:x}-{self.inode:x}-{self.size:x}-{self.mtime_ns:x}"
+
     def is_same(self, other: Fingerprint) -> bool:
         """Say whether both are of one version; an inode of 0 is one that is not known (see `settle`)."""
         same_inode = self.inode == other.inode or 0 in (self.inode, other.inode)

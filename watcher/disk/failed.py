@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from watcher.core.model import Fingerprint
 from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name
 from watcher.disk import files
 from watcher.disk.system import open_plain
@@ -31,6 +32,15 @@ def failed_files(folder: Path, *, lonely_reports: bool = False) -> list[Path]:
             if name not in others
         ]
     return [folder / name for _, name in sorted(found, reverse=True)]
+
+
+def key_of(path: Path) -> str:
+    """Return a word for this file and no other one that comes to lie under its name; "" where it is gone."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return ""
+    return f"{Fingerprint.of(status).key}-{status.st_ctime_ns:x}"
 
 
 def report_of(path: Path) -> str:

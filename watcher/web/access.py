@@ -158,6 +158,7 @@ def asked_of(request: Request) -> Asked:
         request.query_params.get("name", ""),
         origin(request.scope.get("client")),
         request.headers.get("content-length", ""),
+        request.query_params.get("key", ""),
         pieces(),
     )
 

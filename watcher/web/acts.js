@@ -23,16 +23,16 @@ export function setActs(acts) {
   $('upload').hidden = !known.may.includes('upload');
 }
 
-/** The buttons for a file: [] where nothing may be done with it. `file` is its name, or a path for one of several. */
-export function act(kind, name, file = name) {
-  if (!known.may.includes(kind)) return [];
+/** The buttons for a file: [] where nothing may be done with it. `key` tells it from a newer one of its name. */
+export function act(kind, name, key) {
+  if (!known.may.includes(kind) || !key) return [];
   const { label, what, how } = ACTS[kind];
-  const button = make('button', { type: 'button', 'aria-label': `${label}: ${name}`, 'data-key': `${kind} ${file}`, text: label });
+  const button = make('button', { type: 'button', 'aria-label': `${label}: ${name}`, 'data-key': `${kind} ${name}`, text: label });
   button.addEventListener('click', async () => {
     if (!(await wanted(what(name), how, label))) return;
     button.disabled = true;
     say(name, 'asked for …', 'quiet');
-    const { ok, words } = await send(kind, file);
+    const { ok, words } = await send(kind, name, key);
     say(name, words, ok ? 'good' : 'bad');
     button.disabled = false;
   });
@@ -55,9 +55,9 @@ function wanted(what, how, label) {
   });
 }
 
-async function send(kind, name) {
+async function send(kind, name, key) {
   try {
-    const answer = await fetch(`api/acts/${kind}?name=${encodeURIComponent(name)}`, { method: 'POST', headers: { [HEADER]: known.key } });
+    const answer = await fetch(`api/acts/${kind}?${new URLSearchParams({ name, key })}`, { method: 'POST', headers: { [HEADER]: known.key } });
     return { ok: answer.ok, words: wordsOf(await answer.text()) };
   } catch {
     return { ok: false, words: 'no answer: look whether it was done' };

@@ -10,6 +10,8 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +19,10 @@ from watcher.agent import putting_back, withdrawing
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import Acted, Event
 from watcher.core.names import shown
+from watcher.disk.failed import key_of
 from watcher.settings.settings import Config
 from watcher.settings.status_settings import Status
+from watcher.web import chosen
 from watcher.web.asked import Asked, Told
 from watcher.web.reader import Reader, Slow
 from watcher.web.uploads import LONGEST_NAME_BYTES, Uploads
@@ -93,7 +97,12 @@ class Acts:
 
     async def _retry(self, asked: Asked) -> Told:
         def work(say: Callable[[str], None]) -> int:
-            return putting_back.retry(self._config, [asked.name], say, everything=False)
+            path = chosen.failed_file(self._config.folders.failed, asked.name, asked.key)
+            if path is None:
+                say(f"{shown(asked.name)}: {chosen.GONE}")
+                return 1
+            is_it = partial(_is_failed, asked.key)
+            return putting_back.retry(self._config, [path.name], say, everything=False, is_it=is_it)
 
         return await self._moved(asked, work)
 
@@ -101,7 +110,8 @@ class Acts:
         user = f"somebody at {asked.by}, on the status page"
 
         def work(say: Callable[[str], None]) -> int:
-            return withdrawing.withdraw(self._config, [asked.name], say, user=user, running=True)
+            is_it = partial(chosen.is_in_queue, name=asked.name, key=asked.key)
+            return withdrawing.withdraw(self._config, [asked.name], say, user=user, running=True, is_it=is_it)
 
         return await self._moved(asked, work)
 
@@ -109,6 +119,8 @@ class Acts:
         said: list[str] = []
         if not asked.name or "\0" in asked.name:
             return 422, "no file was named"
+        if not asked.key:
+            return 422, "it was not said which file of that name; load the page anew"
         if self.ended.is_set():
             return 503, "the agent is being stopped; nothing was done"
         try:
@@ -127,3 +139,7 @@ class Acts:
         await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
         end.cancel()
         return await work if work.done() else None
+
+
+def _is_failed(key: str, path: Path) -> bool:
+    return key_of(path) == key

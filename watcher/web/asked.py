@@ -20,4 +20,5 @@ class Asked:
     name: str  # of the file
     by: str  # the address
     length: str = ""  # bytes that are to come, as the request says
+    key: str = ""  # of the file that was shown, where several may have the name: `chosen`
     pieces: AsyncIterator[bytes] | None = None  # raises `BrokenOff`

@@ -91,9 +91,9 @@ function draw(file, query) {
 
 /** The place for buttons: what can be done with it now. */
 function acts(file) {
-  if (file.lies_in_failed) return act('retry', file.lies_in_failed);
+  if (file.lies_in_failed) return act('retry', file.lies_in_failed, file.key);
   const isOpen = !file.is_over && file.state !== 'failed';
-  return isOpen ? act('withdraw', file.name) : [];
+  return isOpen ? act('withdraw', file.name, file.key) : [];
 }
 
 function facts(file) {

@@ -23,13 +23,14 @@ from watcher.core.model import FINAL, FileState, Fingerprint, Row
 from watcher.core.names import shown
 from watcher.core.target import Target
 from watcher.core.units import utc_text
-from watcher.disk.failed import report_of
+from watcher.disk.failed import key_of, report_of
 from watcher.disk.filing import report_text
 from watcher.journal.protocol import Journal
 from watcher.journal.reading import open_to_read
 from watcher.report.as_data import as_json
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
+from watcher.web.chosen import key_of_row
 from watcher.web.file_kept import has_report, lying
 from watcher.web.timeline import Held, Moment, moments, time_of, written_at
 
@@ -97,6 +98,7 @@ def of_failed(config: Config, holds: Sequence[Hold], name: str) -> dict[str, Any
         "where": shown(str(path)),
         "lies_in_failed": shown(path.name),
         "went_without": known["went_without"],
+        "key": known["key"],
     }
 
 
@@ -118,6 +120,7 @@ def of_waiting(config: Config, holds: Sequence[Hold], name: str) -> dict[str, An
             waits = _moment(row["since"], state, row["why"], "warn" if row["stuck"] else "")
             bare["timeline"].append(waits)
             where = shown(str(config.folders.drop / name))
+            bare["key"] = row["key"]
             return bare | {"route": row["route"], "what_to_do": row["check"] or None, "where": where}
     for row in found["stranded"]:
         if row["name"] == name:
@@ -125,7 +128,7 @@ def of_waiting(config: Config, holds: Sequence[Hold], name: str) -> dict[str, An
             bare = _bare(name, "stranded", f"the agent on {host} has not been heard of for long")
             todo = "start that agent again, or take the file out with `watcher withdraw`"
             bare["timeline"] = [_moment(row["since"], "stranded", bare["reason"], "bad")]
-            return bare | {"what_to_do": todo, "where": row["path"]}
+            return bare | {"what_to_do": todo, "where": row["path"], "key": row["path"]}
     journal = open_to_read(config.folders.state, config.journal_url)
     if journal is None:
         return None
@@ -197,6 +200,7 @@ def _of_row(config: Config, journal: Journal, holds: Sequence[Hold], row: Row) -
     return told | {
         "id": row.id,
         "token": row.push_token,
+        "key": key_of(path) if path is not None and is_there else key_of_row(row.id),
         "is_over": row.state in FINAL,
         "state": "partly delivered" if partly else told["state"],
         "delivered_bytes": row.upload.position,
@@ -268,6 +272,7 @@ def _bare(name: str, state: str, reason: str) -> dict[str, Any]:
     )  # fmt: skip
     return nothing | {
         "name": name,
+        "key": "",  # nothing can be done with it
         "state": state,
         "reason": reason,
         "receipt": False,

@@ -54,7 +54,7 @@ function failures({ key, rows }, label, kind) {
     const about = [row.lines && `line ${row.lines}`, row.route].filter(Boolean).join(', ');
     return make('li', {},
       make('div', { class: 'with-button' }, make('div', { class: 'line' }, fileLink(row.name, 'failed', row.name),
-        make('span', { class: 'quiet' }, about, ...(row.failed_at ? [about ? ', ' : '', moment(row.failed_at)] : []))), make('div', { class: 'buttons' }, button, ...act('retry', row.name))),
+        make('span', { class: 'quiet' }, about, ...(row.failed_at ? [about ? ', ' : '', moment(row.failed_at)] : []))), make('div', { class: 'buttons' }, button, ...act('retry', row.name, row.key))),
       ...(row.went_without?.length ? [make('div', { class: 'quiet', text: `Files of ${row.went_without.join(', ')} go without it.` })] : []),
       ...(row.reason === reason ? [] : [make('div', { class: 'quiet', text: row.reason })]), place);
   });
@@ -66,7 +66,7 @@ function waits({ key, rows }) {
     const more = row.blocked - row.blocks.length;
     const behind = row.blocks.join(', ') + (more ? ` and ${more.toLocaleString('en')} more` : '');
     return make('li', {},
-      make('div', { class: 'line' }, fileLink(row.name, 'waiting', row.name), make('span', { class: 'quiet' }, 'since ', moment(row.since)), ...act('withdraw', row.name)),
+      make('div', { class: 'line' }, fileLink(row.name, 'waiting', row.name), make('span', { class: 'quiet' }, 'since ', moment(row.since)), ...act('withdraw', row.name, row.key)),
       ...(row.why === why ? [] : [make('div', { class: 'quiet', text: row.why })]),
       ...(row.blocked ? [make('div', { class: 'quiet', text: `For it wait: ${behind}` })] : []));
   });
@@ -75,6 +75,6 @@ function waits({ key, rows }) {
 function left({ words: of, rows }) {
   const todo = 'start that agent again, or take the files out with `watcher withdraw`';
   return group(of, 'stranded', 'bad', `the agent on ${of} has not been heard of for long`, todo, rows, (row) => make('li', {},
-    make('div', { class: 'line' }, fileLink(row.name, 'waiting', row.name), make('span', { class: 'quiet' }, 'since ', moment(row.since)), ...act('withdraw', row.name, row.path)),
+    make('div', { class: 'line' }, fileLink(row.name, 'waiting', row.name), make('span', { class: 'quiet' }, 'since ', moment(row.since)), ...act('withdraw', row.name, row.key)),
     make('div', { class: 'quiet' }, named(row.path, ''))));
 }

@@ -94,7 +94,7 @@ function upload(row) {
   return make('div', { class: 'upload' },
     make('div', { class: 'line' },
       fileLink(row.name, 'file', row.push_token),
-      make('span', { class: 'quiet', text: row.route ?? 'no route' }), ...act('withdraw', row.name)),
+      make('span', { class: 'quiet', text: row.route ?? 'no route' }), ...act('withdraw', row.name, row.key)),
     make('progress', { max: 100, value: share, 'aria-label': `${row.name}: ${share} %` }),
     make('div', { class: 'line quiet' },
       make('span', { text: `${share} %, ${bytes(row.delivered_bytes)} of ${bytes(row.total_bytes)}, ${counted(row.chunks, 'chunk')}` }),

@@ -20,6 +20,7 @@ from watcher.core.units import utc_text
 from watcher.journal.reading import open_to_read
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config, RouteSettings
+from watcher.web.chosen import with_keys
 from watcher.web.health import Verdict
 from watcher.web.history import HOUR, by_hour
 from watcher.web.outcomes import PAGE, short
@@ -33,7 +34,7 @@ def now(
 ) -> dict[str, Any]:
     """Return the state of this moment; what cannot be read is told in `trouble`."""
     try:
-        found, trouble = collect(config, last=PAGE), None
+        found, trouble = with_keys(collect(config, last=PAGE)), None
     except (Outside, ConfigError) as fault:  # away, or a journal that was damaged meanwhile
         failed, failed_count = lying_failed(config.folders.failed, None)
         nothing: dict[str, Any] = {"waiting": [], "under_way": [], "stranded": [], "last": []}

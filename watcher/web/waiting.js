@@ -43,6 +43,6 @@ function line(row, words) {
   const about = row.stuck || row.why === words ? [] : [make('div', { class: 'quiet', text: row.why })];
   return make('li', {},
     make('div', { class: 'line' }, ...(row.name ? [fileLink(row.name, 'waiting', row.name)] : []),
-      make('span', { class: 'quiet' }, row.route ?? 'no route', ...(row.since ? [', since ', moment(row.since)] : [])), ...(row.name ? act('withdraw', row.name) : [])),
+      make('span', { class: 'quiet' }, row.route ?? 'no route', ...(row.since ? [', since ', moment(row.since)] : [])), ...(row.name ? act('withdraw', row.name, row.key) : [])),
     ...about);
 }
