@@ -205,7 +205,9 @@ def test_a_chunk_that_waited_for_its_connection_while_its_file_was_taken_over_is
             past = f"seen_at - interval '601 s' WHERE id = '{one.agent_id}'"
             change(database, f"UPDATE watcher.agents SET seen_at = {past}")
             assert two.peers is not None
-            assert [taken.row.id for taken in two.peers.take_over(lambda: [one.agent_id])] == [row.id]
+            assert [
+                taken.row.id for taken in two.peers.take_over(lambda: [one.agent_id], ["agent-events"])
+            ] == [row.id]
             assert isinstance(one.peers, PostgresPeers)
             one.peers.beat()
             return take(request)

@@ -23,7 +23,7 @@ from tests.postgres import served
 
 pytest.importorskip("psycopg")
 FILES = int(os.environ.get("WATCHER_AGENT_FILES", "80"))
-FAULTS = int(os.environ.get("WATCHER_AGENT_FAULTS", "4"))
+FAULTS = int(os.environ.get("WATCHER_AGENT_FAULTS", "5"))
 AGENTS = int(os.environ.get("WATCHER_AGENTS", "3"))
 LEASE_SECONDS = 2.0
 pause = threading.Event().wait
@@ -67,7 +67,15 @@ def test_each_file_is_delivered_once_and_in_order_whatever_happens_to_agents_and
             pause(0.5)
             postgres.start()
 
-        faults: list[Callable[[], None]] = [kill, sleep, cut_off, database_dies]
+        def answer_lost() -> None:
+            line.cut = chance.choice(("before", "behind"))
+            for _ in range(100):  # it may have nothing to commit for a while
+                if line.is_closed:
+                    break
+                pause(0.05)
+            line.cut, line.is_closed = "", False
+
+        faults: list[Callable[[], None]] = [kill, sleep, cut_off, answer_lost, database_dies]
         for number in range(FAULTS):
             wanted = FILES * (number + 1) // (FAULTS + 2)
             eventually(lambda wanted=wanted: len(world.files("done")) >= wanted, 120)

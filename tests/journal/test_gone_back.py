@@ -55,7 +55,7 @@ def test_what_a_failover_lost_is_written_again_before_the_next_step(database: st
         assert (after.id, after.push_token, after.state) == (claimed.id, "u", S.READY)
         assert [journal.row(row.id) for row in (untouched, sending, done)] == [untouched, sending, done]
         assert journal.peers is not None
-        journal.peers.take_over(list)
+        journal.peers.take_over(list, ["events"])
         assert journal.peers.news() == [
             "PostgreSQL lost what it was told last, by a failover: written again for 3 files"
         ]
@@ -76,7 +76,7 @@ def test_a_number_that_another_file_has_by_now_stays_that_files(database: str) -
         peers = journal.peers
         assert peers is not None
 
-        [taken] = journal.peers.take_over(list)
+        [taken] = journal.peers.take_over(list, ["events"])
 
         assert taken.row.push_token == "u"
         assert taken.row.id != claimed.id

@@ -93,13 +93,13 @@ def test_files_of_an_agent_whose_lease_is_over_are_taken_over_as_they_are(agent:
     one, two = agent(1), agent(2)
     row, other = row_in(one, S.RETRYING), row_in(one, S.READY, push_token="u")
     pass_away(database, 1)
-    taken = peers(two).take_over(sees(1))
+    taken = peers(two).take_over(sees(1), ["events"])
     assert [(each.row.id, each.agent) for each in taken] == [(row.id, "agent-1"), (other.id, "agent-1")]
     assert [each.quiet_in for each in taken] == [0.0, 0.0]  # nothing had been announced
     [mine, _] = two.under_way("drop")
     assert mine.owner == "agent-2"
     assert (mine.push_token, mine.upload) == (row.push_token, row.upload)
-    assert peers(two).take_over(sees(1)) == []
+    assert peers(two).take_over(sees(1), ["events"]) == []
     assert two.apply([step(mine, S.SENDING)])[0].state is S.SENDING
 
 
@@ -107,7 +107,7 @@ def test_whoever_was_taken_over_writes_nothing_more(agent: Open, database: str) 
     one, two = agent(1), agent(2)
     row = row_in(one, S.READY)
     pass_away(database, 1)
-    peers(two).take_over(sees(1))
+    peers(two).take_over(sees(1), ["events"])
     with pytest.raises(TakenOver) as caught:
         one.apply([step(row, S.SENDING)])
     assert (caught.value.id, caught.value.by) == (row.id, "agent-2")
@@ -117,12 +117,21 @@ def test_whoever_was_taken_over_writes_nothing_more(agent: Open, database: str) 
 def test_an_agent_that_lives_or_works_in_another_folder_keeps_its_files(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
     row = row_in(one, S.READY)
-    assert peers(two).take_over(sees(1)) == []
+    assert peers(two).take_over(sees(1), ["events"]) == []
     pass_away(database, 1, LEASE_SECONDS - 10)
-    assert peers(two).take_over(sees(1)) == []
+    assert peers(two).take_over(sees(1), ["events"]) == []
     pass_away(database, 1)
-    assert peers(two).take_over(sees(2, 3)) == []
+    assert peers(two).take_over(sees(2, 3), ["events"]) == []
     assert one.row(row.id).owner == "agent-1"
+
+
+def test_files_of_a_route_that_we_do_not_have_are_left_to_those_who_do(agent: Open, database: str) -> None:
+    one, two, three = agent(1), agent(2), agent(3)
+    row = row_in(one, S.READY)
+    pass_away(database, 1)
+    assert peers(two).take_over(sees(1), ["types"]) == []
+    assert one.row(row.id).owner == "agent-1"
+    assert [each.row.id for each in peers(three).take_over(sees(1), ["types", "events"])] == [row.id]
 
 
 def test_an_agent_that_ended_with_files_under_way_is_taken_over_after_its_lease(
@@ -131,16 +140,16 @@ def test_an_agent_that_ended_with_files_under_way_is_taken_over_after_its_lease(
     two = agent(2)
     with closing(PostgresJournal(database, "agent-1", STATE, lives=True)) as one:
         row = row_in(one, S.READY)
-    assert peers(two).take_over(sees(1)) == []
+    assert peers(two).take_over(sees(1), ["events"]) == []
     pass_away(database, 1)
-    assert [each.row.id for each in peers(two).take_over(sees(1))] == [row.id]
+    assert [each.row.id for each in peers(two).take_over(sees(1), ["events"])] == [row.id]
 
 
 def test_uploads_by_hand_are_never_taken_over(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
     row_in(one, S.READY, origin="hand")
     pass_away(database, 1)
-    assert peers(two).take_over(sees(1)) == []
+    assert peers(two).take_over(sees(1), ["events"]) == []
 
 
 def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Open, database: str) -> None:
@@ -148,7 +157,7 @@ def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Ope
     promise(one, 1000.0)
     row = announced(one)
     pass_away(database, 1, LEASE_SECONDS + 100)
-    [taken] = peers(two).take_over(sees(1))
+    [taken] = peers(two).take_over(sees(1), ["events"])
     assert taken.row.id == row.id
     assert 850 < taken.quiet_in <= 900
     two.close()
@@ -163,7 +172,7 @@ def test_the_larger_a_chunk_the_longer_it_is_waited_for(agent: Open, database: s
     row = row_in(one, S.READY)
     one.apply([Sending(row, 0, 0, 1_000_000, "ab", "d")])
     pass_away(database, 1)
-    [taken] = peers(two).take_over(sees(1))
+    [taken] = peers(two).take_over(sees(1), ["events"])
     seconds = 100.0 + 2 * (seconds_for(1_000_000, 1.0) - seconds_for(0, 1.0))
     assert seconds - 50 < taken.quiet_in <= seconds
 
@@ -172,7 +181,7 @@ def test_without_a_promise_what_was_announced_waits_for_a_day(agent: Open, datab
     one, two = agent(1), agent(2)
     announced(one)
     pass_away(database, 1)
-    [taken] = peers(two).take_over(sees(1))
+    [taken] = peers(two).take_over(sees(1), ["events"])
     assert 86_000 < taken.quiet_in <= 86_400
 
 
@@ -182,9 +191,9 @@ def test_who_takes_over_from_one_that_waits_waits_as_long(agent: Open, database:
     promise(two, 1.0)
     announced(one)
     pass_away(database, 1)
-    peers(two).take_over(sees(1))
+    peers(two).take_over(sees(1), ["events"])
     pass_away(database, 2)
-    [taken] = peers(three).take_over(sees(1, 2))
+    [taken] = peers(three).take_over(sees(1, 2), ["events"])
     assert 900 < taken.quiet_in <= 1000
 
 
@@ -195,9 +204,9 @@ def test_a_takeover_whose_answer_was_lost_is_heard_of_later(agent: Open, databas
     pass_away(database, 1)
     line.cut = "behind"
     with pytest.raises(Outside):
-        peers(two).take_over(sees(1))
+        peers(two).take_over(sees(1), ["events"])
     line.is_closed = False
-    taken = asked_again(lambda: peers(two).take_over(sees(1)))
+    taken = asked_again(lambda: peers(two).take_over(sees(1), ["events"]))
     assert [each.row.id for each in taken] == [row.id]
     assert two.row(own.id).owner == "agent-2"
 
@@ -225,7 +234,7 @@ def test_whoever_was_silent_sends_nothing_of_what_others_took(agent: Open, datab
     one, two = agent(1), agent(2)
     lost, kept = row_in(one, S.READY), row_in(one, S.READY, push_token="u", origin="hand")
     pass_away(database, 1)
-    peers(two).take_over(sees(1))
+    peers(two).take_over(sees(1), ["events"])
     peers(one).beat()
     peers(one).require_lease(kept.id)
     with pytest.raises(TakenOver):

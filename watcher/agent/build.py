@@ -217,8 +217,7 @@ def build_agent(
     recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
     if journal.peers is not None:
         # From its first byte on, as the lease is asked for right before it.
-        usual = config.upload.chunk_bytes
-        journal.peers.promise(seconds_for(usual, config.wfm.timeout, MOST_PATIENCE))
+        journal.peers.promise(seconds_for(config.upload.chunk_bytes, config.wfm.timeout, MOST_PATIENCE))
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
@@ -255,7 +254,8 @@ def _duties(
         journal.archive, where, config.retention, stream,
         clock=world.clock, now=world.now, server_time=client.server_time,
     )  # fmt: skip
-    takeover = Takeover(journal.peers, recovery, where.work, stream, kept, clock=world.clock)
+    routes = [route.name for route in config.routes]
+    takeover = Takeover(journal.peers, recovery, where.work, routes, stream, kept, clock=world.clock)
     return Duties(
         Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper,

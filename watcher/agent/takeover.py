@@ -6,7 +6,7 @@ not before every request of the dead agent is past its deadline: it may only be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,15 +42,17 @@ class Takeover:
         peers: Peers | None,
         recovery: Recovery,
         work: Path,
+        routes: Collection[str],
         stream: Stream,
         kept: Kept,
         *,
         clock: Callable[[], float],
     ) -> None:
-        """`peers`: None where the journal is one agent's alone; `work`: our part of the work folder; `kept`:
-        what an agent before in this process left, and this one leaves to the next."""
+        """`peers`: None where the journal is one agent's alone; `work`: our part of the work folder;
+        `routes`: those that we have; `kept`: what an agent before in this process left, and this one leaves
+        to the next."""
         self._peers, self._recovery, self._stream, self._clock = peers, recovery, stream, clock
-        self._sees = partial(agents, work)
+        self._sees, self._routes = partial(agents, work), routes
         self._taken, self._quiet_until = kept.taken_over, kept.quiet_until
         self._lost: dict[int, str] = {}  # not told yet
         self._told: dict[int, str] = {}  # why a file cannot be taken over, by row
@@ -76,7 +78,7 @@ class Takeover:
         assert self._peers is not None, "alone there is nothing to look for"
         self.due_at = self._clock() + POLL_SECONDS
         self._lost |= self._peers.lost()
-        for one in self._peers.take_over(self._sees):
+        for one in self._peers.take_over(self._sees, self._routes):
             self._taken[one.row.id] = one.row
             self._quiet_until[one.row.id] = self._clock() + one.quiet_in
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))

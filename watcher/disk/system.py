@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from io import BufferedRandom, BufferedReader
@@ -172,3 +173,10 @@ def sync_folder(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def seconds_awake_or_not() -> float:
+    """Return seconds of a clock that goes on while the machine sleeps, if any: clock_gettime(2)."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
 from collections.abc import Callable
+
+from watcher.disk.system import seconds_awake_or_not
 
 # Clocks of two machines may run at different speeds: so much of a lease is not relied upon.
 MARGIN = 0.1
-
-
-def seconds_awake_or_not() -> float:
-    """Return seconds of a clock that goes on while the machine sleeps, where there is one."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 class Lease:

@@ -77,8 +77,9 @@ class Peers(Protocol):
         """Say whether nobody else asked this within so many seconds: of a message to people that each agent
         would send, one is sent. `sees`: only those count that share our work folder; None: all."""
 
-    def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
-        """Make the open rows of agents whose lease is over our own, where we share their work folder."""
+    def take_over(self, sees: Callable[[], Collection[str]], routes: Collection[str]) -> list[Taken]:
+        """Make the open rows of agents whose lease is over our own, where we share their work folder and have
+        the route: without, the file would fail for our settings."""
 
     def quiet_in(self) -> dict[int, float]:
         """Return the seconds until an earlier owner's request can be under way no more, by row of ours."""

@@ -88,7 +88,7 @@ class PostgresPeers:
 
     # -- the files of the dead ---------------------------------------------------------------------
 
-    def take_over(self, sees: Callable[[], Collection[str]]) -> list[Taken]:
+    def take_over(self, sees: Callable[[], Collection[str]], routes: Collection[str]) -> list[Taken]:
         """As `Peers.take_over`."""
         if self._beats.has_lost.is_set():
             with self._journal.settled():
@@ -100,7 +100,7 @@ class PostgresPeers:
         with self._journal.settled():
             ours, self._journal.may_have_more = list(self._journal.under_hand), True
             with self._database.writing() as connection:
-                was = {id: agent for agent in near for id in self._moved(connection, agent, ours)}
+                was = {id: agent for agent in near for id in self._moved(connection, agent, ours, routes)}
                 # Those too that we took before, if we were not told so.
                 rows = connection.execute(
                     f"SELECT *, {_QUIET_IN} AS quiet_in FROM files WHERE {_THEIRS} ORDER BY id",
@@ -120,7 +120,9 @@ class PostgresPeers:
         )
         return {record[0]: (record[0], record[1], record[2]) for record in found}
 
-    def _moved(self, connection: Transaction, agent: str, ours: list[int]) -> list[int]:
+    def _moved(
+        self, connection: Transaction, agent: str, ours: list[int], routes: Collection[str]
+    ) -> list[int]:
         """Make the files of a dead agent ours; returns their rows."""
         # Locked: it beats before, and lives, or behind us, and finds that its files are ours.
         is_dead = connection.execute(
@@ -128,15 +130,17 @@ class PostgresPeers:
         ).fetchone()
         if not is_dead:
             return []
+        theirs = connection.execute(f"SELECT * FROM files WHERE {_THEIRS}", (agent, ours)).fetchall()
+        fit = [row.id for row in map(row_of, theirs) if row.route is None or row.route in routes]
         # What was announced may be under way until its deadline; where that is not known, for a day.
         seconds = "coalesce(request_seconds, 86400) + (sending_to - position) * ?::double precision"
-        found = connection.execute(
+        connection.execute(
             "UPDATE files SET owner = ?, quiet_at = CASE WHEN sending_to IS NULL THEN quiet_at ELSE greatest("
             f"quiet_at, (SELECT {_LEASE_ENDS} + make_interval(secs => {seconds})"
-            f" FROM agents WHERE agents.id = ?)) END WHERE {_THEIRS} RETURNING id",
-            (self._agent, SECONDS_A_BYTE, agent, agent, ours),
+            " FROM agents WHERE agents.id = ?)) END WHERE id = ANY(?::bigint[])",
+            (self._agent, SECONDS_A_BYTE, agent, fit),
         )
-        return [record[0] for record in found.fetchall()]
+        return fit
 
     def _told(self, record: Record, was: tuple[str, str, str] | None) -> Taken:
         agent, host, since = was or ("", "", "")

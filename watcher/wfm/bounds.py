@@ -20,6 +20,7 @@ from typing import Any, Literal
 import httpcore
 import httpx
 
+from watcher.disk.system import seconds_awake_or_not
 from watcher.wfm.answers import expanded
 
 try:
@@ -43,7 +44,7 @@ _thread = threading.local()
 class Passage:
     """How far a request came, as its sockets see it."""
 
-    deadline: float  # monotonic seconds
+    deadline: float  # by a clock that goes on while the machine sleeps: others rely on it (`journal.peers`)
     # "pool": no socket yet, or one that was used before; "connect"; "asked": the proxy, for a tunnel;
     # "tunnel": there is one; "sent": the first byte of the request itself went out.
     stage: Literal["pool", "connect", "asked", "tunnel", "sent"] = "pool"
@@ -70,7 +71,7 @@ def begin(request: httpx.Request) -> None:
     size = int(request.headers.get("Content-Length", 0))
     patience = request.extensions.get("patience", 1)
     timeout = request.extensions["timeout"]["read"] / patience
-    _thread.passage = Passage(time.monotonic() + seconds_for(size, timeout, patience))
+    _thread.passage = Passage(seconds_awake_or_not() + seconds_for(size, timeout, patience))
 
 
 def forget() -> None:
@@ -116,7 +117,7 @@ def _left(timeout: float | None, error: type[Exception]) -> float | None:
     now = passage()
     if now is None:
         return timeout
-    left = now.deadline - time.monotonic()
+    left = now.deadline - seconds_awake_or_not()
     if left <= 0:
         raise error("the request took too long")
     return left if timeout is None else min(timeout, left)
@@ -207,7 +208,7 @@ def bound(response: httpx.Response, seconds: float, *, strict: bool = False) -> 
     assert isinstance(response.stream, httpx.SyncByteStream)
     now = passage()
     if now is not None:
-        now.deadline = min(now.deadline, time.monotonic() + seconds)
+        now.deadline = min(now.deadline, seconds_awake_or_not() + seconds)
         now.unread = _unread(response)
     response.stream = _Bounded(response, response.stream, coding, now, strict=strict)
 
