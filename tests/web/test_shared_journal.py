@@ -6,11 +6,12 @@ from contextlib import closing
 
 import pytest
 
+from tests.agent.test_agent import until
 from tests.conftest import World, rows
 from tests.journal.test_postgres import STATE, change
 from tests.postgres import database, database_of_tests, postgres_server
 from tests.web.conftest import Open
-from tests.web.page import page
+from tests.web.page import Page, page
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal
@@ -38,6 +39,30 @@ def test_the_page_names_the_agents_of_its_journal_and_says_which_are_silent(
         tab.locator("#agents .bad", has_text="silent").wait_for()
 
 
+def test_a_gauge_counts_the_agents_of_the_journal_by_how_they_fare(world: World, database: str) -> None:
+    world.settings["journal"] = database
+    world.drop("agent_events.csv", rows(2))
+    assert world.run_once() == 0
+
+    def numbers(served: Page) -> list[str]:
+        found = served.get("/metrics").text.splitlines()
+        return [line.partition("watcher_journal_agents")[2] for line in found if line.startswith("watcher_j")]
+
+    with closing(PostgresJournal(database, "another", STATE, lives=True)):
+        with page(world) as served:
+            until(lambda: numbers(served))
+            found = numbers(served)
+        change(
+            database, "UPDATE watcher.agents SET seen_at = seen_at - interval '1 h' WHERE ended_at IS NULL"
+        )
+        with page(world) as served:
+            until(lambda: numbers(served))
+            later = numbers(served)
+
+    assert found == ['{state="running"} 1.0', '{state="silent"} 0.0', '{state="ended"} 1.0']
+    assert later == ['{state="running"} 0.0', '{state="silent"} 1.0', '{state="ended"} 1.0']
+
+
 def test_an_agent_with_a_journal_of_its_own_names_none(world: World, opened: Open) -> None:
     world.drop("agent_events.csv", rows(2))
     assert world.run_once() == 0
@@ -45,3 +70,4 @@ def test_an_agent_with_a_journal_of_its_own_names_none(world: World, opened: Ope
         tab = opened(served.url)
         tab.locator("#last td.name").first.wait_for()
         assert tab.locator("#shared").is_hidden()
+        assert 'watcher_journal_agents{state="running"} 1.0' in served.get("/metrics").text

@@ -6,7 +6,7 @@ their number is bounded. Names: https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -55,8 +55,9 @@ class Metrics:
         holds: Callable[[], Sequence[Hold]],
         seconds_held: Callable[[Hold], float],
         token_renewals: Callable[[], int],
+        agents: Callable[[], Mapping[str, int]],
     ) -> None:
-        """`holds` gives those that last."""
+        """`holds` gives those that last, `agents` how many share the journal, by their state."""
         # Otherwise each series gets a second one, with its birth, that nobody asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._routes = frozenset(routes) | {NO_ROUTE}
@@ -76,7 +77,7 @@ class Metrics:
             registry=self._registry,
         )
         self._begin_at_zero(self._routes)
-        self._now = _Now(vitals, holds, seconds_held, token_renewals)
+        self._now = _Now(vitals, holds, seconds_held, token_renewals, agents)
         self._registry.register(self._now)
 
     def text(self) -> bytes:
@@ -128,7 +129,9 @@ class _Now:
         holds: Callable[[], Sequence[Hold]],
         seconds_held: Callable[[Hold], float],
         token_renewals: Callable[[], int],
+        agents: Callable[[], Mapping[str, int]],
     ) -> None:
+        self._agents = agents
         self._vitals = vitals
         self._holds = holds
         self._seconds_held = seconds_held
@@ -178,6 +181,15 @@ class _Now:
             ("heartbeat_age_seconds", "Seconds since the main loop turned.", vitals.heartbeat_age()),
         ):
             yield GaugeMetricFamily(f"watcher_{name}", text, value)
+        yield self._sharing()
         info = GaugeMetricFamily("watcher_build_info", "The version that runs.", labels=("version",))
         info.add_metric((__version__,), 1)
         yield info
+
+    def _sharing(self) -> Metric:
+        """Without a series where the journal does not answer."""
+        text = "Agents that share the journal, by their state, as of the last look."
+        agents = GaugeMetricFamily("watcher_journal_agents", text, labels=("state",))
+        for state, number in self._agents().items():
+            agents.add_metric((state,), number)
+        return agents

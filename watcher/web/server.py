@@ -29,6 +29,7 @@ from watcher.web import file_kept, file_page, outcomes, snapshot
 from watcher.web.access import Guard
 from watcher.web.acts import Acts
 from watcher.web.again import DroppedAgain
+from watcher.web.agents import Agents
 from watcher.web.app import Sources, build
 from watcher.web.connection import KEEP_ALIVE_SECONDS, MOST_CONNECTIONS, MOST_HEAD_BYTES, Connection
 from watcher.web.feed import Feed
@@ -55,17 +56,19 @@ def served(
     sock = _bound(status.address)
     address = Address(status.address.host, sock.getsockname()[1])
     health = Health(vitals, lambda: [str(hold.target) for hold in holds.active])
+    agents = Agents(config)
     metrics = Metrics(
         [route.name for route in config.routes],
         vitals,
         holds=lambda: holds.active,
         seconds_held=lambda hold: clock() - hold.began,
         token_renewals=token_renewals,
+        agents=agents.numbers,
     )
     reader = Reader()
     end_listening = stream.subscribe(metrics.hear)
     acts = Acts(config, status, stream.emit)
-    parts = (config, status, address, holds, clock, health, metrics, reader, acts)
+    parts = (config, status, address, holds, clock, health, metrics, reader, acts, agents)
     server = _Server(lambda: _guarded(*parts), sock, stream, acts)
     try:
         server.start()
@@ -74,6 +77,7 @@ def served(
         server.stop()
         end_listening()
         reader.stop()
+        agents.stop()
         acts.stop()  # behind the event loop: nothing more begins
 
 
@@ -87,6 +91,7 @@ def _guarded(
     metrics: Metrics,
     reader: Reader,
     acts: Acts,
+    agents: Agents,
 ) -> tuple[Guard, Feed]:
     """Put the parts together; called in the server's event loop."""
 
@@ -101,6 +106,7 @@ def _guarded(
 
     feed = Feed(lambda: reader.read(now))
     acts.begin()
+    agents.begin()
     sources = Sources(
         feed=feed,
         history=lambda: reader.read(lambda: snapshot.history(config, holds.active, datetime.now(UTC))),
