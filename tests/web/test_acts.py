@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,9 @@ from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import Acted, Event
 from watcher.core.target import Target
 from watcher.disk.received import Received
+from watcher.manual import pages
 from watcher.settings.config import load
-from watcher.web import acts, uploads
+from watcher.web import acts, least_pace, uploads
 from watcher.web.refusals import Refusals
 
 PASSWORD, TOKEN = "pass", "t0ken"
@@ -513,3 +515,13 @@ def test_a_marker_that_cannot_be_made_is_told_and_the_file_stays(
     assert status == 503
     assert "it is in the drop folder, 4 bytes, but not its marker agent_events.csv.ok" in words
     assert world.files("drop") == {"agent_events.csv": b"a,1\n"}
+
+
+def test_the_manuals_page_on_security_has_each_act_and_its_bounds() -> None:
+    text = pages.page("security")
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+    assert set(listed) == set(acts.PATHS)
+    assert f"no less than {least_pace.LEAST_BYTES_PER_SECOND:,} bytes a second" in text
+    assert "two at a time" in text
+    assert uploads.MOST_UPLOADS == 2
