@@ -181,3 +181,14 @@ def test_which_routes_are_behind_a_file(key: str | None, present: dict[str, int]
 @pytest.mark.parametrize(("present", "routes"), [({"b": 1}, {"b", "c"}), ({}, {"b"})])
 def test_those_behind_the_ones_that_wait_wait_too(present: dict[str, int], routes: set[str]) -> None:
     assert behind("a", {"a": (), "b": ("a",), "c": ("b",)}, present) == routes
+
+
+def test_what_waits_for_a_stuck_file_is_told_while_that_one_is_being_tried_too() -> None:
+    told = Told()
+    told.look(file("t.json", Wait(OPEN), "types"), file("a.csv", Wait("waits for types")))
+    told.now = 1000
+    told.patience.tell(told.waiting)
+    del told.waiting["t.json"]  # a claim is under way
+
+    stuck = {event.name: event.blocks for event, _ in told.patience.listed(told.waiting, 10)}
+    assert stuck["t.json"] == ("a.csv",)

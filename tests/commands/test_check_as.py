@@ -60,9 +60,11 @@ def _run(world: World, line: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_folders_are_tried_as_the_user_and_the_secret_is_read_as_root(theirs: World) -> None:
+    theirs.settings["wfm"]["timeout"] = "30s"  # two processes that start: a busy machine takes its time
     items = found(theirs)
 
-    assert {item["level"] for item in items if not item["what"].startswith("clock")} <= {"ok", "warn"}
+    told = [item for item in items if not item["what"].startswith("clock")]
+    assert not [item for item in told if item["level"] not in ("ok", "warn")]
     [user] = [item for item in items if item["what"] == "user"]
     assert user["finding"].startswith(USER)
     assert any(item["what"].startswith("token from") and item["level"] == "ok" for item in items)

@@ -28,6 +28,7 @@ class Case:
     since: float  # seconds by the clock
     refused: bool = False  # a claim found the reason; until the next one, nobody knows whether it is over
     tried: bool = True  # the reason was found at the last look or claim, and not at an earlier one
+    blocked: tuple[tuple[str, ...], int] = ((), 0)  # who waits for it, as far as is known
     told: bool = False
 
 
@@ -121,7 +122,8 @@ class Patience:
 
     def _event(self, name: str, case: Case, blocked: _Blocked) -> Stuck:
         since = self._now() - timedelta(seconds=self._clock() - case.since)
-        return Stuck(name, case.why, remedy(case.why), since, *blocked.by(name))
+        case.blocked = blocked.by(name) or case.blocked
+        return Stuck(name, case.why, remedy(case.why), since, *case.blocked)
 
 
 class _Blocked:
@@ -132,11 +134,11 @@ class _Blocked:
         self._known: dict[str | None, tuple[tuple[str, ...], int]] = {}
         self._present: dict[str | None, int] | None = None
 
-    def by(self, name: str) -> tuple[tuple[str, ...], int]:
-        """Return the names of the first ones, and the number of all."""
+    def by(self, name: str) -> tuple[tuple[str, ...], int] | None:
+        """Return the names of the first ones, and the number of all; None: it is being tried just now."""
         stuck = self._waiting.get(name)
         if stuck is None:
-            return (), 0
+            return None
         key = present_key(stuck)
         if key not in self._known:
             self._known[key] = self._blocked(key)
