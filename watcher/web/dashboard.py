@@ -86,6 +86,11 @@ _PLOTS = (
         ),
     ),
     Panel(
+        "Agents of the journal",
+        "Each tells of all that share its journal: the most that one tells.",
+        ((f"max by (state) (watcher_journal_agents{{{_AGENT}}})", "{{state}}"),),
+    ),
+    Panel(
         "Bytes that the server took",
         "A second, by route.",
         ((f"sum by (route) (rate(watcher_acknowledged_bytes_total{{{_ROUTE}}}{_RATE}))", "{{route}}"),),
