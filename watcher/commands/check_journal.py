@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from watcher.commands.finding import Finding, probed
 from watcher.core.names import counted
@@ -10,6 +11,10 @@ from watcher.journal.reading import look_at
 from watcher.report.expect import duration
 from watcher.settings.settings import Config
 
+if TYPE_CHECKING:
+    from watcher.journal.postgres_look import Look
+
+SLOW_ANSWER_SECONDS = 0.1
 SLOW_COMMIT_SECONDS = 0.1  # each chunk waits for one
 CLOCK_OFF_SECONDS = 5.0
 
@@ -23,25 +28,49 @@ def journal(config: Config) -> Iterator[Finding]:
     def seen() -> str:
         looks.append(found := look_at(url))
         knows = "no tables yet" if found.agents is None else f"it knows {counted(found.agents, 'agent')}"
+        commits = "" if found.commit_seconds is None else f", and commits in {_ms(found.commit_seconds)}"
+        by = "; by a pooler that keeps sessions, as it must" if found.has_pooler else ""
         return (
             f"PostgreSQL {found.server} at {found.place}, {knows}; it answers in"
-            f" {1000 * found.answer_seconds:.1f} ms, and commits in {1000 * found.commit_seconds:.1f} ms"
+            f" {_ms(found.answer_seconds)}{commits}{by}"
         )
 
     yield probed("journal", seen)
     for found in looks:
-        if found.lacks:
-            fix = "let the owner of the database grant it to the role of the URL"
-            yield Finding("fault", "journal", f"this role may not {found.lacks}", fix)
-        if found.loses:
-            words = f"the server's setting {found.loses} is off: it may lose what it acknowledged"
-            yield Finding("warn", "journal", words, "set it to on")
-        if found.commit_seconds > SLOW_COMMIT_SECONDS:
-            words = f"a commit takes {found.commit_seconds:.2f} s, and each chunk waits for one"
-            yield Finding("warn", "journal", words, "a faster disk, or a database that is nearer")
-        if abs(found.ahead_seconds) > CLOCK_OFF_SECONDS:
-            which = "ahead of" if found.ahead_seconds > 0 else "behind"
-            off = duration(round(abs(found.ahead_seconds)))
-            yield Finding(
-                "warn", "journal", f"this machine's clock is {off} {which} the database's", "set it (NTP)"
-            )
+        yield from rights(found)
+        yield from pace(found)
+
+
+def rights(found: Look) -> Iterator[Finding]:
+    """Yield what the agent would have to do there, and may not."""
+    if found.lacks:
+        fix = "let the owner of the database grant it to the role of the URL"
+        if "up to date" in found.lacks:
+            fix = "start an agent with the role that made them once, or let that role be granted to this one"
+        yield Finding("fault", "journal", f"this role may not {found.lacks}", fix)
+    if found.commit_seconds is None:
+        words = "the database takes no writes: it is a replica, or default_transaction_read_only is on"
+        yield Finding("fault", "journal", words, "name the primary in the URL, or switch that setting off")
+
+
+def pace(found: Look) -> Iterator[Finding]:
+    """Yield what works, and may cost files or time."""
+    if found.loses:
+        words = f"the server's setting {found.loses} is off: it may lose what it acknowledged"
+        yield Finding("warn", "journal", words, "set it to on")
+    if found.answer_seconds > SLOW_ANSWER_SECONDS:
+        words = f"it answers in {found.answer_seconds:.2f} s, and each file asks it several times"
+        yield Finding("warn", "journal", words, "a database that is nearer")
+    if found.commit_seconds is not None and found.commit_seconds > SLOW_COMMIT_SECONDS:
+        words = f"a commit takes {found.commit_seconds:.2f} s, and each chunk waits for one"
+        yield Finding("warn", "journal", words, "a faster disk, or a database that is nearer")
+    if abs(found.ahead_seconds) > CLOCK_OFF_SECONDS:
+        which = "ahead of" if found.ahead_seconds > 0 else "behind"
+        off = duration(round(abs(found.ahead_seconds)))
+        yield Finding(
+            "warn", "journal", f"this machine's clock is {off} {which} the database's", "set it (NTP)"
+        )
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms"

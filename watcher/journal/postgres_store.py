@@ -255,8 +255,9 @@ class PostgresStore:
     def _shares_sessions(self, connection: psycopg.Connection[Record]) -> bool:
         """Say whether a pooler gives our session to others, while we are between two transactions."""
         mine = _backend(connection)
-        if mine == connection.info.backend_pid:
-            return False  # no pooler: those tell a number of their own
+        self.has_pooler = mine != connection.info.backend_pid  # those tell a number of their own
+        if not self.has_pooler:
+            return False
         with psycopg.connect(**self._way, autocommit=True, row_factory=records) as other, other.transaction():
             return _backend(other) == mine or _backend(connection) != mine
 
