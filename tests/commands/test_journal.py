@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 
 from tests.agent.test_agent import agent, log_of, until, watcher
 from tests.conftest import World, answer, rows
-from tests.journal.contract import row_in
-from tests.journal.test_postgres import Line, line
+from tests.journal.contract import AT, NOW, row_in
+from tests.journal.test_postgres import Line, change, line
 from tests.postgres import database, database_of_tests, postgres_server
+from watcher.core.errors import Unfit
 from watcher.core.model import FileState
+from watcher.core.steps import Reject
+from watcher.journal.protocol import Journal
 from watcher.journal.reading import open_journal, open_to_read
 from watcher.journal.schema import record_of
+from watcher.journal.sqlite import SqliteJournal
 
 pytest.importorskip("psycopg")
 
@@ -162,3 +167,68 @@ def test_it_is_refused_while_the_agent_runs_and_where_no_database_is_named(
         found = watcher(world, "journal", "copy")
         assert found.returncode == 1
         assert "stop it first" in found.stderr
+
+
+def _odd_rows(journal: Journal) -> None:
+    """Rows of all states, with names and texts that a database would rather not have."""
+    for state in FileState:
+        row_in(journal, state, push_token=f"t-{state}", name=f"{state}\udcff\\u0041.csv")
+    row = row_in(journal, FileState.SENDING, push_token="t-odd", route="r\ud800\0", origin="hand")
+    journal.apply([Reject(row, Unfit("no\0\ud800 \\", what_to_do="m\u00e9nd", problems=["a", "b\n"]), AT)])
+
+
+def test_every_row_arrives_as_it_was_in_its_order_whatever_it_holds(world: World, database: str) -> None:
+    with closing(SqliteJournal(world.path("state"))) as journal:
+        _odd_rows(journal)
+        journal.timeline.hold_ended("server\ud800", "a\0b", began=NOW, ended=NOW)
+    raw = (world.path("state") / "journal.db").read_bytes()
+    before = journal_of(world)
+    with closing(open_journal(_other(world), database, lives=False)) as others:
+        theirs = [row_in(others, FileState.DONE, push_token=f"o{number}") for number in range(3)]
+    world.settings["journal"] = database
+
+    found = watcher(world, "journal", "copy")
+
+    assert found.returncode == 0, found.stderr
+    after = journal_of(world, database)
+    assert after == [*before, *map(record_of, theirs)]  # older than all that were there
+    assert (world.path("state") / "journal.db").read_bytes() == raw
+    told = change(database, "SELECT count(*), count(DISTINCT id), count(quiet_at) FROM watcher.files")
+    assert told == [(len(after), len(after), 0)]
+    with closing(open_journal(world.path("state"), database, lives=False)) as journal:
+        assert row_in(journal, FileState.SEEN).id > max(row.id for row in theirs)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_fault_in_the_middle_leaves_the_target_as_it_was(world: World, database: str, back: bool) -> None:
+    with closing(SqliteJournal(world.path("state"))) as own:
+        folder = _other(world) if back else world.path("state")
+        own_id = own.agent_id
+    source = open_journal(folder, database, lives=False) if back else SqliteJournal(folder)
+    with closing(source) as journal:
+        rows_there = [row_in(journal, FileState.DONE, push_token=f"t{number}") for number in range(3)]
+    world.settings["journal"] = database
+    if back:
+        change(database, f"UPDATE watcher.files SET owner = '{own_id}'")
+        with closing(sqlite3.connect(world.path("state") / "journal.db")) as file:
+            file.execute(
+                "CREATE TRIGGER no_room BEFORE INSERT ON files WHEN NEW.push_token = 't2'"
+                " BEGIN SELECT RAISE(ABORT, 'stop'); END"
+            )
+            file.commit()
+    else:
+        open_journal(_other(world), database, lives=False).close()  # makes the tables
+        change(
+            database,
+            "CREATE FUNCTION watcher.no_room() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN RAISE EXCEPTION 'stop' USING ERRCODE = 'disk_full'; END$$;"
+            " CREATE TRIGGER no_room BEFORE INSERT ON watcher.files FOR EACH ROW"
+            " WHEN (NEW.push_token = 't2') EXECUTE FUNCTION watcher.no_room()",
+        )
+    target = None if back else database
+
+    found = watcher(world, "journal", "copy", *(["--back"] if back else []))
+
+    assert found.returncode != 0
+    assert journal_of(world, target) == []
+    assert len(journal_of(world, database if back else None)) == len(rows_there)
