@@ -8,11 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.agent.test_agent import Gate, until, watcher
-from tests.conftest import World, answer, lose_answer, rows, works
+from tests.conftest import Step, World, answer, lose_answer, rows, works
+from tests.postgres import served
+from watcher.sandbox.server import Answer, Request
 
 DOUBT = "it may be complete at the server; look into the import history of the WFM first"
 
@@ -259,3 +262,90 @@ def test_a_file_that_is_named_twice_is_sent_once(world: World) -> None:
     assert found.stdout.count("delivered\t") == 1
     assert found.stderr.count("it was named before, and is sent once") == 2
     assert len(world.server.operations()) == 1
+
+
+def journal_moved_away(world: World, then: Step) -> Step:
+    """A step of the server at which the state folder goes away, under the running command."""
+
+    def step(request: Request, take: Any) -> Answer | None:
+        if world.path("state").exists():
+            world.path("state").rename(world.path("away"))
+        return then(request, take)
+
+    return step
+
+
+GONE = "this is not in the journal: the journal was moved away, or removed"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file is not moved away there")
+@pytest.mark.parametrize(
+    ("then", "word"),
+    [(works, "delivered"), (lose_answer, "in doubt"), (answer(400, "no such column"), "in doubt")],
+    ids=["answered", "unanswered", "refused"],
+)
+def test_where_the_journal_goes_away_under_the_last_chunk_nothing_is_said_to_be_unsent(
+    world: World, then: Step, word: str
+) -> None:
+    paths = [world.path(f"agent_events_{number}.csv") for number in range(2)]
+    for path in paths:
+        path.write_text(rows(2))
+    world.server.script.append(journal_moved_away(world, then))
+    world.server.always = answer(503)  # whatever else goes out
+
+    found = watcher(world, "upload", *map(str, paths), "--patience", "300ms")
+
+    first, second = (line.split("\t") for line in found.stdout.splitlines())
+    assert (first[:2], second[:2]) == ([word, str(paths[0])], ["not sent", str(paths[1])])
+    assert GONE in first[2]
+    assert "push token" in first[2]
+    assert "bring journal.db back" in first[2]
+    assert "the journal was moved away" in second[2]
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file is not moved away there")
+def test_where_the_journal_goes_away_before_the_last_chunk_the_file_is_unsent_for_certain(
+    world: World,
+) -> None:
+    path = world.path("agent_events.csv")
+    path.write_text(rows(12))
+    world.server.script.append(journal_moved_away(world, works))
+
+    found = watcher(world, "upload", str(path), "--patience", "300ms")
+
+    assert found.stdout.startswith(f"not sent\t{path}\tgave up waiting: ")
+    assert GONE in found.stdout
+    assert (found.returncode, found.stderr) == (1, "")
+    assert world.completed() == []
+
+
+def test_one_file_that_the_server_has_is_exit_1_where_the_journal_does_not_have_it(world: World) -> None:
+    path = world.path("event_types.json")
+    path.write_text("[]")
+    world.server.script.append(journal_moved_away(world, works))
+
+    found = watcher(world, "upload", str(path), "--patience", "300ms")
+
+    assert len(world.completed()) == 1
+    assert found.stdout.startswith(f"delivered\t{path}\t")
+    assert found.returncode == 1
+
+
+def test_a_database_that_stops_under_an_upload_is_told_in_a_sentence(world: World) -> None:
+    path = world.path("event_types.json")
+    path.write_text("[]")
+    with served() as database:
+        world.settings["journal"] = database.url("postgres")
+
+        def stopped(request: Request, take: Any) -> Answer | None:
+            database.stop()
+            return works(request, take)
+
+        world.server.script.append(stopped)
+        found = watcher(world, "upload", str(path), "--patience", "300ms")
+
+    assert found.stdout.startswith(f"delivered\t{path}\t")
+    assert "this is not in the journal" in found.stdout
+    assert (found.returncode, found.stderr) == (1, "")

@@ -7,25 +7,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from watcher.agent.agent import ended
-from watcher.agent.build import World, build_client, build_engine, build_holding, build_policy, places
+from watcher.agent.build import World, build_client, build_holding, build_policy, places
 from watcher.agent.effects import Effects
+from watcher.agent.engine import Engine
 from watcher.agent.opening import open_state
 from watcher.agent.runs import Part, Run
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.commands.terminal import Bar, Terminal
+from watcher.commands.upload_fate import DELIVERED, FAILED, NOT_SENT, give_up, given_up
 from watcher.commands.upload_plan import plan
-from watcher.core.errors import NotWhole, Outside, Unfit
+from watcher.core.errors import NotWhole, Outside
 from watcher.core.events import ChunkSent, Event
 from watcher.core.holds import listed
-from watcher.core.life import IN_DOUBT, LOOK_FIRST, from_the_journal, life_by_hand
-from watcher.core.model import FINAL, Claim, FileState, Fingerprint, Route, Row
+from watcher.core.life import from_the_journal, life_by_hand
+from watcher.core.model import Claim, FileState, Fingerprint, Route, Row
 from watcher.core.names import counted, shown
-from watcher.core.steps import Finish, Reject, Step
+from watcher.core.steps import Step
 from watcher.core.units import utc_text
 from watcher.disk.claim import look_at, open_still
 from watcher.disk.files import folder_target
@@ -33,8 +34,6 @@ from watcher.journal.protocol import Journal
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client
 
-# What became of a file: the first word of its line, for scripts.
-DELIVERED, FAILED, NOT_SENT, IN_DOUBT_WORD = "delivered", "failed", "not sent", "in doubt"
 UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2
 
@@ -72,7 +71,7 @@ def upload(
         stack.enter_context(lock)
         stack.callback(journal.close)
         for stale in journal.under_way("hand"):  # nobody else can be at them: the lock is ours
-            _give_up(journal, stale, "the command that sent it was ended")
+            give_up(journal, stale, "the command that sent it was ended")
         sending = _Sending(config, journal, client, terminal, say, patience)
         try:
             for path, found in planned.files:
@@ -85,25 +84,7 @@ def upload(
             raise
     if len(planned.files) > 1:
         terminal.say(sending.summary())
-    return 0 if sending.told[DELIVERED] == len(planned.files) else 1
-
-
-def _give_up(journal: Journal, entry: Row, reason: str) -> Unfit | None:
-    """Bring the row of a file that is not sent any further to an end; one with a verdict keeps it.
-
-    Returns what it failed with.
-    """
-    steps: list[Step] = []
-    fault = None
-    if entry.state not in (*FINAL, FileState.DELIVERED, FileState.REJECTED):
-        fault = Unfit(reason, what_to_do="send it again")
-        if entry.upload.in_doubt:
-            fault = Unfit(f"{reason}; {IN_DOUBT}", what_to_do=LOOK_FIRST + "send it again")
-        steps.append(Reject(entry, fault, utc_text(datetime.now(UTC))))
-    if entry.state not in FINAL:
-        steps.append(Finish(entry))
-    journal.apply(steps)
-    return fault
+    return 0 if sending.is_written and sending.told[DELIVERED] == len(planned.files) else 1
 
 
 class _Sending:
@@ -119,6 +100,7 @@ class _Sending:
         patience: float,
     ) -> None:
         self.told = Counter[str]()  # files, by what became of them
+        self.is_written = True  # what was told is in the journal, too
         self._journal, self._terminal, self._say, self._patience = journal, terminal, say, patience
         self._bar: Bar | None = None
         self._at: tuple[Path, Row] | None = None  # what is under way, and was not told
@@ -130,12 +112,24 @@ class _Sending:
         self._policy = build_policy(config, self._world, where, client, now=self._times.now)
         self._effects = Effects(journal, where, client, now=self._times.now)
         self._holding = build_holding(self._world, self._stream, retry_cap=config.upload.retry_cap)
-        self._engine = build_engine(self._world, self._holding, self._stream, journal)
+        self._engine = Engine(
+            self._world.workers, self._holding, self._stream, apply=self._apply, clock=self._world.clock
+        )
         self._moved_at = 0.0
         self._is_interrupted = False
         self._last: Row | None = None
+        self._known: Row | None = None  # what is under way, as it was last written down
+        self._has_arrived = False  # and whether the server has all of it
+
+    def _apply(self, steps: Sequence[Step]) -> list[Row]:
+        """Write steps down, as the journal does; what it took is known even when it is away."""
+        rows = self._journal.apply(steps)
+        self._known = rows[-1] if rows else self._known
+        return rows
 
     def _hear(self, event: Event) -> None:
+        if isinstance(event, ChunkSent):
+            self._has_arrived = event.last
         if isinstance(event, ChunkSent) and self._bar is not None:
             self._moved_at = self._world.clock()
             self._bar.reached(event.end, event.row.upload.total)
@@ -168,7 +162,10 @@ class _Sending:
         # Not in the middle of the engine's work; asked a second time, at once.
         before = signal.signal(signal.SIGINT, self._interrupt)
         try:
-            row = self._begin(path.absolute(), look, found)
+            try:
+                row = self._begin(path.absolute(), look, found)
+            except Outside as fault:  # the journal is away
+                return self.say(path, NOT_SENT, f"{fault}; {fault.check}")
             self._at = path, row
             try:
                 with self._terminal.bar(shown(path.name), look.size) as self._bar:
@@ -201,6 +198,7 @@ class _Sending:
             at=utc_text(self._times.now()),
         )
         [row] = self._journal.claim([claim])
+        self._known, self._has_arrived = row, False
         policy = replace(self._policy, work=folder_target(path.parent))
         go_on = partial(life_by_hand, route=found, policy=policy)
         part = Part(partial(from_the_journal, row.id, path.name, policy, go_on), self._effects.do)
@@ -247,21 +245,6 @@ class _Sending:
 
     def _give_up(self, path: Path, row: Row, reason: str) -> None:
         """Say how it stands with a file that is not waited for any more."""
-        row = self._journal.row(row.id)
-        fault = _give_up(self._journal, row, reason)
-        if fault is not None and row.upload.in_doubt:
-            self.say(path, IN_DOUBT_WORD, f"{fault.reason}; {fault.what_to_do}; push token {row.push_token}")
-        elif fault is not None:
-            sent = _sent_of(row)
-            self.say(path, NOT_SENT, f"{reason}{f'; {sent}' if sent else ''}")
-        else:  # the verdict came, and what comes after it did not
-            is_well = row.state in (FileState.DELIVERED, FileState.DONE)
-            self.say(path, DELIVERED if is_well else FAILED, f"push token {row.push_token}; {reason}")
-
-
-def _sent_of(row: Row) -> str:
-    """Say how much of a file the server has that will never be whole."""
-    if not row.upload.chunks:
-        return ""
-    sent = f"{counted(row.upload.chunks, 'chunk')}, {row.upload.position:,} bytes"
-    return f"the server has {sent} of it, and leaves them, for the last chunk was not sent"
+        fate, is_written = given_up(self._journal, self._known or row, reason, arrived=self._has_arrived)
+        self.is_written &= is_written
+        self.say(path, fate.word, fate.more)
