@@ -73,10 +73,15 @@ def interrupted(world: World, path: Path, number: signal.Signals) -> str:
     world.server.script.append(lose_answer)
     before = len(world.server.pushes())
     command = [sys.executable, "-m", "watcher", "upload", str(path), "-c", str(world.config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environ = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
         until(lambda: len(world.server.pushes()) >= before + 2)
         process.send_signal(number)
-        told, _ = process.communicate(timeout=20)
+        try:
+            told, _ = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it says what each of its threads is at
+            raise
     return told
 
 
