@@ -90,6 +90,14 @@ def delivered_whole(world: World, text: str) -> None:
     assert lasts[operation.push_token] == 1
 
 
+def goes_on_with_others(world: World) -> None:
+    """Four more files are delivered, and nothing is left under way."""
+    for number in range(2, 6):
+        world.drop(f"agent_events_{number}.csv", rows(3))
+    eventually(lambda: len(world.files("done")) == 5)
+    eventually(lambda: not world.work_files())
+
+
 def test_when_one_is_killed_another_goes_on_with_its_file_under_the_same_token(
     shared: World, database: str
 ) -> None:
@@ -125,10 +133,7 @@ def test_one_that_slept_for_longer_than_its_lease_completes_nothing_of_what_anot
                 first.send_signal(signal.SIGCONT)
             eventually(lambda: list(shared.files("done")) == ["agent_events_1.csv"])
             eventually(lambda: "agent_events_1.csv: another agent" in log(one))
-            for number in range(2, 6):  # and goes on with others
-                shared.drop(f"agent_events_{number}.csv", rows(3))
-            eventually(lambda: len(shared.files("done")) == 5)
-            eventually(lambda: not shared.work_files())
+            goes_on_with_others(shared)
     delivered_whole(shared, text)
     each_delivered_once(shared, two, 5)
 
@@ -149,10 +154,7 @@ def test_one_that_is_cut_off_from_the_database_but_reaches_the_server_completes_
                 eventually(lambda: "the journal in PostgreSQL cannot be used" in log(one))
                 line.is_closed = False
                 eventually(lambda: "agent_events_1.csv: another agent" in log(one))
-                for number in range(2, 6):
-                    shared.drop(f"agent_events_{number}.csv", rows(3))
-                eventually(lambda: len(shared.files("done")) == 5)
-                eventually(lambda: not shared.work_files())
+                goes_on_with_others(shared)
         delivered_whole(shared, text)
         each_delivered_once(shared, two, 5)
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from watcher.core.model import Row
-from watcher.journal.schema import read, record_of, stored
+from watcher.journal.schema import insertion, read, record_of, stored
 from watcher.journal.sql import SqlJournal
 from watcher.journal.store import Connection
 
@@ -36,8 +36,7 @@ def copy(source: SqlJournal, target: SqlJournal, *, back: bool) -> Copied:
     past = source.timeline.holds(_EVER)
     with target.store.writing() as connection:
         there = _keys(connection, target.agent_id)
-        count = connection.execute("SELECT count(*) FROM files WHERE owner = ?", (target.agent_id,))
-        ids = target.ids_for_old_rows(connection, _count(source)) if not count.fetchone()[0] else None
+        ids = None if there else target.ids_for_old_rows(connection, _count(source))
         copied = known = 0
         rows = source.own_rows()
         while page := list(islice(rows, _PAGE)):
@@ -82,9 +81,4 @@ def _count(journal: SqlJournal) -> int:
 def _insert(connection: Connection, rows: list[Row], ids: Iterator[int] | None) -> None:
     records = [record_of(row) | ({"id": next(ids)} if ids else {}) for row in rows]
     if records:
-        names, marks = ", ".join(records[0]), ", ".join("?" * len(records[0]))
-        overriding = " OVERRIDING SYSTEM VALUE" if ids else ""
-        connection.executemany(
-            f"INSERT INTO files ({names}){overriding} VALUES ({marks})",
-            [tuple(record.values()) for record in records],
-        )
+        connection.executemany(insertion(records[0]), [tuple(record.values()) for record in records])

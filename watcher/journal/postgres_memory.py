@@ -19,11 +19,11 @@ from watcher.core.model import FINAL, Row
 from watcher.core.units import utc_text
 from watcher.disk import files
 from watcher.journal.postgres_schema import FIRST_ID
-from watcher.journal.schema import record_of, row_of
+from watcher.journal.schema import insertion, record_of, row_of
 from watcher.journal.store import Connection
 
 MOST_LOST_SECONDS = 60.0
-# Two heartbeats of ours may be told in either order; and what is told is rounded.
+# What is told is rounded.
 TOLERANCE_SECONDS = 0.01
 FILE = "postgres.json"  # in the state folder
 
@@ -113,20 +113,16 @@ def write_again(connection: Connection, agent: str, rows: Iterable[Row]) -> int:
         record = connection.execute("SELECT * FROM files WHERE id = ? FOR UPDATE", (row.id,)).fetchone()
         there = row_of(record) if record is not None else None
         columns = record_of(row)
-        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         if there is None:
-            connection.execute(
-                f"INSERT INTO files (id, {names}) OVERRIDING SYSTEM VALUE VALUES (?, {marks})",
-                (row.id, *columns.values()),
-            )
+            columns["id"] = row.id
+            connection.execute(insertion(columns), tuple(columns.values()))
         elif there.file != row.file:  # its number is another file's by now
-            connection.execute(f"INSERT INTO files ({names}) VALUES ({marks})", tuple(columns.values()))
+            connection.execute(insertion(columns), tuple(columns.values()))
         elif there.owner != agent or there == row:
             continue
         else:
-            connection.execute(
-                f"UPDATE files SET ({names}) = ROW ({marks}) WHERE id = ?", (*columns.values(), row.id)
-            )
+            assignments = ", ".join(f"{name} = ?" for name in columns)
+            connection.execute(f"UPDATE files SET {assignments} WHERE id = ?", (*columns.values(), row.id))
         if row.state in FINAL:
             connection.execute("UPDATE files SET end_number = next_end() WHERE id = ?", (row.id,))
         written += 1

@@ -130,8 +130,9 @@ class PostgresPeers:
         ).fetchone()
         if not is_dead:
             return []
-        theirs = connection.execute(f"SELECT * FROM files WHERE {_THEIRS}", (agent, ours)).fetchall()
-        fit = [row.id for row in map(row_of, theirs) if row.route is None or row.route in routes]
+        theirs = connection.execute(f"SELECT id, route FROM files WHERE {_THEIRS}", (agent, ours)).fetchall()
+        ours_too = {None, *map(_stored, routes)}
+        fit = [record["id"] for record in theirs if record["route"] in ours_too]
         # What was announced may be under way until its deadline; where that is not known, for a day.
         seconds = "coalesce(request_seconds, 86400) + (sending_to - position) * ?::double precision"
         connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
@@ -108,6 +109,14 @@ def record_of(row: Row) -> dict[str, Any]:
             if name != "fingerprint":
                 columns[name] = stored(name, getattr(value, name))
     return columns
+
+
+def insertion(columns: Collection[str]) -> str:
+    """Return the statement that writes a record of these columns; with its id, where that is one of them:
+    PostgreSQL has to be told then, and SQLite is never given one."""
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    overriding = " OVERRIDING SYSTEM VALUE" if "id" in columns else ""
+    return f"INSERT INTO files ({names}){overriding} VALUES ({marks})"
 
 
 def changes(before: Row, after: Row) -> dict[str, Any]:

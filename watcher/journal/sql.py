@@ -17,7 +17,7 @@ from watcher.core.units import utc_text
 from watcher.journal.archive import SqlArchive
 from watcher.journal.peers import Peers
 from watcher.journal.protocol import AgentSeen, Archive, Timeline
-from watcher.journal.schema import changes, record_of, row_of, stored
+from watcher.journal.schema import changes, insertion, record_of, row_of, stored
 from watcher.journal.store import MOST, Connection, Store
 from watcher.journal.timeline import SqlTimeline
 
@@ -196,10 +196,7 @@ class SqlJournal:
         upload, outcome = Upload(claim.push_token), Outcome(note=claim.note)
         row = Row(0, self.agent_id, FileState.SEEN, file, upload, outcome)
         columns = record_of(row)
-        inserted = connection.execute(
-            f"INSERT INTO files ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING id",
-            tuple(columns.values()),
-        )
+        inserted = connection.execute(f"{insertion(columns)} RETURNING id", tuple(columns.values()))
         return replace(row, id=inserted.fetchone()[0])
 
     def _applied(self, connection: Connection, step: Step, known: dict[int, Row | None]) -> Row:
