@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from tests.conftest import World, rows
 from tests.hook import hook
 from watcher.agent.hashing import BesideSha256
+from watcher.agent.workers import Threads
 
 OURS = ("worker-", "sha256", "notify", "status-")
 Allow = Callable[[Callable[[str], bool]], None]
@@ -100,3 +103,22 @@ def test_a_digest_without_a_thread_is_the_same_digest(allow: Allow) -> None:
         hasher.update(block)
 
     assert hasher.hexdigest() == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="interrupts its own process by a signal")
+def test_a_wait_ends_whatever_time_the_handler_of_a_signal_took() -> None:
+    """What `SimpleQueue.get` of Python 3.12 and older does not by itself: see `Workers.wake`."""
+    workers = Threads()
+
+    def handler(_number: int, _frame: object) -> None:
+        threading.Event().wait(0.3)  # beyond the end of the wait
+        workers.wake()
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        interrupting = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
+        interrupting.start()
+        assert workers.wait(0.2) == []
+        interrupting.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)

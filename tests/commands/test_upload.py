@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ import pytest
 from tests.agent.test_agent import Gate, until, watcher
 from tests.conftest import Step, World, answer, lose_answer, rows, works
 from tests.postgres import served
+from watcher.commands.terminal import Terminal
+from watcher.commands.upload import LOOK_SECONDS, _Sending, upload
 from watcher.sandbox.server import Answer, Request
+from watcher.settings.config import load
 
 DOUBT = "it may be complete at the server; look into the import history of the WFM first"
 
@@ -66,6 +70,44 @@ def test_an_interrupted_upload_in_doubt_says_so_and_so_does_the_one_that_finds_a
     assert told[1] == ""
     reasons = [row["reason"] for row in world.history()[1:]]
     assert all("it may be complete at the server" in reason for reason in reasons), reasons
+
+
+@pytest.mark.skipif(os.name == "nt", reason="interrupts its own process by a signal")
+def test_ctrl_c_ends_an_upload_also_where_the_process_comes_to_it_late(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = world.path("agent_events.csv")
+    path.write_text(rows(2))
+    world.server.always = answer(503)
+    settings, _ = load(world.config, {})
+    interrupt = _Sending._interrupt
+
+    def late(self: _Sending, number: int, frame: object) -> None:
+        threading.Event().wait(LOOK_SECONDS * 2)
+        interrupt(self, number, frame)
+
+    monkeypatch.setattr(_Sending, "_interrupt", late)
+
+    def ctrl_c() -> None:
+        until(world.server.pushes)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=ctrl_c)
+    pressing.start()
+    with pytest.raises(KeyboardInterrupt):
+        upload(
+            settings,
+            [path],
+            route_name=None,
+            acd_type=None,
+            deep=False,
+            patience=60,
+            terminal=Terminal(stderr=True),
+            say=print,
+        )
+    pressing.join()
+
+    assert capsys.readouterr().out == f"not sent\t{path}\tinterrupted by hand\n"
 
 
 def interrupted(world: World, path: Path, number: signal.Signals) -> str:

@@ -28,7 +28,8 @@ class Workers(Protocol):
         """Wait for results, or a call of `wake`, at most so long; returns all that are there."""
 
     def wake(self) -> None:
-        """End the wait. Any thread, and a signal handler, may call it."""
+        """End the wait. Any thread, and a signal handler, may call it; one that does not raise has to: before
+        Python 3.13, `SimpleQueue.get` forgets its time-out when a handler returns after the end of it."""
 
     @property
     def lost(self) -> list[str]:

@@ -210,6 +210,7 @@ class _Sending:
     def _interrupt(self, _number: int, _frame: object) -> None:
         self._is_interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._world.workers.wake()
 
     def _watch(self) -> None:
         """Wait for the end of the upload, or of our patience."""
