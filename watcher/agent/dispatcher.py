@@ -75,7 +75,7 @@ class Dispatcher:
         """Begin a look and a claim, where they are due; tell of the files that have waited for too long."""
         if self._clock() >= self.patience.due_at:
             self.has_news = self.patience.tell(self.waiting) or self.has_news
-        if self._shared.hears():
+        if self._shared.turn():
             self._watcher.at_once()
         if not self._is_looking:
             self._watcher.soon()

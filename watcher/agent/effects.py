@@ -25,7 +25,7 @@ from watcher.content.inspect import prepare, refuse_empty
 from watcher.content.receipt import line_digests, receipt_of
 from watcher.core.acts import Act, Answered, Choose, Cut, Found, Inspect, Load, Locate, Move, Piece, Push
 from watcher.core.conversation import Reply, Request
-from watcher.core.errors import Gone, NotWhole, Outside, Unfit
+from watcher.core.errors import Gone, NotWhole, Outside, TakenOver, Unfit
 from watcher.core.model import Receipt, Route, Row
 from watcher.core.names import is_compressed, is_zip, shown
 from watcher.core.target import Target
@@ -74,7 +74,7 @@ class Effects:
         """Do an act; returns its result. Raises what the act says."""
         match act:
             case Load(number):
-                return self._journal.row(number)
+                return self._loaded(number)
             case Inspect():
                 return self._inspect(act)
             case Cut():
@@ -88,6 +88,12 @@ class Effects:
             case Move(row):
                 return filing.finish(self._places, row)
         raise TypeError(f"{type(act).__name__} is no act of a file")
+
+    def _loaded(self, number: int) -> Row:
+        row = self._journal.row(number)
+        if row.owner != self._journal.agent_id:
+            raise TakenOver(number, row.owner)
+        return row
 
     # -- before it is sent -------------------------------------------------------------------------
 

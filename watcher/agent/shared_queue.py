@@ -88,15 +88,17 @@ class SharedQueue:
 
     def why(self, route: str) -> str | None:
         """Say why no file of this route is to be claimed now, as far as is known."""
-        why, until = self._behind.get(route, (None, 0.0))
-        return why if self._clock() < until else None
+        return self._behind[route][0] if route in self._behind else None
 
     def ended(self) -> None:
         """A file of ours came to its end: it may be anybody's turn."""
         self._behind = {}
 
-    def hears(self) -> bool:
-        """Say whether a file of another agent came to its end since the last call, that ours waited for."""
+    def turn(self) -> bool:
+        """Forget what is due to be asked again; say whether a file of another agent came to its end since the
+        last turn, that ours waited for."""
+        now = self._clock()
+        self._behind = {route: behind for route, behind in self._behind.items() if now < behind[1]}
         if not self._is_told:
             return False
         self._is_told, behind, self._behind = False, self._behind, {}
