@@ -44,6 +44,7 @@ from watcher.settings.config import load
 
 CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "chmod", "fsync")
 SERVER = "http://127.0.0.1:1"  # nothing is ever sent there
+MOST_VAIN_TURNS = 100  # one after the other: a loop that does not wait takes a processor
 SETTINGS = """\
 folders: {{drop: drop, done: {done}, failed: failed, state: state}}
 wfm: {{tenant: demo, api_url: {server}, token_url: {server}/token, client_id: a, client_secret: b}}
@@ -282,6 +283,7 @@ class SimulatedWorkers:
         self._effects, self._sleep, self._chance = effects, sleep, chance
         self._now = 0.0  # seconds since the start of this life
         self._flying: list[Flying] = []
+        self._vain = 0
 
     def do(self, ticket: object, work: Callable[[], object]) -> None:
         """Do it now, or later."""
@@ -299,6 +301,8 @@ class SimulatedWorkers:
         """Let time pass, but never stand still, until something is done."""
         if self._effects.dead:
             raise Crash("nobody waits any more")
+        self._vain = self._vain + 1 if seconds <= 0 else 0
+        assert self._vain < MOST_VAIN_TURNS, "it turns and turns, and nothing is due"
         until = self._now + min(max(seconds, 0.001), 5.0)
         landing = min((act.ends_at for act in self._flying), default=until)
         if landing > self._now:

@@ -207,6 +207,10 @@ class LifeContract(Fixtures):
         assert (moved.place.target, moved.place.aside) == ("/done/\udce9", None)
         assert journal.row(row.id) == moved
 
+    def test_a_file_is_relocated_to_where_it_is(self, journal: Journal) -> None:
+        row = row_in(journal, S.SENDING)
+        assert journal.apply([Relocate(row, row.file.source, None, None)]) == [row]
+
     def test_a_step_starts_from_the_stored_row_and_not_from_what_the_caller_knew(
         self, journal: Journal
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.journal.test_postgres import Line, asked_again, change, line
 from tests.postgres import database, database_of_tests, postgres_server
 from watcher.core.errors import Outside, TakenOver
 from watcher.core.model import Row
-from watcher.core.steps import Sending
+from watcher.core.steps import Relocate, Sending
 from watcher.core.target import Target
 from watcher.journal.lease import Lease
 from watcher.journal.peers import Turn
@@ -132,6 +133,27 @@ def test_files_of_a_route_that_we_do_not_have_are_left_to_those_who_do(agent: Op
     assert peers(two).take_over(sees(1), ["types"]) == []
     assert one.row(row.id).owner == "agent-1"
     assert [each.row.id for each in peers(three).take_over(sees(1), ["types", "events"])] == [row.id]
+
+
+def test_a_file_that_comes_back_is_taken_when_nothing_is_at_it_any_more_and_as_the_others_left_it(
+    agent: Open, database: str
+) -> None:
+    one, two = agent(1), agent(2)
+    old = announced(one)
+    pass_away(database, 1)
+    [taken] = peers(two).take_over(sees(1), ["events"])
+    [newer] = two.apply([Sending(taken.row, 9, 1, 40, "ab", "d")])
+    pass_away(database, 2)
+    peers(one).beat()
+    assert peers(one).lost() == {old.id: "agent-2"}
+
+    assert peers(one).take_over(sees(2), ["events"], busy=[old.id]) == []
+    assert one.row(old.id).owner == "agent-2"
+    [back] = peers(one).take_over(sees(2), ["events"])
+    assert back.row == replace(newer, owner="agent-1")
+    [said] = one.apply([Relocate(back.row, "/w/x", None, None)])
+    assert said.upload == newer.upload
+    assert one.row(old.id) == said
 
 
 def test_an_agent_that_ended_with_files_under_way_is_taken_over_after_its_lease(
@@ -255,7 +277,8 @@ def ask(journal: PostgresJournal, *routes: str, mark: int | None = None, **more:
     mark = peers(journal).mark() if mark is None else mark
     claims = [claim(route=route, push_token=f"{route}-{number}") for number, route in enumerate(routes)]
     turns = TURNS | more.get("turns", {})
-    return peers(journal).claim(claims, turns, mark=mark, sees=more.get("sees", sees(1, 2)))
+    known = more.get("known", journal.under_hand)
+    return peers(journal).claim(claims, turns, mark=mark, known=known, sees=more.get("sees", sees(1, 2)))
 
 
 def end(journal: PostgresJournal, row: Row) -> None:
@@ -279,6 +302,21 @@ def test_files_of_a_route_wait_for_those_before_whichever_agent_has_them(agent: 
     assert isinstance(why, str)
     assert "came to its end just now" in why
     [row] = ask(two, "codes")
+    assert isinstance(row, Row)
+
+
+def test_files_wait_too_for_one_that_was_taken_over_and_has_no_place_in_our_line_yet(
+    agent: Open, database: str
+) -> None:
+    one, two = agent(1), agent(2)
+    [row] = ask(one, "types")
+    assert isinstance(row, Row)
+    pass_away(database, 1)
+    [taken] = peers(two).take_over(sees(1), ["types"])
+    for route in ("types", "codes"):
+        [why] = ask(two, route, known=())
+        assert isinstance(why, str)
+    [row] = ask(two, "types", known=[taken.row.id])
     assert isinstance(row, Row)
 
 

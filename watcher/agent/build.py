@@ -269,7 +269,7 @@ def _duties(
 
 def _queue(world: World, engine: Engine, journal: Journal, where: Places, policy: Policy) -> SharedQueue:
     return SharedQueue(
-        journal, where.work, policy.routes, engine.runs.aside, clock=world.clock, wake=world.workers.wake
+        journal, where.work, policy.routes, engine.runs, clock=world.clock, wake=world.workers.wake
     )
 
 

@@ -71,7 +71,8 @@ class Chores:
             self._engine.chore("requests", insist(Call(duties.withdrawals.read)), self._asked_to_withdraw)
         if is_resumed and duties.takeover.due_at <= now and "takeover" not in self._busy:
             self._busy.add("takeover")
-            look = Awaited(duties.takeover.look, targets=(self._policy.state,))
+            busy = frozenset(run.number for run in self._engine.runs.files)
+            look = Awaited(partial(duties.takeover.look, busy), targets=(self._policy.state,))
             self._engine.chore("takeover", insist(look), self._took_over)
         if duties.takeover.has_lost:
             self._chore("lost", Call(duties.takeover.put_back, targets=(self._policy.work,)))

@@ -121,8 +121,8 @@ def _located(journal: Journal, places: Places, entry: Row) -> Row:
     """Bring the row's paths in line with the settings, whose folders may have moved meanwhile."""
     old = Path(entry.file.source)
     source = places.work / old.parent.name / entry.name
-    if old.parent.parent.name != places.work.name:
-        fetch(places.work, old.parent.parent.name, old.parent.name)
+    if not os.path.lexists(source.parent):
+        fetch(places.work, old.parent.name)
     target = Path(entry.place.target) if entry.place.target else None
     ours = (places.done, places.failed, places.drop)
     if target is not None and target.parent not in ours and target.parent.parent != places.done:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from watcher.agent.runs import Runs
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER
 from watcher.core.model import Claim, Route, Row
@@ -27,6 +28,7 @@ class Line:
 
     turns: Mapping[str | None, Turn]
     mark: int  # of the look that found the files: what ended later, it did not see
+    known: frozenset[int] = frozenset()  # rows of ours that have their place in our own line
 
 
 class SharedQueue:
@@ -40,15 +42,15 @@ class SharedQueue:
         journal: Journal,
         work: Path,
         routes: Mapping[str, Route],
-        aside: Mapping[str | None, int],
+        runs: Runs,
         *,
         clock: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
-        """`work`: our part of the work folder; `aside`: how many of our files let others go first, by route;
-        `wake` ends the loop's wait, from any thread."""
+        """`work`: our part of the work folder; `runs`: our files under way; `wake` ends the loop's wait, from
+        any thread."""
         self._journal, self._peers, self._sees = journal, journal.peers, partial(agents, work)
-        self._routes, self._aside, self._clock, self._wake = routes, aside, clock, wake
+        self._routes, self._runs, self._clock, self._wake = routes, runs, clock, wake
         self._behind: dict[str, tuple[str, float]] = {}  # why, and until when, by route
         self._mark = 0
         self._is_told = False
@@ -67,7 +69,7 @@ class SharedQueue:
         """Claim those whose turn it is; for the others, return why it is not. Raises `Outside`."""
         if self._peers is None or not claims:
             return self._journal.claim(claims)
-        return self._peers.claim(claims, line.turns, mark=line.mark, sees=self._sees)
+        return self._peers.claim(claims, line.turns, mark=line.mark, known=line.known, sees=self._sees)
 
     def looked(self, mark: int | None) -> None:
         """A look that began with this mark is over."""
@@ -77,9 +79,10 @@ class SharedQueue:
     def line(self) -> Line:
         """Return what the claims of now go by."""
         turns: dict[str | None, Turn] = {
-            name: Turn(route.after, route.parallel, self._aside[name]) for name, route in self._routes.items()
+            name: Turn(route.after, route.parallel, self._runs.aside[name])
+            for name, route in self._routes.items()
         }
-        return Line(turns, self._mark)
+        return Line(turns, self._mark, frozenset(run.number for run in self._runs.files))
 
     def refused(self, route: str | None, why: str) -> None:
         """It is not our turn in this route."""

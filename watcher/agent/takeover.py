@@ -73,12 +73,13 @@ class Takeover:
         """The file of this row is not ours any more, or came to its end."""
         self._quiet_until.pop(number, None)
 
-    def look(self) -> Found:
-        """Take over, and return what goes on under us. Raises `Outside`; may be repeated."""
+    def look(self, busy: Collection[int]) -> Found:
+        """Take over, and return what goes on under us; `busy`: rows whose scripts have not ended here. Raises
+        `Outside`; may be repeated."""
         assert self._peers is not None, "alone there is nothing to look for"
         self.due_at = self._clock() + POLL_SECONDS
         self._lost |= self._peers.lost()
-        for one in self._peers.take_over(self._sees, self._routes):
+        for one in self._peers.take_over(self._sees, self._routes, busy):
             self._taken[one.row.id] = one.row
             self._quiet_until[one.row.id] = self._clock() + one.quiet_in
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))
@@ -98,7 +99,9 @@ class Takeover:
             raise
 
     def _adopted(self, row: Row) -> list[Row]:
+        assert self._peers is not None, "it took this over"
         try:
+            self._peers.require_lease(row.id)  # or else it is fetched from under the hands of its owner
             found = self._recovery.adopt([row])
         except TakenOver:
             found = []

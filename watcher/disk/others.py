@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from watcher.core.errors import Outside
 from watcher.core.names import shown
 from watcher.disk import files, filing
 from watcher.disk.ours import require_ours
@@ -95,24 +96,28 @@ def _owner_of(part: Path) -> tuple[str | None, float | None]:
     return (None, None) if told is None else (told.who.host, told.beat)
 
 
-def fetch(work: Path, agent: str, token: str) -> None:
+def fetch(work: Path, token: str) -> None:
     """Take a file with all that belongs to it over from the part of another agent into ours, `work`.
 
-    What is not there (any more) is not fetched. Raises `Outside`; may be repeated.
+    Looked for in all of them: an agent that did not know yet that it had lost the file may have fetched it,
+    too. What is not there (any more) is not fetched. Raises `Outside`; may be repeated.
     """
-    theirs = work.parent / agent
+    # The file's own folder last: it says that the rest was fetched.
+    names = [token + suffix for suffix in (*filing.DRAFTS, "")]
     with files.blame(work):
-        if not theirs.is_dir():
-            return
-        require_ours(theirs, token)
-        filing.make_work_folder(work)
-        require_ours(work)
-        # The file's own folder last: it says that the rest was fetched.
-        for suffix in (*filing.DRAFTS, ""):
-            with suppress(FileNotFoundError):
-                files.rename_in(theirs / (token + suffix), work / (token + suffix))
-        files.sync_folder(work)
-        files.sync_folder(theirs)
+        for theirs in (work.parent / agent for agent in agents(work) if agent != work.name):
+            if not any(os.path.lexists(theirs / name) for name in names):
+                continue
+            require_ours(theirs, token)
+            filing.make_work_folder(work)
+            require_ours(work)
+            for name in names:
+                with suppress(FileNotFoundError):
+                    files.rename_in(theirs / name, work / name)
+            if os.path.lexists(theirs / token):  # it came back: a share was away for a moment
+                raise Outside(files.folder_target(theirs), "it was away for a moment")
+            files.sync_folder(work)
+            files.sync_folder(theirs)
 
 
 def agents(work: Path) -> list[str]:

@@ -63,12 +63,14 @@ class Peers(Protocol):
         turns: Mapping[str | None, Turn],
         *,
         mark: int,
+        known: Collection[int],
         sees: Callable[[], Collection[str]],
     ) -> list[Row | str]:
         """As `Journal.claim`, for those whose turn it is; for the others, why it is not.
 
-        `mark` is from before the look that found them; `sees` gives the ids of the agents that share our
-        work folder, asked once nobody else claims."""
+        `mark` is from before the look that found them; `known`: our rows that have their place in our own
+        line, which one that was taken over just now has not yet; `sees` gives the ids of the agents that
+        share our work folder, asked once nobody else claims."""
 
     def news(self) -> list[str]:
         """Return what people should know of the database, and was not returned yet."""
@@ -77,9 +79,13 @@ class Peers(Protocol):
         """Say whether nobody else asked this within so many seconds: of a message to people that each agent
         would send, one is sent. `sees`: only those count that share our work folder; None: all."""
 
-    def take_over(self, sees: Callable[[], Collection[str]], routes: Collection[str]) -> list[Taken]:
+    def take_over(
+        self, sees: Callable[[], Collection[str]], routes: Collection[str], busy: Collection[int] = ()
+    ) -> list[Taken]:
         """Make the open rows of agents whose lease is over our own, where we share their work folder and have
-        the route: without, the file would fail for our settings."""
+        the route: without, the file would fail for our settings.
+
+        `busy`: rows that were ours before, and that something here is still at: not those, until it knows."""
 
     def quiet_in(self) -> dict[int, float]:
         """Return the seconds until an earlier owner's request can be under way no more, by row of ours."""

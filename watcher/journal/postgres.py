@@ -148,6 +148,11 @@ class PostgresJournal(SqlJournal):
         self.under_hand |= {row.id for row in rows if row.owner == self.agent_id}
         return rows
 
+    def took(self, rows: Sequence[Row]) -> None:
+        """These are ours from now on; what we knew of them from before they were others' is out of date."""
+        self._known.update({row.id: row for row in rows})
+        self.under_hand |= {row.id for row in rows}
+
     def agents(self) -> list[AgentSeen]:
         """Return the agents that share the journal, by their ids."""
         found = self._store.query(

@@ -88,7 +88,9 @@ class PostgresPeers:
 
     # -- the files of the dead ---------------------------------------------------------------------
 
-    def take_over(self, sees: Callable[[], Collection[str]], routes: Collection[str]) -> list[Taken]:
+    def take_over(
+        self, sees: Callable[[], Collection[str]], routes: Collection[str], busy: Collection[int] = ()
+    ) -> list[Taken]:
         """As `Peers.take_over`."""
         if self._beats.has_lost.is_set():
             with self._journal.settled():
@@ -98,7 +100,7 @@ class PostgresPeers:
         if not near and not self._journal.may_have_more:
             return []
         with self._journal.settled():
-            ours, self._journal.may_have_more = list(self._journal.under_hand), True
+            ours, self._journal.may_have_more = [*self._journal.under_hand, *busy], True
             with self._database.writing() as connection:
                 was = {id: agent for agent in near for id in self._moved(connection, agent, ours, routes)}
                 # Those too that we took before, if we were not told so.
@@ -106,8 +108,8 @@ class PostgresPeers:
                     f"SELECT *, {_QUIET_IN} AS quiet_in FROM files WHERE {_THEIRS} ORDER BY id",
                     (self._agent, ours),
                 ).fetchall()
-            self._journal.may_have_more = False
-            self._journal.under_hand |= {record["id"] for record in rows}
+            self._journal.may_have_more = not self._journal.under_hand.issuperset(busy)
+            self._journal.took([row_of(record) for record in rows])
         return [self._told(record, dead.get(was.get(record["id"], ""))) for record in rows]
 
     def _dead(self) -> dict[str, tuple[str, str, str]]:
@@ -191,13 +193,14 @@ class PostgresPeers:
         turns: Mapping[str | None, Turn],
         *,
         mark: int,
+        known: Collection[int],
         sees: Callable[[], Collection[str]],
     ) -> list[Row | str]:
         """As `Peers.claim`."""
 
         def those_whose_turn_it_is(connection: Transaction) -> list[Claim]:
             connection.execute("SELECT pg_advisory_xact_lock(?)", (_CLAIMING,))
-            queue = _Queue(connection, self._agent, [*sees(), self._agent], mark)
+            queue = _Queue(connection, self._agent, [*sees(), self._agent], mark, known)
             why.extend(queue.why_not(claim.route, turns.get(claim.route)) for claim in claims)
             return [claim for claim, reason in zip(claims, why, strict=True) if not reason]
 
@@ -209,13 +212,15 @@ class PostgresPeers:
 class _Queue:
     """What is under way, within the transaction of a claim."""
 
-    def __init__(self, connection: Transaction, agent: str, near: Sequence[str], mark: int) -> None:
+    def __init__(
+        self, connection: Transaction, agent: str, near: Sequence[str], mark: int, known: Collection[int]
+    ) -> None:
         """`near`: the agents that share our work folder."""
         self._ours, self._theirs = Counter[str | None](), Counter[str | None]()
         found = connection.execute(
-            f"SELECT route, owner = ?, count(*) FROM files WHERE {_OPEN} AND owner = ANY(?::text[])"
-            " GROUP BY 1, 2",
-            (agent, list(near)),
+            "SELECT route, owner = ? AND id = ANY(?::bigint[]), count(*) FROM files"
+            f" WHERE {_OPEN} AND owner = ANY(?::text[]) GROUP BY 1, 2",
+            (agent, list(known), list(near)),
         ).fetchall()
         for route, is_ours, count in found:
             (self._ours if is_ours else self._theirs)[route] += count

@@ -214,7 +214,7 @@ class SqlJournal:
         after = step.applied(before)
         # Only what differs, so that no index is touched without need.
         columns = changes(before, after)
-        assignments = ", ".join(f"{name} = ?" for name in columns) or "id = id"
+        assignments = ", ".join(f"{name} = ?" for name in columns) or "owner = owner"
         assignments += self._at_end if after.state in FINAL else ""
         where = "id = ? AND owner = ? AND state = ?"
         values = (*columns.values(), before.id, self.agent_id, str(before.state))
