@@ -396,3 +396,22 @@ def test_a_database_that_stops_under_an_upload_is_told_in_a_sentence(world: Worl
     assert found.stdout.startswith(f"delivered\t{path}\t")
     assert "this is not in the journal" in found.stdout
     assert (found.returncode, found.stderr) == (1, "")
+
+
+def test_an_upload_that_the_database_forgets_is_told_in_a_sentence(world: World) -> None:
+    path = world.path("agent_events.csv")
+    path.write_text(rows(12))
+    with served() as database:
+        world.settings["journal"] = database.url("postgres")
+
+        def forgotten(request: Request, take: Any) -> Answer | None:
+            database.run("DELETE FROM watcher.files")
+            return works(request, take)
+
+        world.server.script.append(forgotten)
+        found = watcher(world, "upload", str(path))
+
+    assert found.stdout.startswith(f"not sent\t{path}\t")
+    assert "this is not in the journal: it has forgotten this upload; was it restored?" in found.stdout
+    assert world.completed() == []
+    assert (found.returncode, found.stderr) == (1, "")

@@ -21,7 +21,7 @@ from watcher.commands.terminal import Bar, Terminal
 from watcher.commands.upload_fate import DELIVERED, FAILED, NOT_SENT, give_up, given_up
 from watcher.commands.upload_plan import plan
 from watcher.core.errors import NotWhole, Outside
-from watcher.core.events import ChunkSent, Event
+from watcher.core.events import ChunkSent, Event, LostToOther
 from watcher.core.holds import listed
 from watcher.core.life import from_the_journal, life_by_hand
 from watcher.core.model import Claim, FileState, Fingerprint, Route, Row
@@ -119,6 +119,7 @@ class _Sending:
         self._is_interrupted = False
         self._last: Row | None = None
         self._known: Row | None = None  # what is under way, as it was last written down
+        self._is_lost = False  # the journal has forgotten it
         self._has_arrived = False  # and whether the server has all of it
 
     def _apply(self, steps: Sequence[Step]) -> list[Row]:
@@ -128,6 +129,7 @@ class _Sending:
         return rows
 
     def _hear(self, event: Event) -> None:
+        self._is_lost = self._is_lost or isinstance(event, LostToOther)
         if isinstance(event, ChunkSent):
             self._has_arrived = event.last
         if isinstance(event, ChunkSent) and self._bar is not None:
@@ -198,7 +200,7 @@ class _Sending:
             at=utc_text(self._times.now()),
         )
         [row] = self._journal.claim([claim])
-        self._known, self._has_arrived = row, False
+        self._known, self._has_arrived, self._is_lost = row, False, False
         policy = replace(self._policy, work=folder_target(path.parent))
         go_on = partial(life_by_hand, route=found, policy=policy)
         part = Part(partial(from_the_journal, row.id, path.name, policy, go_on), self._effects.do)
@@ -215,7 +217,7 @@ class _Sending:
     def _watch(self) -> None:
         """Wait for the end of the upload, or of our patience."""
         self._moved_at = self._world.clock()
-        while self._last is None:
+        while self._last is None and not self._is_lost:
             due = self._engine.turn()
             self._engine.finished(self._world.workers.wait(min(due - self._world.clock(), LOOK_SECONDS)))
             if self._is_interrupted and self._last is None:
@@ -235,7 +237,7 @@ class _Sending:
         last = self._last
         if last is None:
             held = listed(self._engine.holds.active)
-            self._give_up(path, row, f"gave up waiting: {held or 'stopped'}")
+            self._give_up(path, row, "" if self._is_lost else f"gave up waiting: {held or 'stopped'}")
         elif last.state is FileState.DONE:
             chunks = counted(last.upload.chunks, "chunk")
             self.say(path, DELIVERED, f"in {chunks}, push token {last.push_token}")

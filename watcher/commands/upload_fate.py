@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from watcher.core.errors import Outside, Unfit
+from watcher.core.errors import Outside, TakenOver, Unfit
 from watcher.core.life import IN_DOUBT, LOOK_FIRST
 from watcher.core.model import FINAL, FileState, Row
 from watcher.core.names import counted
@@ -15,6 +15,9 @@ from watcher.journal.protocol import Journal
 
 # The first word of a file's line, for scripts.
 DELIVERED, FAILED, NOT_SENT, IN_DOUBT_WORD = "delivered", "failed", "not sent", "in doubt"
+
+
+_FORGOTTEN = "it has forgotten this upload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,9 @@ def given_up(journal: Journal, known: Row, reason: str, *, arrived: bool) -> tup
         row = journal.row(known.id)
         fault = give_up(journal, row, reason)
     except Outside as away:
-        return _unwritten(known, reason, away, arrived=arrived), False
+        return _unwritten(known, reason, f"{away.reason}; {away.check}", arrived=arrived), False
+    except (LookupError, TakenOver):
+        return _unwritten(known, reason, f"{_FORGOTTEN}; was it restored?", arrived=arrived), False
     if fault is not None and row.upload.in_doubt:
         return Fate(IN_DOUBT_WORD, f"{fault.reason}; {fault.what_to_do}; push token {row.push_token}"), True
     if fault is not None:
@@ -62,10 +67,10 @@ def give_up(journal: Journal, entry: Row, reason: str) -> Unfit | None:
     return fault
 
 
-def _unwritten(known: Row, reason: str, away: Outside, *, arrived: bool) -> Fate:
+def _unwritten(known: Row, reason: str, why: str, *, arrived: bool) -> Fate:
     """Return what is known of a file without the journal: nothing goes out before it is written there."""
     token = f"push token {known.push_token}"
-    missing = f"this is not in the journal: {away.reason}; {away.check}"
+    missing = f"this is not in the journal: {why}"
     verdict = known.state in (*FINAL, FileState.DELIVERED, FileState.REJECTED)
     if arrived or (verdict and known.state in (FileState.DELIVERED, FileState.DONE)):
         return Fate(DELIVERED, f"{token}; {missing}")
