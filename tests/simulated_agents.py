@@ -308,6 +308,7 @@ class ManyWire(Wire):
     def __init__(self, effects: Effects, hub: Hub, longest: float) -> None:
         super().__init__(effects)
         self._hub, self._longest = hub, longest
+        self.is_slow = True  # sometimes
         self.guarded: Callable[[Process, Push], int] = lambda _process, _push: 0
         self.landed: Callable[[Process, Push, int], None] = lambda _process, _push, _guarded: None
         self.under_way: dict[Process, list[greenlet]] = {}
@@ -330,7 +331,8 @@ class ManyWire(Wire):
 
             answers.append(self.script(push, take))
 
-        span = hub.chance.choice((0.0, 0.05, 1.0)) * self._longest * hub.chance.random()
+        slow = 1.0 if self.is_slow else 0.0
+        span = slow * hub.chance.choice((0.0, 0.05, 1.0)) * self._longest * hub.chance.random()
         landing = hub.later(span, land)
         self.under_way.setdefault(process, []).append(landing)
         # Its sender may be asleep as it lands, or give up before: then nobody knows.

@@ -126,6 +126,20 @@ def test_an_agent_that_lives_or_works_in_another_folder_keeps_its_files(agent: O
     assert one.row(row.id).owner == "agent-1"
 
 
+def test_an_agent_that_begins_anew_holds_what_it_promised_before(database: str) -> None:
+    for seconds in (20.0, None):  # it dies before it promises anything
+        lease = Lease(LEASE_SECONDS)
+        with closing(PostgresJournal(database, "agent-1", STATE, lives=True, lease=lease)) as one:
+            if seconds is not None:
+                peers(one).promise(seconds)
+                peers(one).beat()
+            row = announced(one, push_token=f"of {seconds}")
+    with closing(PostgresJournal(database, "agent-2", STATE, lives=True)) as two:
+        pass_away(database, 1)
+        quiet = {each.row.id: each.quiet_in for each in peers(two).take_over(sees(1), ["events"])}
+    assert 0 < quiet[row.id] < 60
+
+
 def test_files_of_a_route_that_we_do_not_have_are_left_to_those_who_do(agent: Open, database: str) -> None:
     one, two, three = agent(1), agent(2), agent(3)
     row = row_in(one, S.READY)

@@ -32,9 +32,11 @@ _RESTORED = (
     " journal accept`: files that are in the work folder, and that it does not know, are sent anew then"
 )
 _PIECE_SECONDS = 0.2  # that is heard for at a time: an end waits no longer
+# One that begins has promised nothing yet: until then it holds what it promised in its life before.
 _BEAT = """
     UPDATE agents
-    SET seen_at = clock_timestamp(), told_at = clock_timestamp(), request_seconds = ?, ended_at = NULL
+    SET seen_at = clock_timestamp(), told_at = clock_timestamp(), ended_at = NULL,
+        request_seconds = coalesce(?::double precision, request_seconds)
     FROM (SELECT id, seen_at + make_interval(secs => lease_seconds) < clock_timestamp() AS is_over
           FROM agents WHERE id = ? FOR UPDATE) AS before
     WHERE agents.id = before.id RETURNING before.is_over, extract(epoch FROM told_at)::double precision
