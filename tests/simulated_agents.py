@@ -170,6 +170,9 @@ class HubWorkers:
         self.acts = 0
         self._hub, self._process = hub, process
         self._done: list[tuple[object, object]] = []
+        self._flying: dict[
+            int, tuple[object, object]
+        ] = {}  # what was asked for, and its result, if there is one
         self._waits: greenlet | None = None
         self._is_woken = False
         self._vain = 0
@@ -177,9 +180,10 @@ class HubWorkers:
     def do(self, ticket: object, work: Callable[[], object]) -> None:
         """Do it, sometime."""
         self.acts += 1
-        self._hub.later(self._some_time(), partial(self._act, ticket, work), self._process)
+        self._flying[self.acts] = (ticket, None)
+        self._hub.later(self._some_time(), partial(self._act, self.acts, ticket, work), self._process)
 
-    def _act(self, ticket: object, work: Callable[[], object]) -> None:
+    def _act(self, serial: int, ticket: object, work: Callable[[], object]) -> None:
         if self._process.is_dead:
             return
         result: object
@@ -188,9 +192,11 @@ class HubWorkers:
                 result = work()
             except Exception as error:
                 result = error
+            self._flying[serial] = (ticket, result)
             self._hub.sleep(self._some_time())  # its result is late
         except Crash:
             return
+        del self._flying[serial]
         self._done.append((ticket, result))
         self.wake()
 
@@ -217,7 +223,7 @@ class HubWorkers:
 
     def forget(self) -> None:
         """The process is gone: the files of what it had under way are closed."""
-        for ticket, result in self._done:
+        for ticket, result in (*self._flying.values(), *self._done):
             if isinstance(ticket, Task):
                 ticket.abandon(result)
 
