@@ -17,9 +17,6 @@ from watcher.journal.protocol import Journal
 DELIVERED, FAILED, NOT_SENT, IN_DOUBT_WORD = "delivered", "failed", "not sent", "in doubt"
 
 
-_FORGOTTEN = "it has forgotten this upload"
-
-
 @dataclass(frozen=True, slots=True)
 class Fate:
     """The first word, and the rest of the line."""
@@ -39,7 +36,8 @@ def given_up(journal: Journal, known: Row, reason: str, *, arrived: bool) -> tup
     except Outside as away:
         return _unwritten(known, reason, f"{away.reason}; {away.check}", arrived=arrived), False
     except (LookupError, TakenOver):
-        return _unwritten(known, reason, f"{_FORGOTTEN}; was it restored?", arrived=arrived), False
+        why = "it has forgotten this upload; was it restored?"
+        return _unwritten(known, reason, why, arrived=arrived), False
     if fault is not None and row.upload.in_doubt:
         return Fate(IN_DOUBT_WORD, f"{fault.reason}; {fault.what_to_do}; push token {row.push_token}"), True
     if fault is not None:
