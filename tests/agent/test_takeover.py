@@ -20,7 +20,8 @@ from tests.conftest import Answer, Request, World, rows
 from tests.journal.contract import row_in
 from tests.journal.test_postgres import Line, change
 from tests.postgres import database, database_of_tests, postgres_server
-from watcher.agent.build import build_client, places
+from watcher.agent.build import places
+from watcher.agent.clients import build_client
 from watcher.agent.effects import Effects
 from watcher.core.acts import Answered, Push
 from watcher.core.conversation import Conversation

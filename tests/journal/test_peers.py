@@ -396,7 +396,7 @@ def test_an_end_is_told_to_the_others(agent: Open) -> None:
         one.apply([step(row_in(one, S.REJECTED, push_token="x"), S.FAILED)])
         return told.wait(0.2)
 
-    peers(two).listen(told.set)
+    peers(two).listen(lambda _what: told.set())
     one.apply([step(row, S.DONE)])
     assert any(again() for _ in range(100))
 

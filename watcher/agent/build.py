@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from watcher.agent.agent import Agent
 from watcher.agent.chores import Duties
 from watcher.agent.claims import Claims
+from watcher.agent.clients import WfmClient, build_client
 from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.drop_watcher import DropWatcher
-from watcher.agent.effects import Effects, Sender
+from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
 from watcher.agent.kept import Kept
@@ -26,6 +26,7 @@ from watcher.agent.patience import Patience
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
+from watcher.agent.shared_probes import SharedProbes
 from watcher.agent.shared_queue import SharedQueue
 from watcher.agent.takeover import Takeover
 from watcher.agent.time_of_day import TimeOfDay
@@ -36,7 +37,6 @@ from watcher.agent.workers import Threads, Workers
 from watcher.core.conversation import MOST_PATIENCE
 from watcher.core.holds import Holds
 from watcher.core.policy import Policy
-from watcher.core.target import Target
 from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
 from watcher.disk.others import strangers
@@ -48,55 +48,6 @@ from watcher.report.stream import Stream
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 from watcher.wfm.bounds import seconds_for
-from watcher.wfm.client import Client
-from watcher.wfm.login import ClientCredentials
-
-
-class WfmClient(Sender, Protocol):
-    """What is needed of a client, all in all."""
-
-    @property
-    def way(self) -> tuple[Target, ...]:
-        """Login and server, and proxies before them: what a request meets, in this order."""
-
-    @property
-    def token_renewals(self) -> int:
-        """How many access tokens were got so far."""
-
-    def server_time(self) -> datetime | None:
-        """Return the login server's time of day; None: it is not known."""
-
-    @property
-    def may_tell_time(self) -> bool:
-        """Whether that is not known, and the answer with a new token may tell it."""
-
-    def get_token(self) -> float:
-        """Get a new access token; returns the seconds it will be used. Raises `Outside`."""
-
-    def close(self) -> None:
-        """Close all connections."""
-
-
-def build_client(config: Config) -> Client:
-    """Return a client for the settings' server. Raises `ConfigError` for certificates that do not load."""
-    wfm = config.wfm
-    auth = ClientCredentials(
-        wfm.token, wfm.client_id, config.secret,
-        timeout_seconds=wfm.timeout,
-        basic=wfm.login == "basic",
-        scope=wfm.scope,
-        audience=wfm.audience,
-    )  # fmt: skip
-    return Client(
-        auth,
-        server=wfm.api,
-        tenant=wfm.tenant,
-        timeout_seconds=wfm.timeout,
-        proxy=wfm.proxy.get_secret_value() if wfm.proxy else None,
-        ca_file=wfm.ca_file,
-        client_cert=wfm.client_cert,
-        client_key=wfm.client_key,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +163,11 @@ def build_agent(
     owner = Owner(where.work, identity)
     told = watcher.doubts, _queue(world, engine, journal, where, policy), watcher.openings.is_open
     claims = Claims(journal, where, owner, times, *told, new_token=world.new_token)
-    effects = Effects(journal, where, client, engine.runs.contents, now=times.now, alone=owner.check)
+    probes = SharedProbes(journal.peers, holding.table.active)
+    effects = Effects(journal, where, client, engine.runs.contents, probes, now=times.now, alone=owner.check)
     patience = _patience(config, world, policy, stream, kept)
     recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
-    if journal.peers is not None:
-        # From its first byte on, as the lease is asked for right before it.
-        journal.peers.promise(seconds_for(config.upload.chunk_bytes, config.wfm.timeout, MOST_PATIENCE))
+    _promise(config, journal)
     dispatcher = Dispatcher(engine, watcher, claims, policy, patience, clock=world.clock)
     return Agent(
         engine,
@@ -229,12 +179,19 @@ def build_agent(
         dispatcher=dispatcher,
         recovery=recovery,
         duties=_duties(
-            config, world, stream, journal, client, where, history, owner, effects, recovery, kept
+            config, world, stream, journal, client, where, policy, history, owner, effects, recovery, kept
         ),
         vitals=_vitals(world, engine, watcher, dispatcher, on_beat, on_end),
         once=None if once_patience is None else Once(once_patience, world.clock),
         clock=world.clock,
     )  # fmt: skip
+
+
+def _promise(config: Config, journal: Journal) -> None:
+    """Tell the other agents for how long a request may take."""
+    if journal.peers is not None:
+        # From its first byte on, as the lease is asked for right before it.
+        journal.peers.promise(seconds_for(config.upload.chunk_bytes, config.wfm.timeout, MOST_PATIENCE))
 
 
 def _duties(
@@ -244,6 +201,7 @@ def _duties(
     journal: Journal,
     client: WfmClient,
     where: Places,
+    policy: Policy,
     history: HoldHistory,
     owner: Owner,
     effects: Effects,
@@ -254,8 +212,7 @@ def _duties(
         journal.archive, where, config.retention, stream,
         clock=world.clock, now=world.now, server_time=client.server_time,
     )  # fmt: skip
-    routes = [route.name for route in config.routes]
-    takeover = Takeover(journal.peers, recovery, where.work, routes, stream, kept, clock=world.clock)
+    takeover = Takeover(journal.peers, recovery, where.work, policy, stream, kept, clock=world.clock)
     return Duties(
         Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper,

@@ -72,7 +72,8 @@ class Chores:
         if is_resumed and duties.takeover.due_at <= now and "takeover" not in self._busy:
             self._busy.add("takeover")
             busy = frozenset(run.number for run in self._engine.runs.files)
-            look = Awaited(partial(duties.takeover.look, busy), targets=(self._policy.state,))
+            limits = dict(self._policy.limits)
+            look = Awaited(partial(duties.takeover.look, busy, limits), targets=(self._policy.state,))
             self._engine.chore("takeover", insist(look), self._took_over)
         if duties.takeover.has_lost:
             self._chore("lost", Call(duties.takeover.put_back, targets=(self._policy.work,)))
@@ -112,6 +113,8 @@ class Chores:
 
     def _took_over(self, found: Found, _seconds: float) -> None:
         self._busy.discard("takeover")
+        self._policy.others_limits.clear()
+        self._policy.others_limits.update(found.limits)
         for number, by in found.lost:
             self._engine.lose(number, by)
         for row in found.rows:

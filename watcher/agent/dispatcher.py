@@ -77,6 +77,8 @@ class Dispatcher:
             self.has_news = self.patience.tell(self.waiting) or self.has_news
         if self._shared.turn():
             self._watcher.at_once()
+        if self._shared.came_through():
+            self._engine.holds.others_came_through(self._clock())
         if not self._is_looking:
             self._watcher.soon()
         if not self._is_looking and self._clock() >= self._watcher.due_at:

@@ -19,6 +19,7 @@ from watcher.agent.contents import Contents
 from watcher.agent.duplicates import destination, left_out
 from watcher.agent.hashing import BesideSha256
 from watcher.agent.open_file import ROUNDS, OpenFile, lines_of
+from watcher.agent.shared_probes import SharedProbes
 from watcher.content import split
 from watcher.content.compressed import member_name, told_size
 from watcher.content.inspect import prepare, refuse_empty
@@ -28,6 +29,7 @@ from watcher.core.conversation import Reply, Request
 from watcher.core.errors import Gone, NotWhole, Outside, TakenOver, Unfit
 from watcher.core.model import Receipt, Route, Row
 from watcher.core.names import is_compressed, is_zip, shown
+from watcher.core.probing import Ask, Report
 from watcher.core.target import Target
 from watcher.disk import files, filing
 from watcher.disk.claim import changed_at, is_gone, open_claimed, require_same_version
@@ -56,6 +58,7 @@ class Effects:
         places: Places,
         client: Sender,
         contents: Contents | None = None,
+        probes: SharedProbes | None = None,
         *,
         now: Callable[[], datetime],
         alone: Callable[[], None] = lambda: None,
@@ -69,6 +72,7 @@ class Effects:
         self._require_alone = alone
         self._contents = contents or Contents()
         self._peers = journal.peers
+        self._probes = probes or SharedProbes(journal.peers)
 
     def do(self, act: Act[Any]) -> object:
         """Do an act; returns its result. Raises what the act says."""
@@ -81,6 +85,8 @@ class Effects:
                 return _cut(act)
             case Push():
                 return self._pushed(act)
+            case Ask() | Report():
+                return self._probes.do(act)
             case Locate(found, chunk):
                 return lines_of(_open(found), chunk)
             case Choose(row):

@@ -154,7 +154,7 @@ class Engine:
             return
         self.holds.take(number, task.targets)
         if isinstance(act, Clear):
-            self._collect(task, None)
+            self._collect(task, tuple(hold.target for hold in self.holds.held(task.targets)))
         elif isinstance(act, Commit):
             task.since = now
             self._commits.waiting.append(task)
@@ -185,7 +185,7 @@ class Engine:
             self._holding.worked(touched, asked_at=task.asked_at, proof=proof)
             if not self.holds.held([task.run.target]):
                 self.runs.set_aside(task.run, False)
-        self.holds.leave(number, task.targets)
+        self.holds.leave(number, task.let_go)
         if fault is not None and act.repeats and not task.maybe:
             task.met(fault)
             self.tasks.waiting.append(task)

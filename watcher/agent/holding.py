@@ -11,6 +11,7 @@ from watcher.core.conversation import Accepted
 from watcher.core.errors import Outside, Proof
 from watcher.core.events import HoldBegan, HoldEnded
 from watcher.core.holds import NEVER, Holds
+from watcher.core.probing import Ask
 from watcher.core.suspects import Suspects, Suspicion
 from watcher.core.target import Target
 from watcher.core.tempo import Tempo
@@ -75,6 +76,8 @@ class Holding:
 
     def heard(self, number: int, target: Target, act: Act[Any], result: object, *, asked_at: float) -> None:
         """What the server makes of a chunk of this file is evidence for it, and for others."""
+        if isinstance(act, Ask) and isinstance(result, float) and result > 0:
+            self.table.left_to_others(number, act.targets, until=self._clock() + result)
         if not isinstance(act, Push) or not isinstance(result, tuple):
             return
         talk, last, now = act.talk, act.chunk.last, self._clock()

@@ -12,7 +12,8 @@ from functools import partial
 
 from watcher import __version__
 from watcher.agent.agent import RELIEVED, Agent
-from watcher.agent.build import WfmClient, World, build_agent, places
+from watcher.agent.build import World, build_agent, places
+from watcher.agent.clients import WfmClient
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
 from watcher.agent.kept import Kept

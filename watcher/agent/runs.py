@@ -11,6 +11,7 @@ from watcher.agent.contents import Contents
 from watcher.core.acts import Act, Both, Found, Maybe, Pause
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER
+from watcher.core.probing import Ask
 from watcher.core.target import Target
 
 T = TypeVar("T")
@@ -124,6 +125,12 @@ class Task:
         if fault is not None and fault.target.kind == "file" and not self.run.is_chore:
             fault.target = self.run.target
         return value, fault
+
+    @property
+    def let_go(self) -> list[Target]:
+        """What it probes no more, now that it came back: all, but for what it only asked about."""
+        asked = self.act.targets if isinstance(self.act, Ask) else ()
+        return [target for target in self.targets if target not in asked]
 
     def abandon(self, result: object) -> None:
         """Its worker is through, and nobody waits for it any more: let go of the files that are open."""

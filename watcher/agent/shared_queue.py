@@ -15,7 +15,7 @@ from watcher.core.errors import Outside
 from watcher.core.holds import NEVER
 from watcher.core.model import Claim, Route, Row
 from watcher.disk.others import agents
-from watcher.journal.peers import Turn
+from watcher.journal.peers import PROBED, Turn
 from watcher.journal.protocol import Journal
 
 # So often the journal is asked again, where nobody told that a file came to its end.
@@ -53,7 +53,7 @@ class SharedQueue:
         self._routes, self._runs, self._clock, self._wake = routes, runs, clock, wake
         self._behind: dict[str, tuple[str, float]] = {}  # why, and until when, by route
         self._mark = 0
-        self._is_told = False
+        self._is_told = self._is_through = False
         if self._peers is not None:
             self._peers.listen(self._hear)
 
@@ -112,6 +112,14 @@ class SharedQueue:
         """When to ask again, by the clock."""
         return min((until for _, until in self._behind.values()), default=NEVER)
 
-    def _hear(self) -> None:
-        self._is_told = True
+    def came_through(self) -> bool:
+        """Say whether another agent got through to a server that was held, since the last call."""
+        is_through, self._is_through = self._is_through, False
+        return is_through
+
+    def _hear(self, told: str) -> None:
+        if told == PROBED:
+            self._is_through = True
+        else:
+            self._is_told = True
         self._wake()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from watcher.agent.build import build_client
+from watcher.agent.clients import build_client
 from watcher.commands.check_endpoints import endpoints, untested
 from watcher.commands.finding import Finding, probed
 from watcher.core.errors import ConfigError, Outside

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from watcher import web
 from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED, Agent
-from watcher.agent.build import WfmClient, World, build_engine, build_holding
+from watcher.agent.build import World, build_engine, build_holding
+from watcher.agent.clients import WfmClient
 from watcher.agent.lifecycle import Generation, Process, Run
 from watcher.agent.opening import check_distinct, create_folders, open_state
 from watcher.agent.reload import Reload

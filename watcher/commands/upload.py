@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from watcher.agent.agent import ended
-from watcher.agent.build import World, build_client, build_holding, build_policy, places
+from watcher.agent.build import World, build_holding, build_policy, places
+from watcher.agent.clients import build_client
 from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
 from watcher.agent.opening import open_state

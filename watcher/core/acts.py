@@ -261,8 +261,8 @@ class Free(Act[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class Clear(Act[None]):
-    """Wait until nothing on the way is held, or it is our turn to probe."""
+class Clear(Act[tuple[Target, ...]]):
+    """Wait until nothing on the way is held, or it is our turn to probe; gives what is held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from watcher.core.errors import NotWhole, Outside, Proof, Unfit
 from watcher.core.events import ChunkSent, SmallerChunks, StartedOver, TryingAgain
 from watcher.core.model import FileState, Placement, Receipt, Row
 from watcher.core.policy import Policy, plausible
+from watcher.core.probing import Probing
 from watcher.core.steps import Retrying, Sending, StartOver
 from watcher.core.target import Target
 
@@ -61,6 +62,7 @@ class Delivery:
         """`moves`: its place in the done folder is chosen while its last chunk is under way."""
         self._row, self._found, self._policy, self._moves = row, found, policy, moves
         self._way = (*policy.way, Target("endpoint", found.route.url))
+        self._probing = Probing(policy, self._way)
         self._file = policy.file(row)
         self._own_limit: int | None = None  # bytes of a chunk, where larger ones of this file never pass
         self._position = max(row.upload.position, found.start)  # behind the last acknowledged chunk
@@ -98,6 +100,7 @@ class Delivery:
             chunk = piece.chunk
             await self._announce(piece)
             verdict, ahead = await self._exchange(piece)
+            await self._probing.over(verdict)
             match verdict:
                 case Accepted(note):
                     await Tell(ChunkSent(self._row, chunk.start, chunk.end, chunk.last))
@@ -132,7 +135,7 @@ class Delivery:
         """Write down, in one commit, what is acknowledged and what goes out now; before a wait, the first."""
         if not await Free(targets=self._way):
             await self._write_down()
-            await Clear(targets=self._way)
+            await self._probing.clear()
         step = Sending(
             self._row, self._position, self._chunks,
             end=piece.chunk.end, sha256=self._found.sha256, destination=self._found.destination,
@@ -246,8 +249,7 @@ class Delivery:
 
     @property
     def _limit(self) -> int:
-        route = self._found.route
-        learned = self._policy.limits.get(route.name, route.chunk_bytes)
+        learned = self._policy.limit(self._found.route)
         return learned if self._own_limit is None else min(learned, self._own_limit)
 
     def _conversation(self, *, unknown: bool) -> Conversation:

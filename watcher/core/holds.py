@@ -34,6 +34,7 @@ class Hold:
     fault_at: float = 0.0  # of the last fault that counted
     tries: int = 0
     next_at: float = 0.0  # no probe before
+    is_left: bool = False  # to another agent, which probes or did so before
     prober: int | None = None  # the file whose act tries now
     met: frozenset[Target] = frozenset()  # the parts of it where the fault was met
     until: Proof = Proof.ANSWER  # what ends it
@@ -88,8 +89,9 @@ class Holds:
         if fault.retry_after:
             wait = min(fault.retry_after, LONGEST_RETRY_AFTER_SECONDS)
         hold = replace(
-            hold, check=fault.check, fault_at=now, tries=hold.tries + 1, next_at=now + wait, prober=None
-        )
+            hold, check=fault.check, fault_at=now, tries=hold.tries + 1, next_at=now + wait, prober=None,
+            is_left=False,
+        )  # fmt: skip
         self._put(hold)
         return None if known else hold
 
@@ -118,6 +120,19 @@ class Holds:
         """Say whether what is held was met in these parts of it: others make the better probe."""
         parts = frozenset(targets)
         return any(not hold.met.isdisjoint(parts) for hold in self.held(parts))
+
+    def left_to_others(self, file: int, targets: Iterable[Target], *, until: float) -> None:
+        """Another agent probes these, or did just now: this file, and all others of ours, wait until then."""
+        for hold in self.held(targets):
+            if hold.prober == file:
+                next_at = max(hold.next_at, until)
+                self._put(replace(hold, prober=None, next_at=next_at, is_left=True))
+
+    def others_came_through(self, now: float) -> None:
+        """What other agents probed for us may be over: the next step on that is due."""
+        for hold in self.active:
+            if hold.is_left:
+                self._put(replace(hold, next_at=min(hold.next_at, now), is_left=False))
 
     def leave(self, file: int, targets: Iterable[Target] | None = None) -> None:
         """What this file did said nothing about these (by default: any) that it probed: another may try."""

@@ -147,7 +147,7 @@ async def _sent(
         inspect = Inspect(
             row,
             route,
-            policy.limits.get(row.route or ""),
+            None if route is None else policy.limit(route),
             moves,
             targets=(policy.work, policy.state, policy.file(row)),
             seconds=plausible(row),

@@ -37,6 +37,12 @@ class Policy:
     new_token: Callable[[], str]
     # The chunk size in bytes that a server took after a 413, by route: learned as files go.
     limits: dict[str, int] = field(default_factory=dict)
+    others_limits: dict[str, int] = field(default_factory=dict)  # what other agents that live learned
+
+    def limit(self, route: Route) -> int:
+        """Return the bytes that a chunk of this route may have."""
+        learned = (self.limits.get(route.name), self.others_limits.get(route.name))
+        return min([route.chunk_bytes, *(limit for limit in learned if limit is not None)])
 
     @property
     def at(self) -> str:

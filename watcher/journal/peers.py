@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from watcher.core.model import Claim, Row
+from watcher.core.target import Target
 
 LEASE_SECONDS = 30.0
 BEATS_PER_LEASE = 6
@@ -40,8 +41,42 @@ class Turn:
     aside: int = 0  # of our own, let others go first
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A probe that did not come through."""
+
+    cap: float  # seconds of the longest step of the backoff
+    wait: float | None = None  # seconds that the server asked for
+
+
+Place = tuple[str, str]  # a route's name, and the URL of its endpoint
+PROBED = "probed"  # what is told, beside "" for the end of a file: a server that was held came through
+
+
+class SharedServer(Protocol):
+    """What the agents tell each other of the way to the server. Any thread may call it; raises `Outside`."""
+
+    def may_probe(
+        self, targets: Sequence[Target], *, request_seconds: float, cap: float, at_once: bool
+    ) -> float:
+        """Return 0 where it is our turn, of all agents, to probe these; else the seconds after which to ask
+        again. A probe takes at most `request_seconds`; `cap`: of the longest step of the backoff; `at_once`:
+        not to wait for the next step, but for whoever probes now."""
+
+    def probed(self, targets: Sequence[Target], *, failed: Failed | None) -> None:
+        """Our probe is over: the others hear that it came through, or wait for the next step."""
+
+    def limits(self, ours: Mapping[Place, int | None]) -> dict[Place, int]:
+        """Tell how many bytes of a chunk the server took of us after an HTTP 413, for each of our routes,
+        where we know; returns the least that others which live know."""
+
+
 class Peers(Protocol):
     """The other agents. Any thread may call it; what it asks the database may raise `Outside`."""
+
+    @property
+    def server(self) -> SharedServer:
+        """What is told of the server."""
 
     def promise(self, request_seconds: float) -> None:
         """From now on a request of ours takes at most so long, once it has begun to go out, with a body of
@@ -51,8 +86,9 @@ class Peers(Protocol):
         """Raise `TakenOver` where this row is another's by now, and `Outside` where that cannot be told, or
         where others may make it theirs. Asks the database only where our lease was over, or is."""
 
-    def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` when a file of another agent came to its end; some such calls may be lost."""
+    def listen(self, wake: Callable[[str], None]) -> None:
+        """Call `wake` with "" when a file of another agent came to its end, and with `PROBED`; some such
+        calls may be lost."""
 
     def mark(self) -> int:
         """Return where the ends of files are by now: what ended later was not seen by a look that begins."""

@@ -24,9 +24,9 @@ from watcher.journal.postgres_memory import (
     Restored,
     lost_words,
 )
+from watcher.journal.postgres_schema import CHANNEL
 from watcher.journal.postgres_store import Listener, Transaction
 
-CHANNEL = "watcher"  # of NOTIFY: a file came to its end
 _RESTORED = (
     "was it restored from a backup? Restore a newer one; or say that it is right as it is, with `watcher"
     " journal accept`: files that are in the work folder, and that it does not know, are sent anew then"
@@ -53,7 +53,7 @@ class Beats:
     def __init__(self, agent_id: str, lease: Lease, memory: Memory, held: Target) -> None:
         self.lease = lease
         self.times_over = 0  # that our lease was, by the database's clock: then rows may be others' now
-        self.wake: Callable[[], None] = lambda: None
+        self.wake: Callable[[str], None] = lambda _told: None
         self.has_lost = threading.Event()  # the database has forgotten what we wrote last
         self._agent, self._memory, self._held = agent_id, memory, held
         self._promise: float | None = None  # seconds
@@ -135,8 +135,8 @@ class Beats:
     def _listen(self, connection: Listener) -> None:
         """Hear what is told until the next beat is due."""
         while not (self._ending.is_set() or self._is_due):
-            if connection.hear(_PIECE_SECONDS):
-                self.wake()
+            if (told := connection.hear(_PIECE_SECONDS)) is not None:
+                self.wake(told)
 
     @property
     def _is_due(self) -> bool:

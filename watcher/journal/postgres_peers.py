@@ -12,6 +12,8 @@ from watcher.core.model import FINAL, Claim, Row
 from watcher.core.target import Target
 from watcher.journal.peers import SECONDS_A_BYTE, Taken, Turn
 from watcher.journal.postgres_beats import Beats
+from watcher.journal.postgres_schema import LEASE_ENDS
+from watcher.journal.postgres_server import PostgresServer
 from watcher.journal.postgres_store import PostgresStore, Transaction
 from watcher.journal.postgres_values import Record
 from watcher.journal.schema import row_of, stored
@@ -23,7 +25,6 @@ TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 _CLAIMING = 0x71756575  # advisory lock of whoever claims: "queu"
 _TELLING = 0x74656C6C  # ... of whoever tells people: "tell"
 _OPEN = "state NOT IN ({}) AND origin = 'drop'".format(", ".join(f"'{state}'" for state in sorted(FINAL)))
-_LEASE_ENDS = "seen_at + make_interval(secs => lease_seconds)"
 _THEIRS = f"{_OPEN} AND owner = ? AND id <> ALL(?::bigint[])"
 _QUIET_IN = "extract(epoch FROM quiet_at - clock_timestamp())::double precision"
 _LOST = (
@@ -37,6 +38,7 @@ class PostgresPeers:
     def __init__(self, journal: PostgresJournal, database: PostgresStore, beats: Beats, held: Target) -> None:
         self._journal, self._database, self._beats, self._held = journal, database, beats, held
         self._agent = journal.agent_id
+        self.server = PostgresServer(database, self._agent)
         self._times_seen = 0  # that our lease was over: since then it is known what others took
         self._lost: dict[int, str] = {}  # and this is it, as far as nobody asked
         self._learning = threading.Lock()
@@ -64,7 +66,7 @@ class PostgresPeers:
         if id not in self._journal.under_hand:
             raise TakenOver(id, "")
 
-    def listen(self, wake: Callable[[], None]) -> None:
+    def listen(self, wake: Callable[[str], None]) -> None:
         """As `Peers.listen`."""
         self._beats.wake = wake
 
@@ -116,7 +118,7 @@ class PostgresPeers:
         """Return id, host and last heartbeat of agents whose lease is over while files of theirs are open."""
         found = self._database.query(
             f"SELECT id, host, {TIME.format('seen_at')} FROM agents"
-            f" WHERE id <> ? AND {_LEASE_ENDS} < clock_timestamp()"
+            f" WHERE id <> ? AND {LEASE_ENDS} < clock_timestamp()"
             f" AND EXISTS (SELECT 1 FROM files WHERE {_OPEN} AND owner = agents.id)",
             (self._agent,),
         )
@@ -128,7 +130,7 @@ class PostgresPeers:
         """Make the files of a dead agent ours; returns their rows."""
         # Locked: it beats before, and lives, or behind us, and finds that its files are ours.
         is_dead = connection.execute(
-            f"SELECT 1 FROM agents WHERE id = ? AND {_LEASE_ENDS} < clock_timestamp() FOR UPDATE", (agent,)
+            f"SELECT 1 FROM agents WHERE id = ? AND {LEASE_ENDS} < clock_timestamp() FOR UPDATE", (agent,)
         ).fetchone()
         if not is_dead:
             return []
@@ -139,7 +141,7 @@ class PostgresPeers:
         seconds = "coalesce(request_seconds, 86400) + (sending_to - position) * ?::double precision"
         connection.execute(
             "UPDATE files SET owner = ?, quiet_at = CASE WHEN sending_to IS NULL THEN quiet_at ELSE greatest("
-            f"quiet_at, (SELECT {_LEASE_ENDS} + make_interval(secs => {seconds})"
+            f"quiet_at, (SELECT {LEASE_ENDS} + make_interval(secs => {seconds})"
             " FROM agents WHERE agents.id = ?)) END WHERE id = ANY(?::bigint[])",
             (self._agent, SECONDS_A_BYTE, agent, fit),
         )
@@ -231,7 +233,7 @@ class _Queue:
         self._ended = {record[0] for record in ended}
         living = connection.execute(
             f"SELECT 1 FROM agents WHERE id <> ? AND id = ANY(?::text[]) AND ended_at IS NULL"
-            f" AND {_LEASE_ENDS} > clock_timestamp() LIMIT 1",
+            f" AND {LEASE_ENDS} > clock_timestamp() LIMIT 1",
             (agent, list(near)),
         ).fetchone()
         self._alone = living is None

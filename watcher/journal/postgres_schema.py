@@ -10,6 +10,8 @@ from watcher.journal.store import Connection
 
 SCHEMA = "watcher"
 FIRST_ID = 1_000_000_001  # of new rows; before them there is room for those of older journals
+CHANNEL = "watcher"  # of NOTIFY: a file came to its end, or what it says
+LEASE_ENDS = "seen_at + make_interval(secs => lease_seconds)"
 _MIGRATING = 0x77617463  # advisory lock of whoever makes or changes the tables: "watc"
 
 _TEXT = 'TEXT COLLATE "C"'
@@ -65,6 +67,15 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE SEQUENCE ends;
     CREATE FUNCTION next_end() RETURNS BIGINT LANGUAGE SQL
         AS 'SELECT nextval(''ends'') FROM pg_notify(''watcher'', '''')'
+    """,
+    f"""
+    CREATE TABLE probes (
+        target {_TEXT} PRIMARY KEY, agent {_TEXT} NOT NULL, tries BIGINT NOT NULL,
+        free_at TIMESTAMPTZ NOT NULL, until TIMESTAMPTZ, is_wanted BOOLEAN NOT NULL
+    );
+    CREATE TABLE limits (
+        agent {_TEXT} NOT NULL, place {_TEXT} NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (agent, place)
+    )
     """,
 )
 

@@ -68,9 +68,9 @@ class Listener(Transaction):
         super().__init__(connection.cursor())
         self._notifies = connection.notifies
 
-    def hear(self, seconds: float) -> bool:
-        """Wait for what others tell, at most so long; say whether there was anything."""
-        return bool(list(self._notifies(timeout=seconds, stop_after=1)))
+    def hear(self, seconds: float) -> str | None:
+        """Wait for what others tell, at most so long, and return it; None: there was nothing."""
+        return next((told.payload for told in [*self._notifies(timeout=seconds, stop_after=1)]), None)
 
 
 class PostgresStore:

@@ -1,0 +1,64 @@
+"""Pure: the one probe of what is held on the way to the server, where several agents meet the same fault.
+
+Among the files of one agent the table of holds sees to that (`holds`). Among agents that share a journal the
+journal does: whoever's step of the backoff is over asks it first, and tells it what came of the probe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from watcher.core.acts import Act, Clear, Maybe
+from watcher.core.conversation import Hold, Suspected, Verdict
+from watcher.core.errors import Outside, Proof
+from watcher.core.policy import Policy
+from watcher.core.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Act[float]):
+    """Ask whether it is our turn, of all agents, to probe these targets, of which each is held.
+
+    Gives the seconds after which to ask again; 0: it is. That says nothing of the targets, and whoever probes
+    them here goes on to.
+    """
+
+    cap: float = 0.0  # seconds of the longest step of the backoff
+    request_seconds: float = 0.0  # that the probe takes at most
+
+    def proof(self, _value: object) -> Proof | None:
+        """Return nothing: no target was met."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Act[None]):
+    """Tell the other agents what came of our probe of these: they go on, or wait for the next step."""
+
+    probed: tuple[Target, ...]
+    fault: Outside | None  # None: it came through
+    cap: float  # seconds of the longest step of the backoff
+
+
+class Probing:
+    """Of one file on its way."""
+
+    def __init__(self, policy: Policy, way: tuple[Target, ...]) -> None:
+        self._policy, self._way = policy, way
+        self._probed: tuple[Target, ...] = ()
+
+    async def clear(self) -> None:
+        """Wait until nothing on the way is held, or until it is our turn to probe: among all agents."""
+        policy = self._policy
+        while held := await Clear(targets=self._way):
+            if not await Ask(policy.retry_cap, policy.request_seconds, targets=held):
+                self._probed = held
+                return
+
+    async def over(self, verdict: Verdict) -> None:
+        """A request was answered, or not: if it was a probe, the others hear of it."""
+        probed, self._probed = self._probed, ()
+        if probed:
+            fault = verdict.fault if isinstance(verdict, Hold | Suspected) else None
+            # Where the journal is away the others go on when this probe must be over.
+            await Maybe(Report(probed, fault, self._policy.retry_cap))
