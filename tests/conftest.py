@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import signal
 import socket
@@ -27,6 +28,13 @@ from watcher.settings.config import load
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """All modules are there, and stay: the collector need not look at them again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
 
 SECRET = "s3cr3t-of-the-tests"
 Take = Callable[[Request], Answer | None]
