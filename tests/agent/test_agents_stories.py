@@ -30,7 +30,7 @@ from tests.simulation import SERVER, disk_fault, lost, never_sent, quiet_log, st
 from watcher.core.conversation import MOST_PATIENCE, Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import Outside
-from watcher.core.events import Event, SteppedAside, TookOver
+from watcher.core.events import Event, HoldBegan, SteppedAside, TookOver
 from watcher.report import log
 from watcher.sandbox.server import Answer
 from watcher.wfm.bounds import seconds_for
@@ -39,6 +39,7 @@ __all__ = ["database", "database_of_tests", "postgres_server"]
 STORIES = int(os.environ.get("WATCHER_AGENTS_STORIES", "16"))
 SLICES = 4
 LEASE_SECONDS = 4.0
+RETRY_CAP_SECONDS = 5.0
 # A request is over before the lease of who sent it; or long after another agent took its file over.
 TIMEOUTS = [0.5, 4.0]  # seconds
 SETTINGS = """\
@@ -54,7 +55,7 @@ routes:
 settle: {{quiet: 1s}}
 observe: polling
 rescan: 5s
-upload: {{chunk_bytes: 60, lost_answer: resend, retry_cap: 5s}}
+upload: {{chunk_bytes: 60, lost_answer: resend, retry_cap: {retry_cap:g}s}}
 """  # fmt: skip
 KINDS = {"event_types": "json", "agent_events": "csv", "stats": "csv"}
 HOLDS = (408, 425, 429, 503, 401)
@@ -70,6 +71,8 @@ BEFORE = """
 class Story:
     """One world, from a seed to its end."""
 
+    AGENTS: tuple[int, ...] = (2, 3, 3, 5, 8)
+
     def __init__(self, seed: int, root: Path, url: str) -> None:
         self.chance = chance = random.Random(seed)
         self.root, self.hub = root, Hub(chance)
@@ -84,7 +87,7 @@ class Story:
             (root / name).mkdir(mode=0o700)
         self.database = CONNECT(url, autocommit=True)
         self.database.execute(f"DROP SCHEMA IF EXISTS watcher CASCADE; {CLOCK}; SET search_path TO watcher")
-        self.agents = [self.agent(number, url) for number in range(chance.choice([2, 3, 3, 5, 8]))]
+        self.agents = [self.agent(number, url) for number in range(chance.choice(self.AGENTS))]
         self.contents: dict[str, bytes] = {}
         self.trouble = chance.choice([0.0, 0.0, 0.1])  # the share of requests that go wrong
         self.disk_trouble = chance.choice([0.0, 0.0, 0.0, 0.01])
@@ -95,6 +98,7 @@ class Story:
         self.sent: Counter[str] = Counter()  # ... and had been when the last request went out
         self.senders: dict[str, list[int]] = {}  # by push token: who sent, one after the other
         self.restarts = chance.choice([0.5, 0.05])  # the chance of one that is dead, in each second
+        self.out_until = 0.0  # the server asks everybody for patience
         self.aside: set[str] = set()  # names of files that let others of their route go first
         self.broken: list[str] = []
 
@@ -102,7 +106,12 @@ class Story:
         """One more of them, not yet started."""
         settings = self.root / f"config-{number}.yaml"
         text = SETTINGS.format(
-            state=f"state-{number}", journal=url, server=SERVER, lease=LEASE_SECONDS, timeout=self.timeout
+            state=f"state-{number}",
+            journal=url,
+            server=SERVER,
+            lease=LEASE_SECONDS,
+            timeout=self.timeout,
+            retry_cap=RETRY_CAP_SECONDS,
         )
         settings.write_text(text)
         settings.chmod(0o600)
@@ -144,6 +153,7 @@ class Story:
         """Something happens to agents and their database, now and then."""
         faults: list[Callable[[], object]] = [
             self.kill, self.kill_at_a_point, self.freeze, self.cut_off, self.lose_answer, self.database_dies,
+            self.server_asks_for_patience,
         ]  # fmt: skip
         for _ in range(self.chance.choice([6, 12, 24])):
             self.hub.sleep(self.rate * 2 * self.chance.random())
@@ -197,6 +207,10 @@ class Story:
                 connection.cut()
                 connection.finish()
 
+    def server_asks_for_patience(self) -> None:
+        """It takes nothing for a while, of anybody."""
+        self.out_until = self.hub.now + self.chance.choice([1.0, 10.0, 40.0])
+
     def supervisor(self) -> None:
         """Start again who is dead, as systemd does."""
         while True:
@@ -243,6 +257,8 @@ class Story:
     def serve(self, push: Push, take: Callable[[], Answer]) -> Reply | Outside:
         """Answer one request, or not."""
         token = dict(push.params)["pushToken"]
+        if self.hub.now < self.out_until:
+            return Reply(503, "no")
         if self.chance.random() >= self.trouble:
             return self.wire.reply(take())
         match self.chance.choice(["lost", "taken", "never", "hold"]):
@@ -264,7 +280,7 @@ class Story:
             doing = [self.hub.later(self.chance.random(), do) for do in (self.people, self.misfortunes)]
             watching = self.hub.later(1.0, self.supervisor)
             self.hub.run(lambda: all(each.dead for each in doing), seconds=600.0)
-            self.trouble = self.disk_trouble = 0.0
+            self.trouble = self.disk_trouble = self.out_until = 0.0
             self.wire.is_slow = False
             assert self.hub.run(self.is_drained, seconds=2000.0), f"it does not drain: {self.told()}"
             self.hub.cancel(watching)
@@ -318,10 +334,52 @@ class Story:
         return "\n".join(map(str, rows))
 
 
-def told(seed: int, url: str) -> Story:
+class Outage(Story):
+    """Nothing happens to anybody, but that the server asks for patience; many have something to send."""
+
+    AGENTS = (3, 4)
+    SECONDS = 75.0
+    SETTLED_SECONDS = 15.0  # from then on all have met the fault, and the steps are at their longest
+
+    def __init__(self, seed: int, root: Path, url: str) -> None:
+        super().__init__(seed, root, url)
+        self.trouble = self.disk_trouble = 0.0
+        self.wire.is_slow = False
+        self.wire.guarded = self.goes_out
+        self.probes: list[int] = []  # by whom, while the outage lasts and all know of it
+        self.waiting: set[int] = set()  # who holds the server meanwhile
+        self.settled_at = self.over_at = float("inf")
+
+    def people(self) -> None:
+        """Drop more than is through before it begins, and some after that."""
+        for _ in range(14):
+            self.drop()
+            self.hub.sleep(2 * self.chance.random())
+
+    def misfortunes(self) -> None:
+        """The server is away."""
+        self.hub.sleep(6.0)
+        self.over_at = self.out_until = self.hub.now + self.SECONDS
+        self.settled_at = self.hub.now + self.SETTLED_SECONDS
+        self.hub.sleep(self.SECONDS)
+
+    def hear(self, one: Process, event: Event) -> None:
+        """Take note of who waits."""
+        super().hear(one, event)
+        if isinstance(event, HoldBegan) and event.target.kind in ("server", "endpoint"):
+            self.waiting.add(one.number)
+
+    def goes_out(self, one: Process, push: Push) -> int:
+        """A request goes out."""
+        if self.settled_at < self.hub.now < self.over_at:
+            self.probes.append(one.number)
+        return self.owned[dict(push.params)["pushToken"], one.number]
+
+
+def told(seed: int, url: str, kind: type[Story] = Story) -> Story:
     """Tell one story."""
     with story_folder(seed) as root:
-        story = Story(seed, root, url)
+        story = kind(seed, root, url)
         story.tell()
     gc.collect()  # what those who died had open, and nobody could close for them
     return story
@@ -336,6 +394,21 @@ def test_whatever_happens_to_agents_and_database_each_file_is_delivered_once_and
         stories = [told(seed, database) for seed in range(part, STORIES, SLICES)]
 
     assert any(story.taken for story in stories), "nobody took over"
+
+
+def test_a_server_that_is_away_is_probed_by_one_agent_at_a_time_once_a_step(database: str) -> None:
+    waited = []
+    with quiet_log():
+        for seed in range(3):
+            story = told(seed, database, Outage)
+            assert isinstance(story, Outage)
+            steps = (story.SECONDS - story.SETTLED_SECONDS) / RETRY_CAP_SECONDS
+            # As many as one agent alone would make.
+            assert steps / 3 <= len(story.probes) <= 1.2 * steps, story.probes
+            assert set(story.probes) == story.waiting, "they take turns"
+            waited.append(len(story.waiting))
+
+    assert max(waited) >= 3
 
 
 def main() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from watcher.core.target import Target
 from watcher.journal.peers import PROBED, Failed, Place
 from watcher.journal.postgres_schema import CHANNEL, LEASE_ENDS
 from watcher.journal.postgres_store import PostgresStore, Transaction
-from watcher.journal.schema import stored
 
 # While another one probes it is asked so often whether that failed; that it came through is told.
 BUSY_SECONDS = 1.0
@@ -64,8 +62,8 @@ class PostgresServer:
         is_ours, seconds, is_wanted, is_busy = found
         if not is_ours:
             connection.execute("UPDATE probes SET is_wanted = true WHERE target = ?", (key,))
-        if is_busy and not is_ours:
-            return BUSY_SECONDS
+        if is_busy:
+            return 0.0 if is_ours else BUSY_SECONDS
         if at_once:
             return 0.0
         return float(seconds) + (COURTESY_SECONDS if is_ours and is_wanted else 0.0)
@@ -103,10 +101,10 @@ class PostgresServer:
         return {place: theirs[key] for place, key in keys.items() if key in theirs}
 
 
-def _key(target: Target) -> Any:
+def _key(target: Target) -> str:
     return _text(target.kind, target.name)
 
 
-def _text(*words: str) -> Any:
-    """Return it as the database gives it back."""
-    return stored("reason", " ".join(words))
+def _text(*words: str) -> str:
+    """Return what every database takes as text: an unpaired surrogate is none."""
+    return " ".join(words).encode("utf-8", "backslashreplace").decode()
