@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -23,6 +24,7 @@ from watcher.core.errors import ConfigError, IllegalStep, Outside
 from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded
 from watcher.core.holds import Holds
 from watcher.core.model import FileState, Row
+from watcher.core.probing import Ask
 from watcher.core.steps import Ready, Step
 from watcher.core.target import Target
 from watcher.report.stream import Stream
@@ -114,6 +116,17 @@ async def forever(target: Target) -> None:
 
 def ready(number: int) -> Commit:
     return Commit(Ready(made_row(FileState.SEEN, id=number)), targets=(STATE,))
+
+
+async def ready_script(number: int) -> None:
+    await ready(number)
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def work() -> object:
+        raise error
+
+    return work
 
 
 def fault(target: Target = SHARE) -> Outside:
@@ -318,6 +331,92 @@ def test_files_of_a_route_are_uploaded_in_the_order_of_their_claims(bench: Bench
         bench.turn()
 
     assert order == [1, 2, 3]
+
+
+def test_what_may_be_done_and_would_have_to_wait_is_left_and_the_script_goes_on(bench: Bench) -> None:
+    async def script(name: str) -> str:
+        return f"{name}: {await Maybe(Call(lambda: 'done', targets=(SERVER,)))}"
+
+    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.turn()
+    bench.finish()
+    bench.begin(2, script("beside a hold"))
+    bench.turn()
+    assert bench.ended == {"2": "beside a hold: None"}
+
+    bench.engine.stopping = True
+    bench.begin(3, script("at a stop"))
+    assert bench.ended["3"] == "at a stop: None"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking(Ask):
+    """Ask for the turn to probe, of whoever the test is."""
+
+    work: Callable[[], object] = lambda: 0.0
+
+
+def test_who_asks_others_for_the_turn_to_probe_goes_first_when_it_has_it(bench: Bench) -> None:
+    answers, probed = [7.0, 0.0], list[int]()
+
+    async def probe(number: int) -> None:
+        while held := await Clear(targets=(SERVER, SHARE)):
+            assert held == (SERVER,)
+            if not await Asking(work=lambda: answers.pop(0), targets=held):
+                break
+        await Call(lambda: probed.append(number), targets=(SERVER,))
+
+    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.turn()
+    bench.finish()
+    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+    bench.begin(2, probe(2))
+    bench.begin(3, probe(3))
+    bench.now += 1
+    bench.turn()
+    assert len(bench.asked) == 1, "the other one waits for it"
+    bench.finish()
+    assert bench.turn() == bench.now + 7.0, "another agent probes"
+    [hold] = bench.engine.holds.active
+    assert (hold.tries, hold.reason) == (1, "it is not there")
+
+    bench.engine.holds.others_came_through(bench.now)
+    bench.turn()
+    bench.finish()
+    bench.turn()
+    assert len(bench.asked) == 1, "it probes, and the other one waits on"
+    bench.finish()
+    assert len(probed) == 1
+    bench.turn()
+    bench.finish()
+    assert sorted(probed) == [2, 3]
+    assert bench.engine.holds.active == ()
+
+
+def test_a_journal_that_was_away_as_it_was_asked_for_the_turn_keeps_nobody_else(bench: Bench) -> None:
+    works = [raising(fault(STATE)), lambda: 0.0]
+
+    async def probe() -> None:
+        held = await Clear(targets=(SERVER,))
+        assert not await Asking(work=lambda: works.pop(0)(), targets=held)
+        await forever(SHARE)  # it has something else to do before it goes on
+
+    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.turn()
+    bench.finish()
+    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+    bench.begin(2, probe())
+    bench.now += 1
+    bench.turn()
+    bench.finish()
+    assert bench.engine.holds.held([STATE])
+    bench.begin(3, ready_script(3))
+    bench.now += 1
+    for _ in range(3):
+        bench.turn()
+        bench.finish()
+    assert bench.written == [[3]]
+    assert not bench.engine.holds.held([STATE])
 
 
 def test_a_stop_waits_for_what_must_end_and_for_nothing_that_may_be_left(bench: Bench) -> None:

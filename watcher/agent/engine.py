@@ -241,7 +241,7 @@ class Engine:
             self.holds.leave(task.run.number)  # whoever waits for others does not probe
             self._turns.waiting.append(task)
         elif task.maybe and self._due_at(task) > self._clock():
-            task.is_done = True  # it would have to wait
+            self._collect(task, None)  # it would have to wait
         else:
             self.tasks.waiting.append(task)
 

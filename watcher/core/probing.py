@@ -38,6 +38,7 @@ class Report(Act[None]):
     probed: tuple[Target, ...]
     fault: Outside | None  # None: it came through
     cap: float  # seconds of the longest step of the backoff
+    at_stop = "begins"
 
 
 class Probing:
