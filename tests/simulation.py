@@ -121,19 +121,21 @@ class Effects:
         writing = Database.writing
 
         def wrapped(name: str) -> Callable[..., Any]:
+            original = originals[name]
+
             def effect(*args: Any, **kwargs: Any) -> Any:
-                reads = name == "open" and not args[1] & (os.O_WRONLY | os.O_RDWR)
+                if not self.active or (name == "open" and not args[1] & (os.O_WRONLY | os.O_RDWR)):
+                    return original(*args, **kwargs)
                 paths = [
-                    os.fsdecode(path) for path in args[:2] if isinstance(path, str | bytes | os.PathLike)
+                    os.fsdecode(path) for path in args[:2] if isinstance(path, (str, bytes, os.PathLike))
                 ]
-                ours = self.active and all(path.startswith(self._roots) for path in paths)
-                if reads or not ours:
-                    return originals[name](*args, **kwargs)
-                what = f"{name} {' '.join(map(os.path.basename, paths))}"
+                if not all(path.startswith(self._roots) for path in paths):
+                    return original(*args, **kwargs)
+                what = " ".join([name, *(path.rpartition("/")[2] for path in paths)])
                 self.point(f"before {what}")
                 if error := self.fault(name, paths[-1] if paths else ""):
                     raise error
-                result = originals[name](*args, **kwargs)
+                result = original(*args, **kwargs)
                 try:
                     self.point(f"after {what}")
                 except Crash:

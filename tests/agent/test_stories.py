@@ -97,7 +97,7 @@ class Story:
             agent.on_sleep = self.meanwhile
             agent.on_event = Order(self.broken, self.left_by_others).hear
         self.contents: dict[str, bytes] = {}  # by name, of everything that was dropped
-        self.most = self.chance.choice([3, 6, 14])  # files, until the world is mended
+        self.most = self.chance.choice([2, 3, 8])  # files, until the world is mended
         self.trouble = self.chance.choice([0.0, 0.1, 0.4])  # the share of requests that go wrong
         self.disk_trouble = self.chance.choice([0.0, 0.0, 0.02, 0.1])
         self.outage = self.chance.choice(list(OUTAGES)) if self.chance.random() < 0.3 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -36,6 +36,7 @@ from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Threads, Workers
 from watcher.core.conversation import MOST_PATIENCE
 from watcher.core.holds import Holds
+from watcher.core.model import Route
 from watcher.core.policy import Policy
 from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
@@ -89,7 +90,7 @@ def build_policy(
         attempts=config.upload.attempts,
         retry_cap=config.upload.retry_cap,
         # A token may have to be got first.
-        request_seconds=2 * seconds_for(_largest(config), config.wfm.timeout),
+        request_seconds=2 * seconds_for(_largest(config, routes), config.wfm.timeout),
         drop=folder_target(places.drop),
         work=folder_target(places.work),
         done=folder_target(places.done),
@@ -102,9 +103,9 @@ def build_policy(
     )
 
 
-def _largest(config: Config) -> int:
+def _largest(config: Config, routes: Mapping[str, Route]) -> int:
     """Return the bytes of the largest request."""
-    return max([config.upload.chunk_bytes, *(route.max_json for route in build_routes(config))])
+    return max([config.upload.chunk_bytes, *(route.max_json for route in routes.values())])
 
 
 def build_holding(world: World, stream: Stream, *, retry_cap: float) -> Holding:

@@ -68,25 +68,26 @@ class Engine:
     def quiet(self) -> bool:
         """Whether a stop need not wait any more: what is still under way may be left alone."""
         at_work = any(task.act.at_stop != "leaves" and not task.is_late for task in self.tasks.flying)
-        return not (at_work or self._commits.waiting or self._ready(self._clock()))
+        return not (at_work or self._commits.waiting or self._ready(self._clock())[0])
 
     def turn(self) -> float:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
         for task in self.tasks.late(now):
             self._holding.late(task.lateness(), task.run.number)
-        while ready := self._ready(now):
+        while (found := self._ready(now))[0]:
             # One that did not meet a server's fault itself makes the better probe of it.
-            for task in sorted(ready, key=lambda task: self.holds.has_met(task.targets)):
+            for task in sorted(found[0], key=lambda task: self.holds.has_met(task.targets)):
                 # Not dropped by what came before, and no second probe of what that probes.
                 if task in self.tasks.waiting and self._due_at(task) <= now:
                     self.tasks.waiting.remove(task)
                     self._hand_out(task, now)
+        due_at = found[1]
         for run in [run for run in self.runs.files if run.renewed and self.tasks.rest(run, self._clock())]:
             self._renew(run)
+            due_at = now
         self._write(now, busy=(busy := bool(self.tasks.flying) and not self.stopping))
-        due = [*map(self._due_at, self.tasks.waiting), *(task.late_at for task in self.tasks.flying)]
-        return min([self._commits.due_at(busy=busy), *due])
+        return min([self._commits.due_at(busy=busy), due_at, *(task.late_at for task in self.tasks.flying)])
 
     def finished(self, done: Iterable[Done]) -> None:
         """Take back what workers did. Raises what a chore ended with."""
@@ -136,9 +137,9 @@ class Engine:
 
     # -- acts --------------------------------------------------------------------------------------
 
-    def _ready(self, now: float) -> list[Task]:
+    def _ready(self, now: float) -> tuple[list[Task], float]:
         self.tasks.waiting += [] if self.stopping else self._turns.next()
-        return [task for task in self.tasks.waiting if self._due_at(task) <= now]
+        return self.tasks.due(now)
 
     def _due_at(self, task: Task) -> float:
         act = task.act
@@ -254,12 +255,15 @@ class Engine:
             self._resume(run, error or (results[0] if len(results) == 1 else tuple(results)))
 
     def _end(self, run: Run, result: object) -> None:
+        self._remove(run)
+        run.ended(result, self._clock() - run.began)
+
+    def _remove(self, run: Run) -> None:
         self.runs.remove(run)
         self._turns.leave(run)
         self.holds.leave(run.number)
         self.faulty.discard(run.number)
         self._holding.left(run.number, run.target)
-        run.ended(result, self._clock() - run.began)
 
     def lose(self, number: int, by: str) -> None:
         """The file of this row is another agent's; one that is busy hears it with its next commit."""
@@ -270,11 +274,7 @@ class Engine:
     def _let_go(self, run: Run, by: str) -> None:
         run.script.close()
         self.tasks.forget(lambda task: task.run is run)
-        self.runs.remove(run)
-        self._turns.leave(run)
-        self.holds.leave(run.number)
-        self.faulty.discard(run.number)
-        self._holding.left(run.number, run.target)
+        self._remove(run)
         self._stream.emit(LostToOther(run.name, run.route, by))
 
     def _crashed(self, run: Run, error: Exception) -> None:

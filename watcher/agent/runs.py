@@ -147,31 +147,35 @@ class Runs:
         self.aside: Counter[str | None] = Counter()  # those of them that let others go first
         self.contents = Contents()  # of the files
         self._clock = clock
-        self._runs: dict[int, Run] = {}
-        self._chores = 0
+        self._files: dict[int, Run] = {}
+        self._chores: dict[int, Run] = {}
+        self._last_chore = 0
 
     @property
     def files(self) -> list[Run]:
         """Those of files. Any thread may ask how many there are."""
-        return [run for run in list(self._runs.values()) if not run.is_chore]
+        return list(self._files.values())
 
     def add(self, run: Run) -> None:
         """Take in the script of a file."""
         self.under_way[run.route] += 1
-        self._runs[run.number] = run
+        self._files[run.number] = run
         self.contents.begin(run.number)
 
     def chore(self, name: str, script: Script, ended: Callable[[Any, float], None]) -> Run:
         """Take in the script of a chore."""
-        self._chores -= 1
+        self._last_chore -= 1
         part = Part(lambda: script, _called)
-        run = self._runs[self._chores] = Run(self._chores, name, part, ended, self._clock(), script)
+        run = Run(self._last_chore, name, part, ended, self._clock(), script)
+        self._chores[run.number] = run
         return run
 
     def remove(self, run: Run) -> None:
         """A script came to its end."""
-        del self._runs[run.number]
-        if not run.is_chore:
+        if run.is_chore:
+            del self._chores[run.number]
+        else:
+            del self._files[run.number]
             self.under_way[run.route] -= 1
             self.set_aside(run, False)
             self.contents.end(run.number)
@@ -184,22 +188,23 @@ class Runs:
 
     def drop_chores(self) -> list[int]:
         """Let go of those of chores, and return their numbers; a worker may still be at an act of one."""
-        chores = [run for run in self._runs.values() if run.is_chore]
-        for run in chores:
+        for run in self._chores.values():
             run.script.close()
-            del self._runs[run.number]
-        return [run.number for run in chores]
+        numbers = list(self._chores)
+        self._chores.clear()
+        return numbers
 
     def uses(self, do: Callable[[Act[Any]], object]) -> bool:
         """Say whether a file still has its acts done this way."""
-        return any(run.part.do == do for run in self._runs.values())
+        return any(run.part.do == do for run in self._files.values())
 
     def close(self, *, busy: Collection[Run]) -> None:
         """Let go of all; what those that are busy have open may still be read, and stays open."""
-        for run in self._runs.values():
+        for run in (*self._files.values(), *self._chores.values()):
             if run not in busy:
                 run.script.close()
-        self._runs.clear()
+        self._files.clear()
+        self._chores.clear()
 
 
 def tasks_of(run: Run, act: Act[Any], now: float) -> list[Task]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from watcher.agent.runs import Run, Task
 from watcher.agent.turns import Turns
 from watcher.core.acts import Pause
-from watcher.core.holds import Holds
+from watcher.core.holds import NEVER, Holds
 from watcher.core.target import Target
 
 
@@ -25,6 +25,12 @@ class Tasks:
         self.waiting = [task for task in self.waiting if not which(task)]
         self._turns.forget(which)
         self.flying = [task for task in self.flying if not which(task)]
+
+    def due(self, now: float) -> tuple[list[Task], float]:
+        """Return those that may begin, and when the next one of the others may."""
+        due = [(self._due_at(task), task) for task in self.waiting]
+        later = min((at for at, _ in due if at > now), default=NEVER)
+        return [task for at, task in due if at <= now], later
 
     def late(self, now: float) -> list[Task]:
         """Return those that were waited for longer than is plausible, and were not told yet."""

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 
 from watcher.core.errors import TooSlow
@@ -15,6 +16,7 @@ from watcher.core.model import Route
 from watcher.core.names import folded, inner_name, is_zip, unstamped
 
 
+@lru_cache(1024)
 def compiled_glob(pattern: str) -> re.Pattern[str]:
     """Compile a glob (`*`, `?`, `[abc]`) for whole names; case and Unicode composition are ignored."""
     return re.compile(fnmatch.translate(folded(pattern)), re.IGNORECASE)
