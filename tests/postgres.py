@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +37,17 @@ def programs() -> Path | None:
 class Server:
     """One server, on a socket in its folder. It can be killed and started again."""
 
-    def __init__(self, folder: Path, bin: Path, user: str = "watcher", *, durable: bool = False) -> None:
-        """`user`: who may do everything there; `durable`: it syncs what it commits, as one in use does."""
+    def __init__(
+        self,
+        folder: Path,
+        bin: Path,
+        user: str = "watcher",
+        *,
+        durable: bool = False,
+        of: Server | None = None,
+    ) -> None:
+        """`user`: who may do everything there; `durable`: it syncs what it commits, as one in use does; `of`:
+        this is a replica of that one, which is streamed to it, without anybody waiting for that."""
         self._words = [word for word in _WORDS if not (durable and word in _FAST)]
         self.folder, self._bin, self._user = folder, bin, user
         self._data = folder / "data"
@@ -48,6 +58,19 @@ class Server:
             shutil.chown(folder, "postgres", "postgres")
         folder.chmod(0o755)
         made = ["initdb", "-D", str(self._data), "-U", user, "-A", "trust", "-E", "UTF8", "--locale=C"]
+        if of is not None:
+            made = [
+                "pg_basebackup",
+                "-D",
+                str(self._data),
+                "-U",
+                user,
+                "-h",
+                str(of.folder),
+                "-c",
+                "fast",
+                "-R",
+            ]
         subprocess.run(
             [*self._as, str(bin / made[0]), *made[1:], "--no-sync"], check=True, capture_output=True
         )
@@ -83,6 +106,17 @@ class Server:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(20)
 
+    def part(self) -> None:
+        """What the one does of which this is a replica arrives no more."""
+        self.run("ALTER SYSTEM SET primary_conninfo = ''")
+        self.run("SELECT pg_reload_conf()")
+        while self.run("SELECT count(*) FROM pg_stat_wal_receiver") != "0":
+            time.sleep(0.05)
+
+    def promote(self) -> None:
+        """It is a replica no more."""
+        self.run("SELECT pg_promote()")
+
     def run(self, statement: str, database: str = "postgres") -> str:
         """Do one statement; returns what it printed."""
         told = subprocess.run(
@@ -90,6 +124,19 @@ class Server:
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         return told.stdout.strip()
+
+
+@contextmanager
+def replicated(server: Server, user: str = "watcher") -> Iterator[Server]:
+    """A replica as long as the block lasts."""
+    bin = programs()
+    assert bin is not None, "the other one runs"
+    with tempfile.TemporaryDirectory(prefix="wpg") as folder:
+        replica = Server(Path(folder), bin, user, of=server)
+        try:
+            yield replica
+        finally:
+            replica.stop()
 
 
 @contextmanager

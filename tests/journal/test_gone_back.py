@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,21 @@ import pytest
 from tests.agent.test_agent import watcher
 from tests.conftest import World, rows
 from tests.journal.contract import S, row_in, seen, step
-from tests.journal.test_postgres import CUT, asked_again, change
+from tests.journal.test_peers import peers
+from tests.journal.test_postgres import CUT, Line, asked_again, change, line
 from tests.postgres import database, database_of_tests, postgres_server
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.model import Row
-from watcher.core.steps import Sending
+from watcher.core.steps import Retrying, Sending
 from watcher.core.target import Target
 from watcher.journal.lease import Lease
 from watcher.journal.postgres_memory import accept
+from watcher.journal.postgres_store import PostgresStore
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal
 
-__all__ = ["database", "database_of_tests", "postgres_server"]
+__all__ = ["database", "database_of_tests", "line", "postgres_server"]
 STATE = Target("folder", "/state")
 FORGOTTEN = "UPDATE watcher.agents SET told_at = told_at - interval '{} s'"
 
@@ -62,6 +65,68 @@ def test_what_a_failover_lost_is_written_again_before_the_next_step(database: st
         assert journal.peers.news() == []
         fresh = seen(journal, push_token="x")
         assert fresh.id > max(claimed.id, done.id)
+
+
+def test_what_was_lost_since_the_last_heartbeat_is_written_again_as_well(database: str) -> None:
+    with closing(lives(database)) as journal:
+        row, done = row_in(journal, S.READY), row_in(journal, S.DONE, push_token="w")
+        [sending] = journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
+        lost = f"UPDATE watcher.files SET state = 'ready', sending_to = NULL WHERE id = {sending.id}"
+        forget(database, lost, 0.0)
+
+        [after] = asked_again(lambda: journal.apply([Retrying(sending, 9, 1)]))
+
+        assert (after.state, after.upload.position) == (S.RETRYING, 9)
+        change(database, f"DELETE FROM watcher.files WHERE id = {sending.id}; {CUT}")
+        asked_again(lambda: seen(journal, push_token="x"))
+        assert journal.row(sending.id) == after
+        assert journal.row(done.id) == done
+
+
+def test_a_lost_connection_alone_writes_nothing_again(database: str) -> None:
+    with closing(lives(database)) as journal:
+        row, done = row_in(journal, S.READY), row_in(journal, S.DONE, push_token="w")
+        journal.archive.removed(done, datetime.now(UTC))
+        journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
+        change(database, CUT)
+        asked_again(lambda: seen(journal, push_token="x"))
+        assert peers(journal).news() == []
+        assert journal.row(done.id).place.removed_at is not None
+
+
+def test_a_replica_that_gave_the_number_of_the_lost_transaction_to_another_one_is_not_believed(
+    line: Line, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(lives(line.url(database))) as journal:
+        row = row_in(journal, S.READY)
+        line.cut = "before"
+        with pytest.raises(Outside):
+            journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
+        line.is_closed = False
+        monkeypatch.setattr(PostgresStore, "was_committed", lambda _store, _number: True)
+
+        [after] = asked_again(lambda: journal.apply([Sending(row, 0, 0, 9, "ab", "d")]))
+
+        assert journal.row(row.id) == after
+        assert (after.state, after.upload.sends) == (S.SENDING, 1)
+
+
+def test_a_step_whose_answer_was_lost_and_a_failover_that_lost_what_came_before_it(
+    line: Line, database: str
+) -> None:
+    with closing(lives(line.url(database))) as journal:
+        claimed = seen(journal, push_token="w")
+        row = row_in(journal, S.READY)
+        line.cut = "before"
+        with pytest.raises(Outside):
+            journal.apply([Sending(row, 0, 0, 9, "ab", "d")])
+        change(database, f"DELETE FROM watcher.files WHERE id IN ({row.id}, {claimed.id})")
+        line.is_closed = False
+
+        [after] = asked_again(lambda: journal.apply([Sending(row, 0, 0, 9, "ab", "d")]))
+
+        assert (after.id, after.state) == (row.id, S.SENDING)
+        assert journal.row(claimed.id) == claimed
 
 
 def test_a_number_that_another_file_has_by_now_stays_that_files(database: str) -> None:

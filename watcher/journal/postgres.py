@@ -55,6 +55,7 @@ class PostgresJournal(SqlJournal):
         self._doubt: tuple[int, list[Claim], list[Step]] | None = None
         self.under_hand: set[int] = set()  # rows of ours that this process knows of: nobody takes them twice
         self._recent = Recent()
+        self._is_to_compare = False  # that, with a database we were connected to anew
         self.news: list[str] = []  # to be told
         self.may_have_more = False  # open rows of ours, that nobody of this process knows of
         self._landed: list[Step] = []  # steps that were taken, though whoever asked was told of a fault
@@ -88,6 +89,9 @@ class PostgresJournal(SqlJournal):
         """Nothing is in doubt in this block, and nobody else of this process writes. Raises `Outside`."""
         with self._turn:
             self._settle()
+            if self._is_to_compare:
+                with self._database.writing() as connection:
+                    self._compare(connection)
             if self._beats.has_lost.is_set():
                 with self._database.writing() as connection:
                     self._write_again(connection)
@@ -151,6 +155,7 @@ class PostgresJournal(SqlJournal):
     def took(self, rows: Sequence[Row]) -> None:
         """These are ours from now on; what we knew of them from before they were others' is out of date."""
         self._known.update({row.id: row for row in rows})
+        self._recent.keep(rows)
         self.under_hand |= {row.id for row in rows}
 
     def agents(self) -> list[AgentSeen]:
@@ -175,8 +180,10 @@ class PostgresJournal(SqlJournal):
         if self._doubt is None:
             return
         number, claims, steps = self._doubt
-        if self._database.was_committed(number):
+        if self._database.was_committed(number) and self._are_taken(steps):
             self._landed += steps
+            # The last one is there: so are all before.
+            self._is_to_compare = self._is_to_compare and not steps
             with self._database.writing() as connection:
                 # Whoever claimed was told of a fault: these files never left the drop folder.
                 connection.executemany(
@@ -184,6 +191,19 @@ class PostgresJournal(SqlJournal):
                     [(self._agent, FileState.SEEN, claim.push_token) for claim in claims],
                 )
         self._doubt = None
+
+    def _are_taken(self, steps: Sequence[Step]) -> bool:
+        """Say whether rows are not any more as they were before these: a replica that took over may have
+        given the number of a transaction to another one."""
+        with suppress(LookupError):
+            return all(self.row(step.row.id) != self._recent.before(step) for step in steps)
+        return False
+
+    def _compare(self, connection: Connection) -> None:
+        """See whether the database has what we wrote last: a heartbeat tells of what was lost before it."""
+        self._is_to_compare = False
+        if self._recent.is_forgotten(connection, self._agent):
+            self._beats.has_lost.set()
 
     def _write_again(self, connection: Connection) -> None:
         """Write what the database has forgotten, as far as this process knows it."""
@@ -210,6 +230,9 @@ class PostgresJournal(SqlJournal):
             if self._began:
                 raise
             raise ConfigError(f"{fault.reason}; {fault.check}") from None
+        self._is_to_compare = True
+        if self._doubt is None:
+            self._compare(connection)
         if self._beats.has_lost.is_set():  # before anybody goes on with what is there
             connection.execute("BEGIN")
             self._write_again(connection)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from watcher.core.errors import Outside
 from watcher.core.model import FINAL, Row
+from watcher.core.steps import Step
 from watcher.core.units import utc_text
 from watcher.disk import files
 from watcher.journal.postgres_schema import FIRST_ID
@@ -82,6 +83,22 @@ class Recent:
         while (oldest := next(iter(self._rows.items()), None)) and oldest[1][0] < now - 2 * MOST_LOST_SECONDS:
             del self._rows[oldest[0]]
 
+    def is_forgotten(self, connection: Connection, agent: str) -> bool:
+        """Say whether the database lacks what was written last; where it has that, it has all before it."""
+        latest = next(reversed(self._rows.values()), None)
+        if latest is None:
+            return False
+        found = connection.execute("SELECT * FROM files WHERE id = ?", (latest[1].id,)).fetchone()
+        there = row_of(found) if found is not None else None
+        if there is None or not _is_same(there, latest[1]):
+            return True
+        return there.owner == agent and _is_behind(there, latest[1])
+
+    def before(self, step: Step) -> Row:
+        """Return the row as it was before this step, which nobody knows to be taken."""
+        known = self._rows.get(step.row.id)
+        return step.row if known is None else known[1]
+
     def forget(self, rows: Iterable[Row]) -> None:
         """These are nobody's any more."""
         for row in rows:
@@ -106,6 +123,16 @@ def lost_words(known: float, seen: float | None) -> str:
     return f"the journal in PostgreSQL has gone back: it heard of us at {at}, and knows of {until}"
 
 
+def _is_same(there: Row, known: Row) -> bool:
+    """Whether this is the row of the same file, wherever that lies by now."""
+    return (there.name, there.file.started_at) == (known.name, known.file.started_at)
+
+
+def _is_behind(there: Row, known: Row) -> bool:
+    """Whether a row of ours is not as we wrote it; when its file was removed is no step of ours."""
+    return (there.state, there.upload, there.outcome) != (known.state, known.upload, known.outcome)
+
+
 def write_again(connection: Connection, agent: str, rows: Iterable[Row]) -> int:
     """Write rows of ours as we know them, where the database has forgotten that; returns how many."""
     written = 0
@@ -116,9 +143,9 @@ def write_again(connection: Connection, agent: str, rows: Iterable[Row]) -> int:
         if there is None:
             columns["id"] = row.id
             connection.execute(insertion(columns), tuple(columns.values()))
-        elif there.file != row.file:  # its number is another file's by now
+        elif not _is_same(there, row):  # its number is another file's by now
             connection.execute(insertion(columns), tuple(columns.values()))
-        elif there.owner != agent or there == row:
+        elif there.owner != agent or not _is_behind(there, row):
             continue
         else:
             assignments = ", ".join(f"{name} = ?" for name in columns)
