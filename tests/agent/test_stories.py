@@ -122,7 +122,7 @@ class Story:
         if KINDS[kind][0] == "json":
             content = b'{"n": %d}' % number if good or self.chance.random() < 0.9 else b'{"n": %d' % number
         else:
-            records = range(self.chance.choice([1, 3, 12, 20]))
+            records = range(self.chance.choice([1, 3, 12, 16]))
             content = b"".join(b"%06d,%02d,x\n" % (number, record) for record in records)
             odd = self.chance.random()
             odd = 1.0 if good else odd
