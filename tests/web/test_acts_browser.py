@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import World, rows
 from tests.web.conftest import Open
@@ -48,6 +49,27 @@ def test_a_file_with_the_oddest_name_is_found_and_sent_again_like_any_other(
         tab.close()
 
     assert os.fsdecode(ODD) in world.files("failed")
+
+
+def test_a_view_that_was_drawn_before_it_was_known_what_may_be_done_gets_its_buttons(
+    world: World, opened: Open
+) -> None:
+    world.drop("agent_events.csv", 'a,"b\n')
+    assert world.run_once() == 1
+    with page(world, password=PASSWORD, actions=ALL) as served:
+        tab = opened(served.url, http_credentials=LOGIN)
+        tab.locator("#needs a.name").click()
+        held: list[Any] = []
+        for late in ("**/api/now", "**/api/events"):
+            tab.route(late, lambda route: held.append(route))
+        tab.reload()
+        tab.get_by_role("link", name="Download the report").wait_for()
+        assert held
+        assert tab.locator("#file").get_by_role("button", name="Send again").count() == 0
+        for route in held:
+            route.continue_()
+        tab.locator("#file").get_by_role("button", name="Send again").wait_for()
+        tab.close()
 
 
 def test_of_chosen_files_one_with_a_name_that_is_refused_keeps_no_other_from_going(

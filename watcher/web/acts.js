@@ -17,10 +17,12 @@ const ACTS = {
 };
 let known = { may: [], key: '', limit: 0 };
 
-/** Take note of what may be done; the key is another one after each start of the agent. */
+/** Take note of what may be done; says whether that is something else now. The key is another one after each start. */
 export function setActs(acts) {
+  const before = known.may.join();
   known = acts ?? known;
   $('upload').hidden = !known.may.includes('upload');
+  return known.may.join() !== before;
 }
 
 /** The buttons for a file: [] where nothing may be done with it. `key` tells it from a newer one of its name. */

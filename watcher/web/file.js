@@ -48,8 +48,9 @@ function close() {
   (link ?? $('main')).focus({ preventScroll: true });
 }
 
-/** Bring the view up, if one is open. */
-export async function showFile() {
+/** Bring the view up, if one is open; `afresh`: it is drawn anew, for other things may be done. */
+export async function showFile(afresh = false) {
+  if (afresh) told = '';
   const place = wanted();
   const address = open;
   if (!place || address === null) return;

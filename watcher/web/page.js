@@ -119,7 +119,7 @@ function left(row) {
 
 function show(data) {
   heardAt = now();
-  setActs(data.acts);
+  const mayElse = setActs(data.acts);
   changed('state', { ...data, waiting: data.waiting.filter((row) => row.stuck), under_way: 0, last: 0, updated_at: 0, agents: 0 }, showState);
   changed('needs', needed(data), showNeeds);
   changed('numbers', { need: needs(data), started: data.started_at, waiting: data.waiting_count, way: data.under_way.length, held: data.held.length }, showNumbers);
@@ -128,7 +128,7 @@ function show(data) {
   changed('way', { rows: data.under_way, may: data.acts?.may }, ({ rows }) => showWay(rows));
   changed('waiting', { rows: data.waiting, number: data.waiting_count, ignored: data.ignored, drop: data.drop, routes: data.routes, may: data.acts?.may }, showWaiting);
   changed('last', data.last, () => { loadOutcomes(); loadHistory(); });
-  showFile();
+  showFile(mayElse);
   tick();
 }
 
