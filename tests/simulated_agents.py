@@ -250,7 +250,7 @@ class Process:
         self.lose = ""  # the next answer of the database: "before", or "behind" what it was asked for
         self.points_left = 0
         self.acts = 0
-        self._effects, self._wire = effects, wire
+        self.effects, self._wire = effects, wire
         self._handlers: dict[int, Callable[[int, None], None]] = {}
         self._workers: HubWorkers | None = None
 
@@ -404,6 +404,8 @@ class Connection(psycopg.Connection[Any]):
         assert process is not None
         if process.is_dead:
             raise Crash(statement)
+        if statement == "COMMIT":
+            process.effects.point("before commit")
         if self.is_cut or process.cut_off_until > self.hub.now or self._is_lost(statement, "before"):
             raise self.cut()
         idle = self.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
@@ -416,6 +418,8 @@ class Connection(psycopg.Connection[Any]):
         """A statement was done, and its answer is on its way."""
         if self._is_lost(statement, "behind"):
             raise self.cut()
+        if statement == "COMMIT" and self.process is not None:
+            self.process.effects.point("after commit")
 
     def _is_lost(self, statement: str, when: str) -> bool:
         if self.process is None or self.process.lose != when:

@@ -36,7 +36,7 @@ from watcher.sandbox.server import Answer
 from watcher.wfm.bounds import seconds_for
 
 __all__ = ["database", "database_of_tests", "postgres_server"]
-STORIES = int(os.environ.get("WATCHER_AGENTS_STORIES", "12"))
+STORIES = int(os.environ.get("WATCHER_AGENTS_STORIES", "10"))
 SLICES = 4
 LEASE_SECONDS = 4.0
 RETRY_CAP_SECONDS = 5.0
