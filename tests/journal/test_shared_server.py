@@ -15,7 +15,7 @@ from watcher.journal.peers import PROBED, Failed
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal
-from watcher.journal.postgres_server import BUSY_SECONDS, COURTESY_SECONDS
+from watcher.journal.postgres_server import BUSY_SECONDS, COURTESY_SECONDS, PROBE_SECONDS
 
 __all__ = ["agent", "database", "database_of_tests", "postgres_server"]
 SERVER, ENDPOINT = Target("server", "https://wfm"), Target("endpoint", "https://wfm/events\ud800")
@@ -30,7 +30,7 @@ def asks(
     cap: float = CAP,
 ) -> float:
     """Ask for the turn of an agent."""
-    return peers(journal).server.may_probe(targets, request_seconds=30.0, cap=cap, at_once=at_once)
+    return peers(journal).server.may_probe(targets, cap=cap, at_once=at_once)
 
 
 def fails(
@@ -121,8 +121,22 @@ def test_a_probe_of_one_that_died_or_never_told_what_came_of_it_does_not_keep_th
     pass_away(database, 1)
     assert asks(two) == 0
     assert asks(agent(3)) == BUSY_SECONDS
-    later(database, 31.0)  # longer than a request takes
+    later(database, PROBE_SECONDS + 1)
     assert asks(agent(4)) == 0
+
+
+def test_who_takes_long_to_probe_and_says_so_keeps_the_turn(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    assert asks(one) == 0
+    for _ in range(3):
+        later(database, PROBE_SECONDS - 1)
+        peers(one).server.still_probing([SERVER, ENDPOINT])
+        assert asks(two) == BUSY_SECONDS
+    fails(one)
+    peers(one).server.still_probing([SERVER])  # it was told late
+    assert 0 < asks(two) < BUSY_SECONDS + 0.1
+    later(database, 1.0)
+    assert asks(two) == 0
 
 
 def test_one_that_ended_keeps_nobody(agent: Open) -> None:

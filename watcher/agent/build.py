@@ -26,8 +26,8 @@ from watcher.agent.patience import Patience
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
-from watcher.agent.shared_probes import SharedProbes
 from watcher.agent.shared_queue import SharedQueue
+from watcher.agent.shared_server import SharedServer
 from watcher.agent.takeover import Takeover
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.agent.vitals import Vitals
@@ -164,8 +164,8 @@ def build_agent(
     owner = Owner(where.work, identity)
     told = watcher.doubts, _queue(world, engine, journal, where, policy), watcher.openings.is_open
     claims = Claims(journal, where, owner, times, *told, new_token=world.new_token)
-    probes = SharedProbes(journal.peers, holding.table.active)
-    effects = Effects(journal, where, client, engine.runs.contents, probes, now=times.now, alone=owner.check)
+    shared = SharedServer(journal.peers, policy.routes, holding.table.active, clock=world.clock)
+    effects = Effects(journal, where, client, engine.runs.contents, shared, now=times.now, alone=owner.check)
     patience = _patience(config, world, policy, stream, kept)
     recovery = Recovery(journal, where, owner, policy.routes, stream, now=world.now)
     _promise(config, journal)
@@ -213,7 +213,7 @@ def _duties(
         journal.archive, where, config.retention, stream,
         clock=world.clock, now=world.now, server_time=client.server_time,
     )  # fmt: skip
-    takeover = Takeover(journal.peers, recovery, where.work, policy, stream, kept, clock=world.clock)
+    takeover = Takeover(journal.peers, recovery, where.work, policy.routes, stream, kept, clock=world.clock)
     return Duties(
         Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper,
@@ -221,6 +221,7 @@ def _duties(
         owner,
         Withdrawals(where.state, journal, clock=world.clock),
         takeover,
+        effects.shared,
         effects,
     )
 

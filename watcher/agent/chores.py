@@ -5,7 +5,7 @@ Each is an act of its own, begun when it is due; none waits for another, and no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from watcher.agent.engine import Engine
 from watcher.agent.publisher import Publisher
 from watcher.agent.retention import Housekeeper
 from watcher.agent.runs import Awaited, Call, Part, insist
+from watcher.agent.shared_server import SharedServer
 from watcher.agent.takeover import Found, Takeover
 from watcher.agent.withdrawals import Withdrawals
 from watcher.core.holds import NEVER
@@ -36,6 +37,7 @@ class Duties:
     owner: Owner
     withdrawals: Withdrawals
     takeover: Takeover
+    shared: SharedServer
     effects: Effects
 
 
@@ -72,9 +74,14 @@ class Chores:
         if is_resumed and duties.takeover.due_at <= now and "takeover" not in self._busy:
             self._busy.add("takeover")
             busy = frozenset(run.number for run in self._engine.runs.files)
-            limits = dict(self._policy.limits)
-            look = Awaited(partial(duties.takeover.look, busy, limits), targets=(self._policy.state,))
+            look = Awaited(partial(duties.takeover.look, busy), targets=(self._policy.state,))
             self._engine.chore("takeover", insist(look), self._took_over)
+        if duties.shared.due_at <= now and "shared" not in self._busy:
+            self._busy.add("shared")
+            numbers = frozenset(run.number for run in self._engine.runs.files)
+            exchange = partial(duties.shared.exchange, numbers, dict(self._policy.limits))
+            call = Call(exchange, targets=(self._policy.state,))
+            self._engine.chore("shared", insist(call), self._heard)
         if duties.takeover.has_lost:
             self._chore("lost", Call(duties.takeover.put_back, targets=(self._policy.work,)))
         if duties.history.has_news:
@@ -94,6 +101,7 @@ class Chores:
             "owner": self._beat_at,
             "status": duties.publisher.due_at,
             "takeover": duties.takeover.due_at if is_resumed else NEVER,
+            "shared": duties.shared.due_at,
         }
         return min(due if name not in self._busy else NEVER for name, due in each.items())
 
@@ -111,10 +119,13 @@ class Chores:
                 begin = partial(withdrawn, number, user, self._policy, go_on)
                 runs[number].renewed = Part(begin, self._duties.effects.do)
 
+    def _heard(self, others_limits: Mapping[str, int], _seconds: float) -> None:
+        self._busy.discard("shared")
+        self._policy.others_limits.clear()
+        self._policy.others_limits.update(others_limits)
+
     def _took_over(self, found: Found, _seconds: float) -> None:
         self._busy.discard("takeover")
-        self._policy.others_limits.clear()
-        self._policy.others_limits.update(found.limits)
         for number, by in found.lost:
             self._engine.lose(number, by)
         for row in found.rows:

@@ -19,7 +19,7 @@ from watcher.agent.contents import Contents
 from watcher.agent.duplicates import destination, left_out
 from watcher.agent.hashing import BesideSha256
 from watcher.agent.open_file import ROUNDS, OpenFile, lines_of
-from watcher.agent.shared_probes import SharedProbes
+from watcher.agent.shared_server import SharedServer
 from watcher.content import split
 from watcher.content.compressed import member_name, told_size
 from watcher.content.inspect import prepare, refuse_empty
@@ -58,7 +58,7 @@ class Effects:
         places: Places,
         client: Sender,
         contents: Contents | None = None,
-        probes: SharedProbes | None = None,
+        shared: SharedServer | None = None,
         *,
         now: Callable[[], datetime],
         alone: Callable[[], None] = lambda: None,
@@ -72,7 +72,7 @@ class Effects:
         self._require_alone = alone
         self._contents = contents or Contents()
         self._peers = journal.peers
-        self._probes = probes or SharedProbes(journal.peers)
+        self.shared = shared or SharedServer(None, {}, clock=lambda: 0.0)
 
     def do(self, act: Act[Any]) -> object:
         """Do an act; returns its result. Raises what the act says."""
@@ -86,7 +86,7 @@ class Effects:
             case Push():
                 return self._pushed(act)
             case Ask() | Report():
-                return self._probes.do(act)
+                return self.shared.do(act)
             case Locate(found, chunk):
                 return lines_of(_open(found), chunk)
             case Choose(row):

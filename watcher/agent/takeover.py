@@ -6,8 +6,8 @@ not before every request of the dead agent is past its deadline: it may only be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from watcher.core.errors import Outside, TakenOver
 from watcher.core.events import TookOver, Warned
 from watcher.core.holds import NEVER
 from watcher.core.model import Row
-from watcher.core.policy import Policy
 from watcher.disk.others import agents
 from watcher.journal.peers import Peers
 from watcher.report.stream import Stream
@@ -33,7 +32,6 @@ class Found:
 
     rows: tuple[Row, ...] = ()  # they are ours from now on
     lost: tuple[tuple[int, str], ...] = ()  # rows that are others' by now, and whose
-    limits: Mapping[str, int] = field(default_factory=dict)  # bytes of a chunk, by route: what others learned
 
 
 class Takeover:
@@ -44,17 +42,17 @@ class Takeover:
         peers: Peers | None,
         recovery: Recovery,
         work: Path,
-        policy: Policy,
+        routes: Collection[str],
         stream: Stream,
         kept: Kept,
         *,
         clock: Callable[[], float],
     ) -> None:
         """`peers`: None where the journal is one agent's alone; `work`: our part of the work folder;
-        `policy`: with the routes that we have; `kept`: what an agent before in this process left, and this
-        one leaves to the next."""
+        `routes`: those that we have; `kept`: what an agent before in this process left, and this one leaves
+        to the next."""
         self._peers, self._recovery, self._stream, self._clock = peers, recovery, stream, clock
-        self._sees, self._routes = partial(agents, work), policy.routes
+        self._sees, self._routes = partial(agents, work), routes
         self._taken, self._quiet_until = kept.taken_over, kept.quiet_until
         self._lost: dict[int, str] = {}  # not told yet
         self._told: dict[int, str] = {}  # why a file cannot be taken over, by row
@@ -75,9 +73,8 @@ class Takeover:
         """The file of this row is not ours any more, or came to its end."""
         self._quiet_until.pop(number, None)
 
-    def look(self, busy: Collection[int], limits: Mapping[str, int]) -> Found:
-        """Take over, and return what goes on under us; `busy`: rows whose scripts have not ended here;
-        `limits`: the bytes of a chunk that the server takes, by route, as far as we learned it. Raises
+    def look(self, busy: Collection[int]) -> Found:
+        """Take over, and return what goes on under us; `busy`: rows whose scripts have not ended here. Raises
         `Outside`; may be repeated."""
         assert self._peers is not None, "alone there is nothing to look for"
         self.due_at = self._clock() + POLL_SECONDS
@@ -86,13 +83,11 @@ class Takeover:
             self._taken[one.row.id] = one.row
             self._quiet_until[one.row.id] = self._clock() + one.quiet_in
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))
-        ours = {(name, route.url): limits.get(name) for name, route in self._routes.items()}
-        theirs = {name: limit for (name, _), limit in self._peers.server.limits(ours).items()}
         for words in self._peers.news():
             self._stream.emit(Warned(words))
         found = [row for taken in list(self._taken.values()) for row in self._adopted(taken)]
         lost, self._lost = self._lost, {}
-        return Found(tuple(found), tuple(lost.items()), theirs)
+        return Found(tuple(found), tuple(lost.items()))
 
     def put_back(self) -> None:
         """Put away what files that are others' by now left here. Raises `Outside`; may be repeated."""

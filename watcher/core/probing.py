@@ -23,8 +23,8 @@ class Ask(Act[float]):
     them here goes on to.
     """
 
+    number: int = 0  # of the file that would probe, its row
     cap: float = 0.0  # seconds of the longest step of the backoff
-    request_seconds: float = 0.0  # that the probe takes at most
 
     def proof(self, _value: object) -> Proof | None:
         """Return nothing: no target was met."""
@@ -44,15 +44,15 @@ class Report(Act[None]):
 class Probing:
     """Of one file on its way."""
 
-    def __init__(self, policy: Policy, way: tuple[Target, ...]) -> None:
-        self._policy, self._way = policy, way
+    def __init__(self, number: int, policy: Policy, way: tuple[Target, ...]) -> None:
+        """`number`: of its row; `way`: what it needs."""
+        self._number, self._policy, self._way = number, policy, way
         self._probed: tuple[Target, ...] = ()
 
     async def clear(self) -> None:
         """Wait until nothing on the way is held, or until it is our turn to probe: among all agents."""
-        policy = self._policy
         while held := await Clear(targets=self._way):
-            if not await Ask(policy.retry_cap, policy.request_seconds, targets=held):
+            if not await Ask(self._number, self._policy.retry_cap, targets=held):
                 self._probed = held
                 return
 
@@ -61,5 +61,5 @@ class Probing:
         probed, self._probed = self._probed, ()
         if probed:
             fault = verdict.fault if isinstance(verdict, Hold | Suspected) else None
-            # Where the journal is away the others go on when this probe must be over.
+            # Where the journal is away the others go on a while after that.
             await Maybe(Report(probed, fault, self._policy.retry_cap))

@@ -56,12 +56,13 @@ PROBED = "probed"  # what is told, beside "" for the end of a file: a server tha
 class SharedServer(Protocol):
     """What the agents tell each other of the way to the server. Any thread may call it; raises `Outside`."""
 
-    def may_probe(
-        self, targets: Sequence[Target], *, request_seconds: float, cap: float, at_once: bool
-    ) -> float:
+    def may_probe(self, targets: Sequence[Target], *, cap: float, at_once: bool) -> float:
         """Return 0 where it is our turn, of all agents, to probe these; else the seconds after which to ask
-        again. A probe takes at most `request_seconds`; `cap`: of the longest step of the backoff; `at_once`:
-        not to wait for the next step, but for whoever probes now."""
+        again. `cap`: of the longest step of the backoff; `at_once`: not to wait for the next step, but for
+        whoever probes now."""
+
+    def still_probing(self, targets: Sequence[Target]) -> None:
+        """We are still at it: to be told every few seconds, or else another one has the turn."""
 
     def probed(self, targets: Sequence[Target], *, failed: Failed | None) -> None:
         """Our probe is over: the others hear that it came through, or wait for the next step."""

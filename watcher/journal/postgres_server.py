@@ -11,6 +11,7 @@ from watcher.journal.postgres_store import PostgresStore, Transaction
 
 # While another one probes it is asked so often whether that failed; that it came through is told.
 BUSY_SECONDS = 1.0
+PROBE_SECONDS = 20.0  # without a word of whoever probes: then another one does
 # Whoever tried last lets those go first that asked meanwhile: it may be its file that is to blame.
 COURTESY_SECONDS = 0.5
 _LIVES = f"ended_at IS NULL AND {LEASE_ENDS} > clock_timestamp()"
@@ -26,6 +27,10 @@ _TAKEN = """
         tries = CASE WHEN free_at < clock_timestamp() - make_interval(secs => 2 * ?) THEN 0 ELSE tries END
     WHERE target = ANY(?::text[])
 """
+_GOES_ON = """
+    UPDATE probes SET until = clock_timestamp() + make_interval(secs => ?)
+    WHERE target = ANY(?::text[]) AND agent = ? AND until IS NOT NULL
+"""
 _FAILED = """
     UPDATE probes SET until = NULL, tries = tries + 1, free_at = clock_timestamp()
         + make_interval(secs => coalesce(?::double precision, least(?, power(2, least(tries, 40)))))
@@ -40,16 +45,19 @@ class PostgresServer:
         self._database, self._agent = database, agent
         self._told: dict[str, int] | None = None  # what the database has of us
 
-    def may_probe(
-        self, targets: Sequence[Target], *, request_seconds: float, cap: float, at_once: bool
-    ) -> float:
+    def may_probe(self, targets: Sequence[Target], *, cap: float, at_once: bool) -> float:
         """As `SharedServer.may_probe`."""
         keys = sorted(map(_key, targets))
         with self._database.writing() as connection:
             wait = max(self._wait(connection, key, at_once=at_once) for key in keys)
             if wait <= 0:
-                connection.execute(_TAKEN, (self._agent, request_seconds, cap, keys))
+                connection.execute(_TAKEN, (self._agent, PROBE_SECONDS, cap, keys))
         return max(0.0, wait)
+
+    def still_probing(self, targets: Sequence[Target]) -> None:
+        """As `SharedServer.still_probing`."""
+        with self._database.writing() as connection:
+            connection.execute(_GOES_ON, (PROBE_SECONDS, sorted(map(_key, targets)), self._agent))
 
     def _wait(self, connection: Transaction, key: str, *, at_once: bool) -> float:
         """Return the seconds until this one may be probed by us; 0 or less: now."""
