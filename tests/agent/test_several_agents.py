@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import World, rows
+from tests.conftest import Take, World, rows
 from tests.postgres import database, database_of_tests, postgres_server, served
+from watcher.sandbox.server import Answer, Request
 
 __all__ = ["database", "database_of_tests", "postgres_server"]
 FILES = 50
@@ -132,3 +133,34 @@ def test_an_agent_holds_its_queue_while_the_database_is_away_and_loses_nothing(w
             eventually(lambda: len(world.files("done")) == 30)
             eventually(lambda: not world.work_files())
         each_delivered_once(world, config, 30)
+
+
+def refuse_large(request: Request, take: Take) -> Answer | None:
+    """A server that takes 20,000 bytes at a time."""
+    return Answer(413, b"too large") if len(request.body) > 20_000 else take(request)
+
+
+def test_what_one_agent_learned_of_the_servers_limit_another_one_need_not_learn_anew(
+    world: World, database: str
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    world.settings["upload"]["chunk_bytes"] = 70_000
+    world.server.always = refuse_large
+    one, two = settings(world, database, "one"), settings(world, database, "two")
+    with running(one) as [first]:
+        world.drop("agent_events_1.csv", rows(9000))
+        eventually(lambda: len(world.files("done")) == 1)
+        refused = [seen.status for seen in world.server.requests()].count(413)
+        assert refused == 2  # 70,000 bytes, and 35,000
+        with psycopg.connect(database, autocommit=True) as connection:
+            eventually(
+                lambda: connection.execute("SELECT bytes FROM watcher.limits").fetchall() == [(17_500,)]
+            )
+        first.send_signal(signal.SIGSTOP)
+        with running(two):
+            world.drop("event_types_1.json", '{"types": []}')  # by then it has asked
+            eventually(lambda: len(world.files("done")) == 2)
+            world.drop("agent_events_2.csv", rows(9000))
+            eventually(lambda: len(world.files("done")) == 3)
+        first.send_signal(signal.SIGCONT)
+    assert [seen.status for seen in world.server.requests()].count(413) == refused
