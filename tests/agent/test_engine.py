@@ -419,6 +419,23 @@ def test_a_journal_that_was_away_as_it_was_asked_for_the_turn_keeps_nobody_else(
     assert not bench.engine.holds.held([STATE])
 
 
+def test_a_journal_that_does_not_answer_who_asks_for_the_turn_is_no_fault_of_the_server(bench: Bench) -> None:
+    async def probe() -> None:
+        await Asking(work=lambda: 0.0, targets=await Clear(targets=(SERVER,)))
+
+    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.turn()
+    bench.finish()
+    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+    bench.begin(2, probe())
+    bench.now += 1
+    bench.turn()
+    bench.now += 1000
+    bench.turn()
+    [hold] = bench.engine.holds.active
+    assert (hold.tries, hold.reason) == (1, "it is not there")
+
+
 def test_a_stop_waits_for_what_must_end_and_for_nothing_that_may_be_left(bench: Bench) -> None:
     async def sending() -> None:
         sent, ahead = await Both(Awaited(lambda: "answer"), Maybe(Call(lambda: "read ahead")))

@@ -10,6 +10,8 @@ import pytest
 from tests.journal.test_peers import Open, agent, pass_away, peers
 from tests.journal.test_postgres import change
 from tests.postgres import database, database_of_tests, postgres_server
+from watcher.agent.shared_server import SharedServer
+from watcher.core.probing import Ask, Prober
 from watcher.core.target import Target
 from watcher.journal.peers import PROBED, Failed
 
@@ -135,6 +137,21 @@ def test_who_takes_long_to_probe_and_says_so_keeps_the_turn(agent: Open, databas
     fails(one)
     peers(one).server.still_probing([SERVER])  # it was told late
     assert 0 < asks(two) < BUSY_SECONDS + 0.1
+    later(database, 1.0)
+    assert asks(two) == 0
+
+
+def test_a_file_that_is_not_on_its_way_any_more_keeps_nobody(agent: Open, database: str) -> None:
+    one, two = agent(1), agent(2)
+    prober = Prober()
+    shared = SharedServer(one.peers, {}, clock=lambda: 0.0)
+    assert shared.do(Ask(prober, CAP, targets=(SERVER,))) == 0
+    later(database, PROBE_SECONDS - 1)
+    shared.exchange({})
+    later(database, PROBE_SECONDS - 1)
+    assert asks(two) == BUSY_SECONDS
+    prober.is_over = True  # it was withdrawn, say
+    shared.exchange({})
     later(database, 1.0)
     assert asks(two) == 0
 

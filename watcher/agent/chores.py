@@ -78,8 +78,7 @@ class Chores:
             self._engine.chore("takeover", insist(look), self._took_over)
         if duties.shared.due_at <= now and "shared" not in self._busy:
             self._busy.add("shared")
-            numbers = frozenset(run.number for run in self._engine.runs.files)
-            exchange = partial(duties.shared.exchange, numbers, dict(self._policy.limits))
+            exchange = partial(duties.shared.exchange, dict(self._policy.limits))
             call = Call(exchange, targets=(self._policy.state,))
             self._engine.chore("shared", insist(call), self._heard)
         if duties.takeover.has_lost:

@@ -4,11 +4,11 @@ time, of all of them, and how large a chunk may be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from watcher.core.holds import NEVER, Hold
 from watcher.core.model import Route
-from watcher.core.probing import Ask, Report
+from watcher.core.probing import Ask, Prober, Report
 from watcher.core.target import Target
 from watcher.journal.peers import Failed, Peers
 
@@ -31,7 +31,7 @@ class SharedServer:
         self._peers, self._routes, self._clock = peers, routes, clock
         # New settings may be the cure: the first probe under them waits for no step of the backoff.
         self._at_once = {hold.target for hold in held}
-        self._probing: dict[Target, int] = {}  # by which file, its row
+        self._probing: dict[Target, Prober] = {}
         self.due_at = clock() if peers else NEVER  # the next exchange, by the clock
 
     def do(self, act: Ask | Report) -> float | None:
@@ -40,12 +40,12 @@ class SharedServer:
             return 0.0
         server = self._peers.server
         match act:
-            case Ask(number, cap):
+            case Ask(prober, cap):
                 at_once = self._at_once.issuperset(act.targets)
                 wait = server.may_probe(act.targets, cap=cap, at_once=at_once)
                 if not wait:
                     self._at_once.difference_update(act.targets)
-                    self._probing |= dict.fromkeys(act.targets, number)
+                    self._probing |= dict.fromkeys(act.targets, prober)
                 return wait
             case Report(probed, fault, cap):
                 for target in probed:
@@ -53,13 +53,13 @@ class SharedServer:
                 server.probed(probed, failed=Failed(cap, fault.retry_after) if fault else None)
         return None
 
-    def exchange(self, under_way: Collection[int], limits: Mapping[str, int]) -> Mapping[str, int]:
-        """Tell what we are at and what we learned: `under_way` are the rows of our files, `limits` the bytes
-        of a chunk that the server takes, by route. Returns what others learned. Raises `Outside`."""
+    def exchange(self, limits: Mapping[str, int]) -> Mapping[str, int]:
+        """Tell what we still probe, and what we learned: `limits`, the bytes of a chunk that the server
+        takes, by route. Returns what others learned. Raises `Outside`."""
         self.due_at = self._clock() + POLL_SECONDS
         assert self._peers is not None, "alone there is nobody to tell"
         server = self._peers.server
-        if probing := [target for target, number in list(self._probing.items()) if number in under_way]:
+        if probing := [target for target, prober in list(self._probing.items()) if not prober.is_over]:
             server.still_probing(probing)
         ours = {(name, route.url): limits.get(name) for name, route in self._routes.items()}
         return {name: limit for (name, _), limit in server.limits(ours).items()}

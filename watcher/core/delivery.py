@@ -62,7 +62,7 @@ class Delivery:
         """`moves`: its place in the done folder is chosen while its last chunk is under way."""
         self._row, self._found, self._policy, self._moves = row, found, policy, moves
         self._way = (*policy.way, Target("endpoint", found.route.url))
-        self._probing = Probing(row.id, policy, self._way)
+        self._probing = Probing(policy, self._way)
         self._file = policy.file(row)
         self._own_limit: int | None = None  # bytes of a chunk, where larger ones of this file never pass
         self._position = max(row.upload.position, found.start)  # behind the last acknowledged chunk
@@ -77,6 +77,8 @@ class Delivery:
             # What was announced did not go out, or was answered: nothing of it is in doubt.
             await self._write_down()
             raise
+        finally:
+            self._probing.end()
 
     async def _first(self) -> Piece:
         """Return what goes out first; what was begun elsewhere, or cannot go on, begins again."""

@@ -6,13 +6,20 @@ journal does: whoever's step of the backoff is over asks it first, and tells it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watcher.core.acts import Act, Clear, Maybe
 from watcher.core.conversation import Hold, Suspected, Verdict
 from watcher.core.errors import Outside, Proof
 from watcher.core.policy import Policy
 from watcher.core.target import Target
+
+
+@dataclass(slots=True, eq=False)
+class Prober:
+    """A file on its way, as long as it is."""
+
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +30,17 @@ class Ask(Act[float]):
     them here goes on to.
     """
 
-    number: int = 0  # of the file that would probe, its row
+    prober: Prober = field(default_factory=Prober)  # who goes on, if it is
     cap: float = 0.0  # seconds of the longest step of the backoff
 
+    @property
+    def blamed(self) -> Target | None:
+        """Nothing, where it takes long: none of the targets is met, and the journal has time limits of its
+        own."""
+        return None
+
     def proof(self, _value: object) -> Proof | None:
-        """Return nothing: no target was met."""
+        """Return nothing, either."""
         return None
 
 
@@ -44,15 +57,16 @@ class Report(Act[None]):
 class Probing:
     """Of one file on its way."""
 
-    def __init__(self, number: int, policy: Policy, way: tuple[Target, ...]) -> None:
-        """`number`: of its row; `way`: what it needs."""
-        self._number, self._policy, self._way = number, policy, way
+    def __init__(self, policy: Policy, way: tuple[Target, ...]) -> None:
+        """`way`: what it needs."""
+        self._policy, self._way = policy, way
+        self._prober = Prober()
         self._probed: tuple[Target, ...] = ()
 
     async def clear(self) -> None:
         """Wait until nothing on the way is held, or until it is our turn to probe: among all agents."""
         while held := await Clear(targets=self._way):
-            if not await Ask(self._number, self._policy.retry_cap, targets=held):
+            if not await Ask(self._prober, self._policy.retry_cap, targets=held):
                 self._probed = held
                 return
 
@@ -63,3 +77,7 @@ class Probing:
             fault = verdict.fault if isinstance(verdict, Hold | Suspected) else None
             # Where the journal is away the others go on a while after that.
             await Maybe(Report(probed, fault, self._policy.retry_cap))
+
+    def end(self) -> None:
+        """It is not on its way any more, however that ended: no other agent waits for it."""
+        self._prober.is_over = True
