@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -154,6 +155,23 @@ def test_a_file_that_is_not_on_its_way_any_more_keeps_nobody(agent: Open, databa
     shared.exchange({})
     later(database, 1.0)
     assert asks(two) == 0
+
+
+def test_many_that_ask_and_come_through_at_the_same_moment_are_in_nobodys_way(agent: Open) -> None:
+    def ask_again_and_again(journal: PostgresJournal) -> int:
+        had = 0
+        for _ in range(60):
+            if not asks(journal, [ENDPOINT, SERVER]):
+                had += 1
+                peers(journal).server.still_probing([SERVER, ENDPOINT])
+                peers(journal).server.probed([SERVER, ENDPOINT], failed=None)
+        return had
+
+    journals = [agent(number) for number in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        had = list(threads.map(ask_again_and_again, journals))
+    assert sum(had) >= 4
+    assert asks(journals[0], [SERVER, ENDPOINT]) == 0
 
 
 def test_one_that_ended_keeps_nobody(agent: Open) -> None:

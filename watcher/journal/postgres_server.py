@@ -15,11 +15,13 @@ PROBE_SECONDS = 20.0  # without a word of whoever probes: then another one does
 # Whoever tried last lets those go first that asked meanwhile: it may be its file that is to blame.
 COURTESY_SECONDS = 0.5
 _LIVES = f"ended_at IS NULL AND {LEASE_ENDS} > clock_timestamp()"
+# In one statement: a row that another agent takes away between two would be there, and not.
 _FOUND = f"""
-    SELECT agent = ?, extract(epoch FROM free_at - clock_timestamp())::double precision, is_wanted,
+    INSERT INTO probes VALUES (?, '', 0, clock_timestamp(), NULL, false)
+    ON CONFLICT (target) DO UPDATE SET is_wanted = probes.is_wanted OR probes.agent <> ?
+    RETURNING agent = ?, extract(epoch FROM free_at - clock_timestamp())::double precision, is_wanted,
         coalesce(until > clock_timestamp(), false)
             AND EXISTS (SELECT 1 FROM agents WHERE agents.id = probes.agent AND {_LIVES})
-    FROM probes WHERE target = ? FOR UPDATE
 """
 # What was left by agents that are gone says nothing of a fault of today.
 _TAKEN = """
@@ -27,6 +29,8 @@ _TAKEN = """
         tries = CASE WHEN free_at < clock_timestamp() - make_interval(secs => 2 * ?) THEN 0 ELSE tries END
     WHERE target = ANY(?::text[])
 """
+# Before several are changed they are locked, by everybody in this order: or two would wait for each other.
+_IN_ORDER = "SELECT 1 FROM probes WHERE target = ANY(?::text[]) ORDER BY target FOR UPDATE"
 _GOES_ON = """
     UPDATE probes SET until = clock_timestamp() + make_interval(secs => ?)
     WHERE target = ANY(?::text[]) AND agent = ? AND until IS NOT NULL
@@ -56,20 +60,16 @@ class PostgresServer:
 
     def still_probing(self, targets: Sequence[Target]) -> None:
         """As `SharedServer.still_probing`."""
+        keys = sorted(map(_key, targets))
         with self._database.writing() as connection:
-            connection.execute(_GOES_ON, (PROBE_SECONDS, sorted(map(_key, targets)), self._agent))
+            connection.execute(_IN_ORDER, (keys,))
+            connection.execute(_GOES_ON, (PROBE_SECONDS, keys, self._agent))
 
     def _wait(self, connection: Transaction, key: str, *, at_once: bool) -> float:
         """Return the seconds until this one may be probed by us; 0 or less: now."""
-        connection.execute(
-            "INSERT INTO probes VALUES (?, '', 0, clock_timestamp(), NULL, false) ON CONFLICT DO NOTHING",
-            (key,),
-        )
-        found = connection.execute(_FOUND, (self._agent, key)).fetchone()
-        assert found is not None, "it was put there just now"
+        found = connection.execute(_FOUND, (key, self._agent, self._agent)).fetchone()
+        assert found is not None, "it is there, or was put there"
         is_ours, seconds, is_wanted, is_busy = found
-        if not is_ours:
-            connection.execute("UPDATE probes SET is_wanted = true WHERE target = ?", (key,))
         if is_busy:
             return 0.0 if is_ours else BUSY_SECONDS
         if at_once:
@@ -80,6 +80,7 @@ class PostgresServer:
         """As `SharedServer.probed`."""
         keys = sorted(map(_key, targets))
         with self._database.writing() as connection:
+            connection.execute(_IN_ORDER, (keys,))
             if failed is not None:
                 connection.execute(_FAILED, (failed.wait, failed.cap, keys, self._agent))
                 return
