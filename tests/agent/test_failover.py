@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.agent.test_several_agents import drop, each_delivered_once, eventually, running, settings
+from tests.agent.test_several_agents import (
+    agents_of,
+    drop,
+    each_delivered_once,
+    eventually,
+    running,
+    settings,
+)
 from tests.conftest import World
 from tests.postgres import replicated, served
 
@@ -21,6 +28,7 @@ def test_a_replica_that_lacks_the_last_commits_takes_over_and_each_file_is_deliv
                 settings(world, f"postgresql://watcher@/journal?{hosts}", name) for name in ("one", "two")
             ]
             with running(*configs):
+                eventually(lambda: len(agents_of(configs[0])) == 2)
                 drop(world, 0, 10)
                 eventually(lambda: len(world.files("done")) == 10)
                 eventually(lambda: replica.run("SELECT count(*) FROM watcher.files", "journal") == "10")

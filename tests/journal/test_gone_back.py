@@ -83,6 +83,31 @@ def test_what_was_lost_since_the_last_heartbeat_is_written_again_as_well(databas
         assert journal.row(done.id) == done
 
 
+def test_an_agent_that_the_replica_never_heard_of_writes_its_files_again(database: str) -> None:
+    with closing(lives(database)) as journal:
+        done = row_in(journal, S.DONE, push_token="w")
+        row = row_in(journal, S.READY)
+        change(database, f"DELETE FROM watcher.files; DELETE FROM watcher.agents; {CUT}")
+
+        [after] = asked_again(lambda: journal.apply([Sending(row, 0, 0, 9, "ab", "d")]))
+
+        assert (after.id, after.state) == (row.id, S.SENDING)
+        assert journal.row(done.id) == done
+        assert [agent.id for agent in journal.agents()] == ["agent-1"]
+
+
+def test_an_agent_that_has_long_been_known_is_not_forgotten_by_a_failover(
+    database: str, tmp_path: Path
+) -> None:
+    lives(database, tmp_path).close()
+    with closing(lives(database, tmp_path)) as journal:
+        row = row_in(journal, S.READY)
+        change(database, f"DELETE FROM watcher.agents; {CUT}")
+        asked_again(lambda: is_refused(journal, row))
+        with pytest.raises(Outside, match="and knows of nothing"):
+            journal.apply([step(row, S.SENDING)])
+
+
 def test_a_lost_connection_alone_writes_nothing_again(database: str) -> None:
     with closing(lives(database)) as journal:
         row, done = row_in(journal, S.READY), row_in(journal, S.DONE, push_token="w")

@@ -58,6 +58,8 @@ class Beats:
         self._agent, self._memory, self._held = agent_id, memory, held
         self._promise: float | None = None  # seconds
         self._promised: float | None = None  # as the database has it
+        self._is_new = False  # the database had never heard of us
+        self._began_at: float | None = None  # then: when it did, seconds since 1970
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -108,6 +110,8 @@ class Beats:
         if found[0]:
             self.times_over += 1
         self._promised = promise
+        if self._is_new and self._began_at is None:
+            self._began_at = found[1]
         self._memory.keep(journal, found[1])
         self.lease.renewed(asked_at)
         return True
@@ -116,8 +120,11 @@ class Beats:
         """See whether the database knows what it knew; returns its id."""
         of, known = self._memory.latest  # first: another heartbeat of ours may come in between
         journal, seen = connection.execute(_HEARD, (self._agent,)).fetchone() or ("", None)
+        if known is None and seen is None:
+            self._is_new = True
         if known is not None and of == journal and (seen is None or seen < known - TOLERANCE_SECONDS):
-            if seen is not None and known - seen <= MOST_LOST_SECONDS:
+            least = self._began_at if seen is None else seen
+            if least is not None and known - least <= MOST_LOST_SECONDS:
                 self.has_lost.set()
             elif not self._memory.is_accepted():
                 raise Restored(self._held, lost_words(known, seen), check=_RESTORED)
