@@ -12,7 +12,9 @@ from tests.journal.test_peers import Open, agent, pass_away, peers
 from tests.journal.test_postgres import change
 from tests.postgres import database, database_of_tests, postgres_server
 from watcher.agent.shared_server import SharedServer
-from watcher.core.probing import Ask, Prober
+from watcher.core.errors import Outside
+from watcher.core.holds import LONGEST_RETRY_AFTER_SECONDS
+from watcher.core.probing import Ask, Prober, Report
 from watcher.core.target import Target
 from watcher.journal.peers import PROBED, Failed
 
@@ -96,6 +98,17 @@ def test_what_a_server_asked_for_holds_for_all(agent: Open, database: str) -> No
     assert 490 < asks(two) <= 500
     later(database, 501.0)
     assert asks(two) == 0
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(1e9, LONGEST_RETRY_AFTER_SECONDS), (0.0, 1.0)])
+def test_a_server_is_taken_at_its_word_as_far_as_one_agent_alone_does(
+    asked: float, waits: float, agent: Open
+) -> None:
+    one, two = agent(1), agent(2)
+    shared = SharedServer(one.peers, {}, clock=lambda: 0.0)
+    shared.do(Ask(Prober(), CAP, targets=(SERVER,)))
+    shared.do(Report((SERVER,), Outside(SERVER, "busy", retry_after=asked), CAP))
+    assert waits - 0.9 < asks(two) <= waits
 
 
 def test_when_one_came_through_the_others_hear_of_it_and_may_go(agent: Open) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from watcher.core.holds import NEVER, Hold
+from watcher.core.holds import NEVER, Hold, asked_for
 from watcher.core.model import Route
 from watcher.core.probing import Ask, Prober, Report
 from watcher.core.target import Target
@@ -50,7 +50,7 @@ class SharedServer:
             case Report(probed, fault, cap):
                 for target in probed:
                     self._probing.pop(target, None)
-                server.probed(probed, failed=Failed(cap, fault.retry_after) if fault else None)
+                server.probed(probed, failed=Failed(cap, asked_for(fault)) if fault else None)
         return None
 
     def exchange(self, limits: Mapping[str, int]) -> Mapping[str, int]:

@@ -22,6 +22,11 @@ LONGEST_RETRY_AFTER_SECONDS = 6 * 3600.0
 FILE_CAPS = 10
 
 
+def asked_for(fault: Outside) -> float | None:
+    """Return the seconds that a server asked to wait, as far as it is taken at its word; None: it did not."""
+    return min(fault.retry_after, LONGEST_RETRY_AFTER_SECONDS) if fault.retry_after else None
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """One target that is held."""
@@ -86,8 +91,7 @@ class Holds:
             return None
         cap = self.cap * FILE_CAPS if target.kind == "file" else self.cap
         wait = backoff(hold.tries + 1, cap=cap, jitter=self._jitter())
-        if fault.retry_after:
-            wait = min(fault.retry_after, LONGEST_RETRY_AFTER_SECONDS)
+        wait = asked_for(fault) or wait
         hold = replace(
             hold, check=fault.check, fault_at=now, tries=hold.tries + 1, next_at=now + wait, prober=None,
             is_left=False,
@@ -130,9 +134,7 @@ class Holds:
 
     def others_came_through(self, now: float) -> None:
         """What other agents probed for us may be over: the next step on that is due."""
-        for hold in self.active:
-            if hold.is_left:
-                self._put(replace(hold, next_at=min(hold.next_at, now), is_left=False))
+        self.hurry(now, [hold.target for hold in self.active if hold.is_left])
 
     def leave(self, file: int, targets: Iterable[Target] | None = None) -> None:
         """What this file did said nothing about these (by default: any) that it probed: another may try."""
