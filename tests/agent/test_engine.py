@@ -356,6 +356,14 @@ class Asking(Ask):
     work: Callable[[], object] = lambda: 0.0
 
 
+def hold_the_server(bench: Bench) -> None:
+    """The first file met a fault of it, and is not at it any more."""
+    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.turn()
+    bench.finish()
+    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+
+
 def test_who_asks_others_for_the_turn_to_probe_goes_first_when_it_has_it(bench: Bench) -> None:
     answers, probed = [7.0, 0.0], list[int]()
 
@@ -366,10 +374,7 @@ def test_who_asks_others_for_the_turn_to_probe_goes_first_when_it_has_it(bench: 
                 break
         await Call(lambda: probed.append(number), targets=(SERVER,))
 
-    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
-    bench.turn()
-    bench.finish()
-    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+    hold_the_server(bench)
     bench.begin(2, probe(2))
     bench.begin(3, probe(3))
     bench.now += 1
@@ -401,10 +406,7 @@ def test_a_journal_that_was_away_as_it_was_asked_for_the_turn_keeps_nobody_else(
         assert not await Asking(work=lambda: works.pop(0)(), targets=held)
         await forever(SHARE)  # it has something else to do before it goes on
 
-    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
-    bench.turn()
-    bench.finish()
-    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+    hold_the_server(bench)
     bench.begin(2, probe())
     bench.now += 1
     bench.turn()
@@ -423,10 +425,7 @@ def test_a_journal_that_does_not_answer_who_asks_for_the_turn_is_no_fault_of_the
     async def probe() -> None:
         await Asking(work=lambda: 0.0, targets=await Clear(targets=(SERVER,)))
 
-    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
-    bench.turn()
-    bench.finish()
-    bench.engine.tasks.forget(lambda task: task.run.number == 1)
+    hold_the_server(bench)
     bench.begin(2, probe())
     bench.now += 1
     bench.turn()

@@ -12,7 +12,7 @@ from watcher.core.model import FINAL, Claim, Row
 from watcher.core.target import Target
 from watcher.journal.peers import SECONDS_A_BYTE, Taken, Turn
 from watcher.journal.postgres_beats import Beats
-from watcher.journal.postgres_schema import LEASE_ENDS
+from watcher.journal.postgres_schema import LEASE_ENDS, LIVES
 from watcher.journal.postgres_server import PostgresServer
 from watcher.journal.postgres_store import PostgresStore, Transaction
 from watcher.journal.postgres_values import Record
@@ -232,8 +232,7 @@ class _Queue:
         ).fetchall()
         self._ended = {record[0] for record in ended}
         living = connection.execute(
-            f"SELECT 1 FROM agents WHERE id <> ? AND id = ANY(?::text[]) AND ended_at IS NULL"
-            f" AND {LEASE_ENDS} > clock_timestamp() LIMIT 1",
+            f"SELECT 1 FROM agents WHERE id <> ? AND id = ANY(?::text[]) AND {LIVES} LIMIT 1",
             (agent, list(near)),
         ).fetchone()
         self._alone = living is None

@@ -12,6 +12,7 @@ SCHEMA = "watcher"
 FIRST_ID = 1_000_000_001  # of new rows; before them there is room for those of older journals
 CHANNEL = "watcher"  # of NOTIFY: a file came to its end, or what it says
 LEASE_ENDS = "seen_at + make_interval(secs => lease_seconds)"
+LIVES = f"ended_at IS NULL AND {LEASE_ENDS} > clock_timestamp()"
 _MIGRATING = 0x77617463  # advisory lock of whoever makes or changes the tables: "watc"
 
 _TEXT = 'TEXT COLLATE "C"'

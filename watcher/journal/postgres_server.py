@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from watcher.core.target import Target
 from watcher.journal.peers import PROBED, Failed, Place
-from watcher.journal.postgres_schema import CHANNEL, LEASE_ENDS
+from watcher.journal.postgres_schema import CHANNEL, LIVES
 from watcher.journal.postgres_store import PostgresStore, Transaction
 
 # While another one probes it is asked so often whether that failed; that it came through is told.
@@ -14,14 +14,13 @@ BUSY_SECONDS = 1.0
 PROBE_SECONDS = 20.0  # without a word of whoever probes: then another one does
 # Whoever tried last lets those go first that asked meanwhile: it may be its file that is to blame.
 COURTESY_SECONDS = 0.5
-_LIVES = f"ended_at IS NULL AND {LEASE_ENDS} > clock_timestamp()"
 # In one statement: a row that another agent takes away between two would be there, and not.
 _FOUND = f"""
     INSERT INTO probes VALUES (?, '', 0, clock_timestamp(), NULL, false)
     ON CONFLICT (target) DO UPDATE SET is_wanted = probes.is_wanted OR probes.agent <> ?
     RETURNING agent = ?, extract(epoch FROM free_at - clock_timestamp())::double precision, is_wanted,
         coalesce(until > clock_timestamp(), false)
-            AND EXISTS (SELECT 1 FROM agents WHERE agents.id = probes.agent AND {_LIVES})
+            AND EXISTS (SELECT 1 FROM agents WHERE agents.id = probes.agent AND {LIVES})
 """
 # What was left by agents that are gone says nothing of a fault of today.
 _TAKEN = """
@@ -103,7 +102,7 @@ class PostgresServer:
             self._told = told
         found = self._database.query(
             "SELECT place, min(bytes) FROM limits JOIN agents ON agents.id = limits.agent"
-            f" WHERE agent <> ? AND {_LIVES} GROUP BY 1",
+            f" WHERE agent <> ? AND {LIVES} GROUP BY 1",
             (self._agent,),
         )
         theirs = {record[0]: int(record[1]) for record in found}
