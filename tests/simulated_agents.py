@@ -177,7 +177,7 @@ class HubWorkers:
         self._is_woken = False
         self._vain = 0
 
-    def do(self, ticket: object, work: Callable[[], object]) -> None:
+    def do(self, ticket: object, work: Callable[[], object], *, at_once: bool = False) -> None:
         """Do it, sometime."""
         self.acts += 1
         self._flying[self.acts] = (ticket, None)

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import signal
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -96,6 +97,8 @@ class Effects:
         self.crash_at: int | None = None
         self.fault: Callable[[str, str], OSError | None] = lambda _effect, _path: None
         self.happens: dict[int, Callable[[], None]] = {}  # what others do at a point, by its number
+        self.look: Callable[[], object] | None = None  # what the world is like: asked at each point, and kept
+        self.looks: list[object] = []
         self.dead = False
         self.active = False
 
@@ -106,6 +109,9 @@ class Effects:
         if self.dead:
             raise Crash(name)
         self.points.append(name)
+        if self.look is not None:
+            with self.paused():
+                self.looks.append(self.look())
         if others := self.happens.pop(len(self.points) - 1, None):
             with self.paused():
                 others()
@@ -287,7 +293,7 @@ class SimulatedWorkers:
         self._flying: list[Flying] = []
         self._vain = 0
 
-    def do(self, ticket: object, work: Callable[[], object]) -> None:
+    def do(self, ticket: object, work: Callable[[], object], *, at_once: bool = False) -> None:
         """Do it now, or later."""
         self.acts += 1
         chance = self._chance
@@ -370,6 +376,33 @@ class Simulation:
         self.ended_twice: list[Target] = []  # holds that were told to be over, and had not begun
         self.on_event: Callable[[Event], None] = lambda _event: None
         self.lives = 0
+
+    def watched(self) -> Simulation:
+        """Keep at each point of its life what its files and its server are like: see `moments`."""
+        self.effects.look = self._look
+        return self
+
+    @property
+    def moments(self) -> list[int]:
+        """The points at which the world was another than at the one before: the other deaths are the same."""
+        looks = self.effects.looks
+        return [point for point, look in enumerate(looks) if point == 0 or look != looks[point - 1]]
+
+    def _look(self) -> object:
+        found = {}
+        for top in (self.root, self.done):
+            for folder, _, names in os.walk(top):
+                for path in (Path(folder), *(Path(folder, name) for name in names)):
+                    status = path.lstat()
+                    content = hash(path.read_bytes()) if stat.S_ISREG(status.st_mode) else None
+                    found[path] = (
+                        status.st_ino,
+                        status.st_mode,
+                        status.st_nlink,
+                        status.st_mtime_ns,
+                        content,
+                    )
+        return found, [(len(operation.chunks), operation.completed) for operation in self.wire.operations()]
 
     def drop(self, name: str, content: bytes) -> None:
         """Put a whole file into the drop folder, as a careful exporter does."""

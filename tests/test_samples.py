@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -94,12 +95,14 @@ class Tour:
         world.settings["upload"]["retry_cap"] = "1h"
         world.server.always = answer(503)
         world.drop("agent_events_2.csv", "carl,ready,3\n")
-        self._stack.enter_context(agent(world))
+        self._agent = self._stack.enter_context(agent(world))
         until(lambda: "holding" in log_of(world))
         until(lambda: "503" in (world.path("state") / "live.json").read_text())
 
     def before_history(self) -> None:
-        """The trouble is over."""
+        """The trouble is over; the agent was told to stop, and did, so that no try is under way."""
+        self._agent.send_signal(signal.SIGTERM)
+        self._agent.wait(30)
         self._stack.close()
         self.world.server.always = None
 

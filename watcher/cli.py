@@ -1,7 +1,7 @@
 """The command line: arguments, help, exit codes. What the commands do is in `commands/`.
 
 Exit codes: 0 fine; 1 something is not as it should be (the output says what); 2 wrong usage; 3 a fault of
-ours; 4 `run --once` with something still held; 130 interrupted.
+ours; 4 `run --once` with something still held; 129, 130, 143 interrupted; 141 nobody reads what it says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from watcher.agent.signals import START
 from watcher.commands import init, journal, options
 from watcher.commands.ending import ended
 from watcher.commands.help import PlainCommand
@@ -47,12 +48,16 @@ def run(
     if log_format not in (None, "text", "json"):
         raise typer.BadParameter("must be text or json", param_hint="--log-format")
     from watcher.commands import run as command
+    from watcher.settings.config import find
 
+    START.read_settings()
     settings, warnings = _loaded(config)
     set_up_log = partial(command.set_up_log, style=log_format, verbose=verbose)
     set_up_log(settings)
-    again = partial(_loaded, config)
-    code = command.run(settings, warnings, once=once, patience=patience, load=again, set_up_log=set_up_log)
+    code = command.run(
+        settings, warnings, once=once, patience=patience,
+        load=partial(_loaded, config), file=find(config), set_up_log=set_up_log,
+    )  # fmt: skip
     raise typer.Exit(code)
 
 
@@ -289,4 +294,5 @@ def _terminal(*, stderr: bool = False) -> Terminal:
 
 def main() -> NoReturn:
     """Run the command line."""
+    START.begin()  # of a script of ours that was installed when it was called directly
     ended(app)

@@ -31,6 +31,7 @@ from watcher.core.conversation import MOST_PATIENCE, Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import Outside
 from watcher.core.events import Event, HoldBegan, SteppedAside, TookOver
+from watcher.core.model import UNDECIDED
 from watcher.report import log
 from watcher.sandbox.server import Answer
 from watcher.wfm.bounds import seconds_for
@@ -62,7 +63,7 @@ HOLDS = (408, 425, 429, 503, 401)
 # A row, and what is before it in its own line, or in that of a route that goes first.
 BEFORE = """
     SELECT other.route, other.name FROM files AS one JOIN files AS other ON other.id < one.id
-    WHERE one.push_token = %s AND other.state IN ('seen', 'claimed', 'sending')
+    WHERE one.push_token = %s AND other.state = ANY(%s)
     AND other.route = ANY(CASE one.route WHEN 'agent-events' THEN ARRAY['event-types', 'agent-events']
         WHEN 'event-types' THEN ARRAY['event-types'] ELSE ARRAY[]::text[] END)
 """
@@ -246,7 +247,7 @@ class Story:
         senders = self.senders.setdefault(token, [])
         if not senders or senders[-1] != process.number:
             senders.append(process.number)
-        before = {name.decode() for _, name in self.rows(BEFORE, token)} - self.aside
+        before = {name.decode() for _, name in self.rows(BEFORE, token, sorted(UNDECIDED))} - self.aside
         if before:
             self.broken.append(f"{token} was sent, though before it is {before}")
 
@@ -399,7 +400,7 @@ def test_whatever_happens_to_agents_and_database_each_file_is_delivered_once_and
 def test_a_server_that_is_away_is_probed_by_one_agent_at_a_time_once_a_step(database: str) -> None:
     waited = []
     with quiet_log():
-        for seed in (2, 5):
+        for seed in (3, 8):
             story = told(seed, database, Outage)
             assert isinstance(story, Outage)
             steps = (story.SECONDS - story.SETTLED_SECONDS) / RETRY_CAP_SECONDS

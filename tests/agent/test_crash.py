@@ -1,8 +1,9 @@
 """The world ends before and after every single effect of the agent, and nothing is lost.
 
 After SQLite's crash tests (https://www.sqlite.org/testing.html): the points are counted in an undisturbed
-run, then each is tried. `python -m tests.agent.test_crash` prints how many, `--pairs` tries all pairs as well
-(a crash during the recovery from each), which takes hours.
+run, then each is tried at which files or server are not as they were at the one before: of the others a death
+leaves the same behind. `python -m tests.agent.test_crash` tries those, too, and prints how many there are;
+`--pairs` tries all pairs as well (a crash during the recovery from each), which takes hours.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -107,24 +108,28 @@ def check(world: Simulation, *, crashes: int) -> None:
     world.check_quiet(resends=crashes)
 
 
-def points(lost_answer: str, disk: str) -> list[str]:
-    """The effects of an undisturbed run."""
+def undisturbed(lost_answer: str, disk: str) -> Simulation:
+    """An undisturbed run, for its points."""
     with simulated(lost_answer, disk) as world:
-        assert world.run() == 1
+        assert world.watched().run() == 1
         check(world, crashes=0)
-        return world.effects.points
+        return world
 
 
 @pytest.mark.parametrize(("lost_answer", "disk"), VARIANTS)
 def test_a_crash_at_any_point_loses_nothing(lost_answer: str, disk: str) -> None:
-    assert every_point(lost_answer, disk) > 200
+    world = undisturbed(lost_answer, disk)
+    assert len(world.effects.points) > 200
+    assert len(world.moments) > 80
+    try_each(world.moments, lost_answer, disk)
 
 
 @pytest.mark.parametrize(("lost_answer", "disk"), VARIANTS)
 def test_a_crash_during_the_recovery_from_a_crash_loses_nothing(lost_answer: str, disk: str) -> None:
     chance = random.Random(f"{lost_answer} {disk}")
-    number = len(points(lost_answer, disk))
-    for first in range(0, number, 6):
+    world = undisturbed(lost_answer, disk)
+    number = len(world.effects.points)
+    for first in world.moments[::3]:
         pair(lost_answer, disk, first, chance.randrange(0, number - first // 2))
 
 
@@ -139,21 +144,26 @@ def pair(lost_answer: str, disk: str, first: int, second: int) -> bool:
         return crashed
 
 
-def every_point(lost_answer: str, disk: str) -> int:
-    """Crash at each point once; returns how many there were."""
-    number = len(points(lost_answer, disk))
-    for point in range(number):
+def try_each(points: Sequence[int], lost_answer: str, disk: str) -> None:
+    """Crash at each of these points once."""
+    for point in points:
         with simulated(lost_answer, disk) as world:
             assert world.run(crash_at=point) is None
             assert world.run() in (0, 1), f"after a crash at {point}, {world.effects.points[-1]}"
             check(world, crashes=1)
+
+
+def every_point(lost_answer: str, disk: str) -> int:
+    """Crash at each point once; returns how many there were."""
+    number = len(undisturbed(lost_answer, disk).effects.points)
+    try_each(range(number), lost_answer, disk)
     return number
 
 
 def every_pair(lost_answer: str, disk: str) -> int:
     """Crash at each point, and at each point of the recovery from it; returns how many pairs there were."""
     pairs = 0
-    for first in range(len(points(lost_answer, disk))):
+    for first in range(len(undisturbed(lost_answer, disk).effects.points)):
         for second in itertools.count():
             if not pair(lost_answer, disk, first, second):
                 break

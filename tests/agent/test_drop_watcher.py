@@ -208,6 +208,26 @@ def test_a_file_waits_for_its_marker_and_the_marker_is_no_file(folder: Folder) -
     assert look.odd == [("a.csv.ok", "a marker file")]
 
 
+@pytest.mark.parametrize("what", ["link", "dangling link", "folder"])
+def test_what_is_no_file_is_no_marker_either_and_is_named(folder: Folder, what: str) -> None:
+    """It could not go along with its file, and would vouch for the next one of that name."""
+    folder.write("a.csv")
+    marker = folder.path / "a.csv.ok"
+    if what == "folder":
+        marker.mkdir()
+        (marker / "b.csv").touch()
+    else:
+        marker.symlink_to("a.csv" if what == "link" else "nowhere")
+    watcher = folder.watcher(marker="{name}.ok")
+    watcher.look()
+    folder.clock.now += QUIET
+
+    look = watcher.look()
+
+    assert only(look.waiting).verdict == Wait("waits for its marker a.csv.ok")
+    assert [name for name, _ in look.misplaced] == ["a.csv.ok"]
+
+
 def test_a_marker_in_another_case_is_found_as_the_file_is(folder: Folder) -> None:
     folder.write("A.CSV")
     folder.write("a.csv.OK", b"")

@@ -18,7 +18,7 @@ import pytest
 from tests.made import made_row
 from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
-from watcher.agent.runs import Awaited, Call, Part, Run, Script, insist
+from watcher.agent.runs import Attempt, Awaited, Call, Part, Run, Script
 from watcher.core.acts import Both, Clear, Commit, Maybe, Release, Turn
 from watcher.core.errors import ConfigError, IllegalStep, Outside
 from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded
@@ -57,7 +57,7 @@ class Bench:
 
     # -- the workers ---------------------------------------------------------------------------------
 
-    def do(self, ticket: object, work: Callable[[], object]) -> None:
+    def do(self, ticket: object, work: Callable[[], object], *, at_once: bool = False) -> None:
         self.asked.append((ticket, work))
 
     def wait(self, seconds: float) -> list[tuple[object, object]]:
@@ -134,7 +134,13 @@ def fault(target: Target = SHARE) -> Outside:
 
 
 async def call(work: Callable[[], object], *targets: Target, **more: Any) -> object:
-    return await Call(work, targets=targets, **more)
+    """What a worker does, until it works."""
+    return await Call(work, (*targets, SHARE)[0], targets=targets, **more)
+
+
+async def attempt(work: Callable[[], object], *targets: Target) -> object:
+    """What a worker does, once."""
+    return await Attempt(work, (*targets, SHARE)[0], targets=targets)
 
 
 @pytest.fixture
@@ -211,7 +217,7 @@ def test_while_one_file_probes_the_others_wait_and_all_go_on_when_it_came_throug
     async def insisting() -> object:
         while True:
             try:
-                return await Call(work, targets=(SHARE,))
+                return await attempt(work, SHARE)
             except Outside:
                 continue
 
@@ -254,6 +260,35 @@ def test_an_act_that_does_not_answer_is_a_hold_and_costs_nobody_else_anything(be
     assert bench.engine.holds.active == ()
 
 
+def test_a_chore_that_does_not_answer_is_told_of_whatever_it_needs(bench: Bench) -> None:
+    bench.engine.chore("look", call(lambda: "late"), lambda result, _seconds: bench.lost.append(result))
+    bench.now += bench.turn() - bench.now
+    bench.turn()
+    assert [hold.reason for hold in bench.engine.holds.held([SHARE])] == ["it has not answered for 60 s"]
+    bench.finish()
+    assert bench.lost == ["late"]
+    assert bench.engine.holds.active == ()
+
+
+def test_an_act_that_came_back_late_and_hangs_again_is_late_again(bench: Bench) -> None:
+    tries = [raising(fault()), lambda: "done"]
+    bench.begin(1, call(lambda: tries.pop(0)(), SHARE))
+    bench.now = bench.turn()
+    bench.turn()
+    bench.finish()
+    [hold] = bench.engine.holds.active
+    assert hold.reason == "it is not there"
+    bench.now = bench.turn()
+    assert bench.turn() == bench.now + 60
+    bench.now += 60
+    bench.turn()
+    [hold] = bench.engine.holds.active
+    assert hold.reason == "it has not answered for 60 s"
+    bench.finish()
+    assert bench.ended == {"1": "done"}
+    assert bench.engine.holds.active == ()
+
+
 def test_a_fault_of_something_that_the_act_does_not_name_is_waited_for_all_the_same(bench: Bench) -> None:
     tries = []
 
@@ -263,13 +298,7 @@ def test_a_fault_of_something_that_the_act_does_not_name_is_waited_for_all_the_s
             raise fault(STATE)
         return made_row(FileState.SEEN)
 
-    class Insisting(Call[Row]):
-        repeats = True
-
-    async def script() -> object:
-        return await Insisting(work, targets=(SHARE,))
-
-    bench.begin(1, script())
+    bench.begin(1, call(work, SHARE))
     bench.turn()
     bench.finish()
     assert bench.turn() == 1001.0
@@ -291,7 +320,7 @@ def test_a_probe_that_ended_before_it_came_so_far_lets_others_probe(bench: Bench
     async def insisting() -> None:
         while True:
             with suppress(Outside):
-                await Call(work, targets=(SHARE, SERVER))
+                await attempt(work, SHARE, SERVER)
 
     bench.begin(1, insisting())
     bench.turn()
@@ -310,11 +339,11 @@ def test_a_probe_that_ended_before_it_came_so_far_lets_others_probe(bench: Bench
 
 async def in_turn(order: list[int], number: int) -> None:
     await Turn("front")
-    await Call(lambda: None)
+    await call(lambda: None)
     await Turn("upload")
-    await Call(lambda: order.append(number))
+    await call(lambda: order.append(number))
     await Release()
-    await Call(lambda: None)
+    await call(lambda: None)
 
 
 def test_files_of_a_route_are_uploaded_in_the_order_of_their_claims(bench: Bench) -> None:
@@ -335,9 +364,9 @@ def test_files_of_a_route_are_uploaded_in_the_order_of_their_claims(bench: Bench
 
 def test_what_may_be_done_and_would_have_to_wait_is_left_and_the_script_goes_on(bench: Bench) -> None:
     async def script(name: str) -> str:
-        return f"{name}: {await Maybe(Call(lambda: 'done', targets=(SERVER,)))}"
+        return f"{name}: {await Maybe(Call(lambda: 'done', SERVER, targets=(SERVER,)))}"
 
-    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.begin(1, call(raising(fault(SERVER)), SERVER))
     bench.turn()
     bench.finish()
     bench.begin(2, script("beside a hold"))
@@ -349,6 +378,27 @@ def test_what_may_be_done_and_would_have_to_wait_is_left_and_the_script_goes_on(
     assert bench.ended["3"] == "at a stop: None"
 
 
+class AtOnce(Call[object]):
+    """What is announced: it goes at once or not at all."""
+
+    waits = False
+
+
+def test_what_goes_at_once_or_not_at_all_is_left_where_something_is_held_by_now(bench: Bench) -> None:
+    async def script() -> object:
+        await ready(2)
+        return await AtOnce(lambda: "sent", SERVER, targets=(SERVER,))
+
+    bench.begin(1, call(raising(fault(SERVER)), SERVER))
+    bench.begin(2, script())
+    bench.turn()
+    bench.finish(1)  # it is written down that it goes out
+    bench.finish(0)  # and then another one meets a fault
+    bench.turn()
+
+    assert bench.ended == {"2": None}
+
+
 @dataclass(frozen=True, slots=True)
 class Asking(Ask):
     """Ask for the turn to probe, of whoever the test is."""
@@ -358,7 +408,7 @@ class Asking(Ask):
 
 def hold_the_server(bench: Bench) -> None:
     """The first file met a fault of it, and is not at it any more."""
-    bench.begin(1, insist(Call(raising(fault(SERVER)), targets=(SERVER,))))
+    bench.begin(1, call(raising(fault(SERVER)), SERVER))
     bench.turn()
     bench.finish()
     bench.engine.tasks.forget(lambda task: task.run.number == 1)
@@ -372,7 +422,7 @@ def test_who_asks_others_for_the_turn_to_probe_goes_first_when_it_has_it(bench: 
             assert held == (SERVER,)
             if not await Asking(work=lambda: answers.pop(0), targets=held):
                 break
-        await Call(lambda: probed.append(number), targets=(SERVER,))
+        await call(lambda: probed.append(number), SERVER)
 
     hold_the_server(bench)
     bench.begin(2, probe(2))
@@ -437,10 +487,10 @@ def test_a_journal_that_does_not_answer_who_asks_for_the_turn_is_no_fault_of_the
 
 def test_a_stop_waits_for_what_must_end_and_for_nothing_that_may_be_left(bench: Bench) -> None:
     async def sending() -> None:
-        sent, ahead = await Both(Awaited(lambda: "answer"), Maybe(Call(lambda: "read ahead")))
+        sent, ahead = await Both(Awaited(lambda: "answer", SERVER), Maybe(Call(lambda: "read ahead", SHARE)))
         assert (sent, ahead) == ("answer", None)
         await ready(1)
-        await Call(lambda: bench.lost.append("begun after the stop"))
+        await call(lambda: bench.lost.append("begun after the stop"))
 
     bench.begin(1, sending())
     bench.begin(2, call(lambda: "a look at a share that hangs", SHARE))
@@ -468,7 +518,7 @@ def test_a_fault_of_one_file_does_not_hold_another_of_the_same_name(bench: Bench
     def broken() -> None:
         raise Outside(Target("file", "a.csv"), "it cannot be read")  # as the disk tells it, by its name
 
-    bench.begin(1, insist(Call(broken, targets=(Target("file", "a.csv", 1),))), name="a.csv")
+    bench.begin(1, call(broken, Target("file", "a.csv", 1)), name="a.csv")
     bench.turn()
     bench.finish()
     bench.begin(2, call(lambda: "mended", Target("file", "a.csv", 2)), name="a.csv")
@@ -481,7 +531,7 @@ def test_a_fault_of_one_file_does_not_hold_another_of_the_same_name(bench: Bench
 
 def test_a_fault_of_ours_holds_one_file_which_begins_again_from_the_journal(bench: Bench) -> None:
     async def broken() -> None:
-        await Call(lambda: 1 // 0)
+        await call(lambda: 1 // 0)
 
     async def mended() -> str:
         await Clear(targets=(Target("file", "1", 1),))

@@ -35,7 +35,7 @@ class Bench:
         push = Push(1, talk, CHUNK, None)
         self.now += 1
         target = Target("file", str(file))
-        self.holding.heard(file, target, push, (verdict, None), asked_at=self.now - 0.5)
+        self.holding.heard(file, target, push, verdict, asked_at=self.now - 0.5)
 
     def suspects(self, file: int) -> None:
         """A file fails on the server's 500, and is held as that says."""
@@ -79,7 +79,7 @@ def test_a_hold_ends_where_the_verdict_leaves_no_suspect(bench: Bench) -> None:
     fault_at = bench.holding.table.active[0].fault_at
     bench.now = fault_at
     push = Push(1, Conversation(ROUTE, "3", server=SERVER, attempts=3, lost_answer="resend"), CHUNK, None)
-    bench.holding.heard(3, Target("file", "3"), push, (Accepted(), None), asked_at=fault_at)
+    bench.holding.heard(3, Target("file", "3"), push, Accepted(), asked_at=fault_at)
     for file in (1, 2):
         bench.now += 1
         bench.suspects(file)

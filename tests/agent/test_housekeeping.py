@@ -17,14 +17,15 @@ from typing import Any
 
 import pytest
 
+from tests.commands.test_check import found
 from tests.conftest import Server, Take, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
-from watcher.agent.build import places
+from watcher.agent.folders import places
 from watcher.agent.retention import ROUND_SECONDS, STEP_FILES, Housekeeper
 from watcher.content.receipt import STEP_BYTES, line_digests
 from watcher.core.errors import ConfigError
 from watcher.core.model import FileState
-from watcher.disk.filing import is_day
+from watcher.disk.days import is_day
 from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.report.stream import Stream
@@ -65,9 +66,12 @@ def keep_house(
         removed = []
         for _ in range(rounds):
             for _ in range(50):
-                before = len(lying(world))
+                before, at = lying(world), keeper.at
                 keeper.step()
-                removed.append(before - len(lying(world)))
+                gone = before - lying(world)
+                folders = {path.partition("/")[0] for path in gone}
+                assert folders <= {Path(at.name).name}, "it told where it would be"
+                removed.append(len(gone))
             clock[0] += ROUND_SECONDS
         return removed
     finally:
@@ -456,6 +460,83 @@ def test_an_empty_day_folder_goes_with_its_last_file(world: World) -> None:
     keep_house(world)
 
     assert [path.name for path in world.path("done").iterdir()] == ["by hand"]
+
+
+def linked_days(world: World, elsewhere: Path) -> list[Path]:
+    """Links in the place of the folders of today and tomorrow, as who writes in done can make them."""
+    elsewhere.mkdir(exist_ok=True)
+    days = [f"{datetime.now(UTC) + timedelta(days=number):%Y-%m-%d}" for number in (0, 1)]
+    for day in days:
+        (world.path("done") / day).symlink_to(elsewhere)
+    return [world.path("done") / day for day in days]
+
+
+@pytest.mark.parametrize("leads_to", ["elsewhere", "drop"])
+def test_a_link_in_the_place_of_a_day_folder_holds_and_is_not_followed(
+    world: World, lines: list[str], leads_to: str
+) -> None:
+    """To the drop folder it would be sent again and again."""
+    world.settings["done"] = {"by": "day"}
+    links = linked_days(world, world.path(leads_to))
+    world.drop("agent_events.csv", rows(2))
+
+    assert world.run_once(patience=0.5) == 4
+
+    assert set(world.files("drop")) == set()
+    assert leads_to == "drop" or list(world.path(leads_to).iterdir()) == []
+    assert len(world.completed()) == 1
+    (held,) = [line for line in lines if "holding" in line]
+    assert f"{links[0]}: it is a symbolic link" in held
+    assert "move it away: the agent makes a folder in its place" in held
+
+    for link in links:
+        link.unlink()
+    assert world.run_once() == 0
+    assert len(lying(world)) == len(world.completed()) == 1
+
+
+def test_a_file_in_the_place_of_a_day_folder_holds_and_is_named(world: World, lines: list[str]) -> None:
+    world.settings["done"] = {"by": "day"}
+    for link in linked_days(world, world.path("elsewhere")):
+        link.unlink()
+        link.touch()
+    world.drop("agent_events.csv", rows(2))
+
+    assert world.run_once(patience=0.3) == 4
+    assert any("holding" in line and "it is no folder" in line for line in lines)
+
+
+def test_retention_removes_nothing_by_a_link_in_the_place_of_a_day_folder(
+    world: World, lines: list[str]
+) -> None:
+    """And it goes on: the history is trimmed."""
+    world.settings |= {"done": {"by": "day"}, "retention": {"done": "30d", "history": "60d"}}
+    for number in (1, 2):
+        world.drop(f"agent_events_{number}.csv", rows(2))
+    world.run_once()
+    (day,) = world.path("done").iterdir()
+    day.rename(world.path("elsewhere"))
+    day.symlink_to(world.path("elsewhere"))
+
+    keep_house(world)
+
+    assert set(world.files("elsewhere")) == {"agent_events_1.csv", "agent_events_2.csv"}
+    assert day.is_symlink()
+    assert world.history() == []
+
+
+def test_check_names_a_link_in_the_place_of_a_day_folder(world: World) -> None:
+    world.settings["done"] = {"by": "day"}
+    links = linked_days(world, world.path("elsewhere"))
+    (world.path("done") / "2020-01-01").symlink_to(world.path("elsewhere"))
+    (world.path("done") / "2020-01-02").mkdir()
+
+    named = [item for item in found(world, offline=True) if "symbolic link" in item["finding"]]
+
+    assert [(item["level"], item["what"].rpartition("/")[2]) for item in named] == [
+        ("warn", "2020-01-01"),
+        *(("fault", link.name) for link in links),
+    ]
 
 
 def test_a_folder_of_the_settings_cannot_be_that_of_a_day(world: World) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.agent.test_agent import Gate, agent, until, watcher
 from tests.conftest import World, answer, rows
 from tests.simulation import Simulation
 from watcher.core.events import Event, HoldBegan
+from watcher.core.route import matching_route
 from watcher.core.target import Target
 from watcher.disk import system
 from watcher.disk.drop import Drop
+from watcher.settings.config import load
+from watcher.settings.presets import build_routes
 
 NAME, OTHER = "agent_events_1.csv", "reason_codes.json"
 LONG = "agent_events_" + "x" * 230 + ".csv"
@@ -206,3 +211,84 @@ def test_in_the_simulation_a_fault_of_one_name_never_holds_a_folder(tmp_path: Pa
 
     assert [(target.kind, target.name) for target in targets] == [("file", NAME)]
     world.check_quiet(resends=0)
+
+
+LONG_NAME = "q" * 240 + "_end.csv"
+
+
+def failed_and_dropped_again(world: World, **matching: str) -> None:
+    """One route; a failed file with a long name, and another one of that name in drop."""
+    (*_, events) = world.settings["routes"]
+    world.settings["routes"] = [{key: value for key, value in events.items() if key != "match"} | matching]
+    world.drop(LONG_NAME, b'"no end\n')
+    assert world.run_once() == 1
+    world.drop(LONG_NAME, rows(2))
+
+
+def test_a_long_name_that_is_taken_keeps_what_its_route_needs_on_its_way_back(world: World) -> None:
+    failed_and_dropped_again(world, match="*_end.csv")
+
+    assert watcher(world, "retry", "--all").returncode == 0
+
+    (back,) = set(world.files("drop")) - {LONG_NAME}
+    assert matching_route(back, build_routes(load(world.config, {})[0])) is not None
+    assert world.run_once() == 1
+    assert list(world.files("done")) == [LONG_NAME]
+    (reason,) = {row["reason"] for row in world.history() if row["state"] == "failed"}
+    assert "no route" not in reason
+
+
+def test_a_failed_file_whose_route_needs_all_of_its_name_stays_while_that_is_taken(world: World) -> None:
+    failed_and_dropped_again(world, regex="q{240}_end[.]csv")
+    failed = world.files("failed")
+
+    found = watcher(world, "retry", "--all")
+
+    assert found.returncode == 1
+    assert "its name is taken in the drop folder" in found.stdout
+    assert "move the other file of that name on" in found.stdout
+    assert (set(world.files("drop")), world.files("failed")) == ({LONG_NAME}, failed)
+    assert world.run_once() == 0
+    assert watcher(world, "retry", "--all").returncode == 0
+    assert set(world.files("drop")) == {LONG_NAME}
+
+
+def test_a_file_of_nobody_in_the_work_folder_keeps_its_route_on_its_way_back(
+    world: World, lines: list[str]
+) -> None:
+    failed_and_dropped_again(world, match="*_end.csv")
+    world.server.always = answer(503)
+    assert world.run_once(patience=0.1) == 4
+    (claimed,) = world.work_files()
+    lost = claimed.parents[1] / "unknown" / LONG_NAME
+    lost.parent.mkdir()
+    lost.write_text(rows(3))
+    world.drop(LONG_NAME, rows(4))
+    world.server.always = None
+
+    assert world.run_once() == 0
+
+    assert sorted(len(content) for content in world.files("done").values()) == [40, 60, 80]
+    assert any("unknown to the journal; back at" in line for line in lines)
+
+
+def test_a_changed_file_waits_until_its_name_is_free_where_its_route_needs_all_of_it(
+    world: World,
+) -> None:
+    """It is no file without a route then: the other one of its name goes on, and so does it."""
+    failed_and_dropped_again(world, regex="q{240}_end[.]csv")
+    world.drop(LONG_NAME, rows(12))
+    gate = Gate()
+    world.server.script.append(gate)
+    with agent(world) as process:
+        assert gate.reached.wait(20)
+        (claimed,) = world.work_files()
+        world.drop(LONG_NAME, rows(4))
+        with claimed.open("a") as growing:
+            growing.write(rows(1))
+        gate.open.set()
+        until(lambda: len(world.files("done")) == 2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+    assert sorted(len(content) for content in world.files("done").values()) == [80, 260]

@@ -406,6 +406,22 @@ def test_a_marker_is_waited_for_and_goes_along_with_its_file(world: World) -> No
     assert set(world.files("done")) == {"agent_events.csv", "agent_events.csv.ok"}
 
 
+def test_a_link_is_no_marker_and_a_file_in_its_place_is_one(world: World) -> None:
+    world.settings["routes"][2]["marker"] = ".ok"
+    world.drop("agent_events.csv", rows(2))
+    marker = world.path("drop") / "agent_events.csv.ok"
+    marker.symlink_to("/etc/hostname")
+
+    assert world.run_once(patience=0.3) == 4
+    assert marker.is_symlink()
+    assert world.server.operations() == []
+    marker.unlink()
+    marker.touch()
+    assert world.run_once() == 0
+
+    assert set(world.files("done")) == {"agent_events.csv", "agent_events.csv.ok"}
+
+
 def test_that_files_go_without_a_failed_one_is_told_once_on_that_one_until_another_came(world: World) -> None:
     world.drop("event_types.json", "{")
     world.drop("agent_events.csv", rows(2))

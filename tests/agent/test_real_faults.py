@@ -74,6 +74,35 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+def test_a_file_that_is_withdrawn_while_failed_is_full_goes_there_as_soon_as_there_is_room(
+    world: World, mount: Mount
+) -> None:
+    """The command has ended by then: the running agent does it, though nothing else is under way."""
+    failed, content = mount(world.path("failed")), rows(2_000)
+    world.settings["routes"][2]["marker"] = ".ok"
+    with agent(world):
+        world.drop("agent_events.csv", content)
+        until(lambda: "agent_events.csv" in watcher(world, "status").stdout)
+        filler = fill(failed)
+
+        found = watcher(world, "withdraw", "agent_events.csv")
+
+        assert found.returncode == 1
+        assert "not in the failed folder yet" in found.stdout
+        assert "the agent moves it there as soon as it can" in found.stdout
+        (left,) = [path for path in world.work_files() if path.name == "agent_events.csv"]
+        assert left.read_text() == content
+        again = watcher(world, "withdraw", "agent_events.csv")
+        assert "on its way out of the work folder" in again.stdout
+        filler.unlink()
+        until((failed / "agent_events.csv.error.txt").exists, 30)
+        until(lambda: not list(world.path("state").glob("withdraw.*")), 30)
+
+    assert world.files("failed")["agent_events.csv"] == content.encode()
+    assert [row["state"] for row in world.history()] == ["failed"]
+    assert world.server.pushes() == []
+
+
 def shown_as_held(world: World) -> tuple[str, str]:
     """Wait until `status --json` shows a hold, and no other one; returns its target and reason."""
     found: dict[str, Any] = {}

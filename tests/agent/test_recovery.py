@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 
 from tests.conftest import Server, World, answer, lose_answer, rows, works
+from tests.disk.test_files import elsewhere
 from tests.simulation import Simulation
 from watcher.content import split
+from watcher.core.model import FileState
 from watcher.disk.owner import OWNER_FILE
+from watcher.journal.sqlite import SqliteJournal
 from watcher.sandbox.server import Request
+
+__all__ = ["elsewhere"]
 
 
 def interrupted(world: World) -> None:
@@ -342,3 +347,45 @@ def test_one_that_somebody_took_and_that_is_there_again_is_sent_only_where_it_ca
     assert (claimed.name in world.files("failed" if last else "done")) is True
     if last:
         assert "import history" in world.report(claimed.name)["what_to_do"]
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+@pytest.mark.parametrize("disk", ["one disk", "other disk"])
+def test_two_equal_files_with_one_place_become_two_files(
+    world: World, request: pytest.FixtureRequest, disk: str, crashed: bool
+) -> None:
+    """Planned while neither was moved. On another disk the copy of the one may be there after a crash, and
+    is the same, byte for byte, as the other one."""
+    if disk == "other disk":
+        world.settings["folders"]["done"] = str(request.getfixturevalue("elsewhere"))
+    for name in ("agent_events_1.csv", "agent_events_2.csv"):
+        world.drop(name, rows(2))
+        assert world.run_once() == 0
+    with closing(SqliteJournal(world.path("state"))) as journal:
+        both = journal.history()
+        places = [Path(row.place.target or "") for row in both]
+        for row, place in zip(both, places, strict=True):
+            source = Path(row.file.source).with_name("agent_events.csv")
+            source.parent.mkdir(parents=True)
+            shutil.move(place, source)
+            with journal._database.writing() as connection:
+                connection.execute(
+                    "UPDATE files SET state = ?, name = ?, source = ?, target = ? WHERE id = ?",
+                    (
+                        FileState.DELIVERED,
+                        b"agent_events.csv",
+                        os.fsencode(source),
+                        os.fsencode(place.with_name("agent_events.csv")),
+                        row.id,
+                    ),
+                )
+        if crashed and disk == "other disk":
+            shutil.copy2(source, place.with_name("agent_events.csv"))
+
+    assert world.run_once() == 0
+
+    lying = {str(path) for path in places[0].parent.iterdir()}
+    told = {row["where"] for row in world.history()}
+    assert len(told) == len(world.completed()) == 2
+    # Both may find that the copy is perhaps the other's: a third file is no loss.
+    assert told <= lying if crashed and disk == "other disk" else told == lying

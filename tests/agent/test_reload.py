@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from tests.conftest import Server, World, answer, rows, works
 from tests.forked import Forked
 from tests.simulation import SimulatedWorkers, Simulation
 from watcher.agent import build
-from watcher.agent.agent import RELIEVED
-from watcher.agent.opening import create_folders, open_state
+from watcher.agent.agent import REPLACED, Agent
+from watcher.agent.claims import Claiming
+from watcher.agent.engine import Engine
+from watcher.agent.opening import open_state
+from watcher.agent.runs import Task
 from watcher.disk.owner import Identity
 from watcher.report.hold_history import HoldHistory
-from watcher.report.stream import Stream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 TOLD = "the settings were read again"
@@ -65,11 +68,13 @@ WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda settings: settings["folders"].update(state="elsewhere"), "folders.state cannot be changed"),
     (lambda settings: settings["wfm"].update(ca_file="none.pem"), "none.pem"),
     (lambda settings: settings.update(log={"file": "none/x.log"}), "none/x.log"),
+    (lambda settings: settings["folders"].update(done="failed-by-link"), "are the same folder"),
 ]
 
 
 def test_wrong_settings_are_refused_and_the_old_ones_stay(world: World) -> None:
     world.path("none").write_text("no folder")
+    world.path("failed-by-link").symlink_to("failed")
     with agent(world) as process:
         until(lambda: "watches" in log_of(world))
         sound = copy.deepcopy(world.settings)
@@ -83,6 +88,25 @@ def test_wrong_settings_are_refused_and_the_old_ones_stay(world: World) -> None:
         end(process)
 
     assert log_of(world).count("watches") == 1
+
+
+@pytest.mark.parametrize("are_read", [True, False])
+def test_settings_on_a_share_that_hangs_keep_the_agent_from_nothing(world: World, are_read: bool) -> None:
+    with agent(world) as process:
+        until(lambda: "watches" in log_of(world))
+        settings = world.config.read_text()
+        file = world.root / "config.yaml"
+        file.unlink()
+        os.mkfifo(file)  # whoever opens it waits for somebody who writes
+        process.send_signal(signal.SIGHUP)
+        world.drop("agent_events.csv", rows(2))
+        until(lambda: world.files("done"))
+        if are_read:
+            file.write_text(settings)
+            until(lambda: TOLD in log_of(world))
+        end(process)
+
+    assert (TOLD in log_of(world)) == are_read
 
 
 @pytest.mark.parametrize("new", ["the same", "refused"])
@@ -159,31 +183,73 @@ def test_files_are_claimed_under_the_new_settings_while_an_upload_is_still_under
     assert len(world.server.operations()) == 2
 
 
-def test_a_file_whose_claim_comes_back_when_the_agent_is_relieved_is_not_left_behind(tmp_path: Path) -> None:
-    """The next agent takes over what is under way, and looks for nothing more where something is."""
-    here = Simulation(tmp_path / "world")
-    here.drop("agent_events.csv", rows(2).encode())
+@contextmanager
+def simulated(here: Simulation, workers: SimulatedWorkers) -> Iterator[tuple[Agent, Engine]]:
+    """An agent in simulated time, and its engine."""
     lock, journal = open_state(here.config.folders.state, None, lock="agent.lock", holder="another")
     with lock, closing(journal):
-        create_folders(here.config, Stream())
         world = build.World(
-            workers=SimulatedWorkers(here.effects, here._sleep), clock=lambda: here.now,
-            now=lambda: here.wall, client=lambda _config: here.wire,
-        )  # fmt: skip
-        here.left = 100.0
+            workers=workers, clock=lambda: here.now, now=lambda: here.wall, client=lambda _config: here.wire
+        )
+        here.left = 1000.0
         holding = build.build_holding(world, world.stream, retry_cap=30)
         engine = build.build_engine(world, holding, world.stream, journal)
         made = build.build_agent(
             here.config, world, engine, holding, world.stream, journal, here.wire,
             history=HoldHistory(journal.timeline), identity=Identity.of_us(here.state), once_patience=None,
         )  # fmt: skip
-        dropped = here.root / "drop" / "agent_events.csv"
-
-        code = made.run(told_to_stop=lambda: False, relieved=lambda: not dropped.exists())
-
-        assert code == RELIEVED
-        assert [run.name for run in engine.runs.files] == ["agent_events.csv"]
+        yield made, engine
         engine.stop()
+
+
+def test_a_file_whose_claim_comes_back_when_the_agent_is_relieved_is_not_left_behind(tmp_path: Path) -> None:
+    """The next agent takes over what is under way, and looks for nothing more where something is."""
+    here = Simulation(tmp_path / "world")
+    here.drop("agent_events.csv", rows(2).encode())
+    dropped = here.root / "drop" / "agent_events.csv"
+    with simulated(here, SimulatedWorkers(here.effects, here._sleep)) as (made, engine):
+        code = made.run(told_to_stop=lambda: False, replaced=lambda: not dropped.exists())
+
+        assert code == REPLACED
+        assert [run.name for run in engine.runs.files] == ["agent_events.csv"]
+
+
+class HungClaims(SimulatedWorkers):
+    """The drop folder hangs as soon as a claim is tried, until it is let go."""
+
+    hung: tuple[Task, Callable[[], object]] | None = None
+
+    def do(self, ticket: object, work: Callable[[], object], *, at_once: bool = False) -> None:
+        if isinstance(ticket, Task) and isinstance(ticket.act, Claiming):
+            self.hung = (ticket, work)
+        else:
+            super().do(ticket, work)
+
+    def let_go(self) -> None:
+        """It answers again."""
+        assert self.hung is not None
+        super().do(*self.hung)
+        self.hung = None
+
+
+def test_a_claim_that_hangs_delays_new_settings_and_nothing_else(tmp_path: Path) -> None:
+    here = Simulation(tmp_path / "world")
+    here.drop("agent_events.csv", rows(2).encode())
+    workers, told = HungClaims(here.effects, here._sleep), set[str]()
+
+    def replaced() -> bool:
+        if workers.hung is not None and (here.state / "live.json").exists():
+            status = json.loads((here.state / "live.json").read_text())
+            told.update(held["reason"] for held in status["held"])
+            if told:
+                workers.let_go()
+        return workers.hung is not None or (workers.acts > 0 and bool(told))
+
+    with simulated(here, workers) as (made, engine):
+        assert made.run(told_to_stop=lambda: False, replaced=replaced) == REPLACED
+        assert [run.name for run in engine.runs.files] == ["agent_events.csv"]
+
+    assert told == {"it has not answered for 60 s"}
 
 
 def test_a_held_upload_goes_on_under_the_new_settings(world: World, server: Server) -> None:

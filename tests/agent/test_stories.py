@@ -363,6 +363,7 @@ def test_whatever_happens_every_file_is_in_one_place_and_at_the_server_once(part
         stories = [told(seed) for seed in range(part, STORIES, SLICES)]
 
     assert max(story.most_at_once for story in stories) >= 5
+    assert sum(story.acts for story in stories) >= 150 * len(stories)
 
 
 def main() -> None:

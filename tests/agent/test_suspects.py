@@ -71,6 +71,32 @@ def test_a_server_that_answers_so_to_everybody_fails_two_files_at_most_and_loses
     assert sum("holding" in line and "other files meet the same" in line for line in lines) == 1
 
 
+def documents(world: World) -> None:
+    for number in range(6):
+        world.drop(f"event_types_{number}.json", f'["{number}", "{"x" * 20_000}"]')
+
+
+def large_records(world: World) -> None:
+    for number in range(6):
+        world.drop(f"agent_events_{number}.csv", f"{number},{'x' * 20_000}\n")
+
+
+@pytest.mark.parametrize("drop", [documents, large_records])
+def test_a_gateway_that_finds_everything_too_large_fails_one_file_and_holds_the_others(
+    world: World, drop: Callable[[World], None]
+) -> None:
+    world.server.always = answer(413, "Request Entity Too Large")
+    drop(world)
+    assert world.run_once(patience=1) == 4
+    failed = [name for name in world.files("failed") if not name.endswith(".error.txt")]
+    assert len(failed) == 1
+    assert "HTTP 413" in world.report(failed[0])["reason"]
+
+    world.server.always = works
+    assert world.run_once() == 0
+    assert len(world.files("done")) == 5
+
+
 @pytest.mark.parametrize(
     "step",
     [

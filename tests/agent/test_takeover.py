@@ -20,11 +20,11 @@ from tests.conftest import Answer, Request, World, rows
 from tests.journal.contract import row_in
 from tests.journal.test_postgres import Line, change
 from tests.postgres import database, database_of_tests, postgres_server
-from watcher.agent.build import places
 from watcher.agent.clients import build_client
 from watcher.agent.effects import Effects
-from watcher.core.acts import Answered, Push
-from watcher.core.conversation import Conversation
+from watcher.agent.folders import places
+from watcher.core.acts import Push
+from watcher.core.conversation import Conversation, Reply
 from watcher.core.errors import TakenOver
 from watcher.core.model import Chunk, FileState
 from watcher.core.steps import Sending
@@ -39,17 +39,26 @@ pause = threading.Event().wait
 CHUNKS = 20
 
 
+def slowly(request: Request, take: Callable[[Request], Answer | None]) -> Answer | None:
+    """Each chunk takes a moment."""
+    pause(0.1)
+    return take(request)
+
+
+def busy(_request: Request, _take: object) -> Answer:
+    """It takes a moment, and is not taken."""
+    pause(0.7)
+    return Answer(503)
+
+
 @pytest.fixture
 def shared(world: World) -> World:
-    """A lease that ends soon, and requests that are over soon after; each chunk takes a moment."""
+    """A lease that ends soon, and requests that are over soon after. The first file stays in the middle of
+    its chunks, however long the test needs, until the server works again."""
     world.settings["lease"] = "2s"
     world.settings["wfm"]["timeout"] = "1s"
-
-    def slowly(request: Request, take: Callable[[Request], Answer | None]) -> Answer | None:
-        pause(0.1)
-        return take(request)
-
-    world.server.always = slowly
+    world.server.script.extend([slowly] * 3)
+    world.server.always = busy
     return world
 
 
@@ -110,6 +119,7 @@ def test_when_one_is_killed_another_goes_on_with_its_file_under_the_same_token(
             shared.drop("agent_events_2.csv", rows(3))  # behind it: `parallel` holds over both
             first.kill()
             first.wait()
+            shared.server.always = slowly
             eventually(lambda: len(shared.files("done")) == 2)
             eventually(lambda: not shared.work_files())
     delivered_whole(shared, text)
@@ -128,6 +138,7 @@ def test_one_that_slept_for_longer_than_its_lease_completes_nothing_of_what_anot
         eventually(lambda: len(shared.server.pushes()) >= 3)
         with running(two):
             first.send_signal(signal.SIGSTOP)
+            shared.server.always = slowly
             try:
                 eventually(lambda: "taken over from agent" in log(two))
             finally:
@@ -151,6 +162,7 @@ def test_one_that_is_cut_off_from_the_database_but_reaches_the_server_completes_
             eventually(lambda: len(shared.server.pushes()) >= 3)
             with running(two):
                 line.cut_off()
+                shared.server.always = slowly
                 eventually(lambda: list(shared.files("done")) == ["agent_events_1.csv"])
                 eventually(lambda: "the journal in PostgreSQL cannot be used" in log(one))
                 line.is_closed = False
@@ -163,6 +175,7 @@ def test_one_that_is_cut_off_from_the_database_but_reaches_the_server_completes_
 def test_agents_that_are_killed_again_and_again_strand_nothing_and_keep_the_order(
     shared: World, database: str
 ) -> None:
+    shared.server.script.clear()
     shared.server.always = None
     configs = [settings(shared, database, name) for name in ("one", "two", "three")]
     with ExitStack() as stack:
@@ -221,7 +234,7 @@ def test_a_chunk_that_waited_for_its_connection_while_its_file_was_taken_over_is
         assert world.server.operations() == []
         world.server.tokens.clear()
         mine = Effects(two, places(config, two), client, now=lambda: datetime.now(UTC))
-        answered = mine.do(Push(row.id, talk, chunk, None))
-        assert isinstance(answered, Answered)
-        assert answered.reply.status == 200
+        reply = mine.do(Push(row.id, talk, chunk, None))
+        assert isinstance(reply, Reply)
+        assert reply.status == 200
         assert [operation.completed for operation in world.server.operations()] == [last]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.agent.test_agent import until
 from tests.conftest import World, rows
 from tests.hook import hook
 from watcher.agent.hashing import BesideSha256
@@ -103,6 +106,64 @@ def test_a_digest_without_a_thread_is_the_same_digest(allow: Allow) -> None:
         hasher.update(block)
 
     assert hasher.hexdigest() == hashlib.sha256(b"abc").hexdigest()
+
+
+def come_back(workers: Threads, number: int) -> list[object]:
+    """The results of so many pieces of work, in the order in which they came back."""
+    found: list[object] = []
+    while len(found) < number:
+        found += [result for _, result in workers.wait(5.0)]
+    return found
+
+
+def test_short_pieces_are_done_one_after_the_other_once_the_control_thread_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("watcher.agent.workers.LONG_SECONDS", 60.0)  # however busy the machine is
+    workers = Threads()
+    began: list[int] = []
+
+    def piece(number: int) -> int:
+        began.append(number)
+        return number
+
+    for number in range(50):
+        workers.do("a ticket", partial(piece, number))
+    assert began == []
+
+    assert come_back(workers, 50) == began == list(range(50))
+
+
+def test_one_that_is_long_keeps_nobody_waiting() -> None:
+    workers, over = Threads(), threading.Event()
+    workers.do("hangs", lambda: over.wait(60))
+    for _ in range(3):
+        workers.do("a ticket", lambda: "done")
+
+    assert come_back(workers, 3) == ["done"] * 3
+    workers.do("hangs as well", lambda: over.wait(60))
+    workers.do("a ticket", lambda: "done")
+    assert come_back(workers, 1) == ["done"]
+    over.set()
+    assert come_back(workers, 2) == [True, True]
+
+
+def test_what_is_to_be_done_at_once_meets() -> None:
+    workers, meeting = Threads(), threading.Barrier(3)
+    for _ in range(3):
+        workers.do("a ticket", lambda: meeting.wait(30), at_once=True)
+
+    assert sorted(come_back(workers, 3)) == [0, 1, 2]  # type: ignore[type-var]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_takes_one_piece_with_it_and_no_other() -> None:
+    workers = Threads()
+    workers.do("an act", sys.exit)  # no error of ours ends a thread like that
+    workers.do("a ticket", lambda: "done")
+
+    assert come_back(workers, 1) == ["done"]
+    until(lambda: len(workers.lost) == 1)  # a thread takes a moment to end
 
 
 @pytest.mark.skipif(os.name == "nt", reason="interrupts its own process by a signal")

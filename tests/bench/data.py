@@ -8,8 +8,10 @@ BLOCK_RECORDS = 10_000
 COLUMNS = ("timestamp", "agent", "event", "queue", "duration")
 
 
-def records(number: int, *, start: int = 0, delimiter: str = ",", agent: str = "agent") -> str:
-    """Return so many records of agent events, some 63 bytes each."""
+def records(
+    number: int, *, start: int = 0, delimiter: str = ",", agent: str = "agent", quote: str = ""
+) -> str:
+    """Return so many records of agent events, some 63 bytes each; `quote` is around one field of each."""
     return "".join(
         delimiter.join(
             (
@@ -17,7 +19,7 @@ def records(number: int, *, start: int = 0, delimiter: str = ",", agent: str = "
                 f":{at // 60 % 60:02d}:{at % 60:02d}Z",
                 f"{agent}-{at % 5_000:05d}",
                 "READY",
-                f"support queue {at % 40:02d}",
+                f"{quote}support queue {at % 40:02d}{quote}",
                 f"{at % 7_919}\n",
             )
         )
@@ -26,7 +28,7 @@ def records(number: int, *, start: int = 0, delimiter: str = ",", agent: str = "
 
 
 def csv_file(path: Path, size: int, **form: str) -> int:
-    """Write a file of about `size` bytes; `encoding` beside what `records` takes. Returns its size."""
+    """Write a file of about `size` bytes; `form`: `encoding`, and what `records` takes. Returns its size."""
     encoding = form.pop("encoding", "utf-8")
     # One block again and again: the agent does not compare records with each other.
     block = records(BLOCK_RECORDS, **form).encode(encoding)

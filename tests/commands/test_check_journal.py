@@ -143,7 +143,8 @@ def test_looking_leaves_nothing_behind(world: World, database: str) -> None:
     everything = (
         "SELECT (SELECT count(*) FROM watcher.files), (SELECT count(*) FROM watcher.agents),"
         " (SELECT is_called FROM watcher.ends), (SELECT count(*) FROM pg_class),"
-        " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')"
+        " (SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        " WHERE locktype = 'advisory' AND datname = current_database())"
     )
     before = change(database, everything)
     found(world, database)

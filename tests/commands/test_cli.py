@@ -35,6 +35,38 @@ def test_wrong_usage_is_exit_2(world: World) -> None:
         assert watcher(world, *arguments).returncode == 2, arguments
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["history", "--since", "800000d"], "more than 100 years"),
+        (["history", "--since", "9" * 18], "more than 100 years"),
+        (["history", "--limit", "9" * 30], "1000000000"),
+        (["status", "--watch", "1e300"], "must be a duration"),
+        (["status", "--watch", "9" * 18], "more than 100 years"),
+        (["status", "--watch", "2d"], "at most 1d"),
+        (["status", "--watch", "0.1"], "at least 0.2s"),
+        (["status", "--watch", "nan"], "must be a duration"),
+        (["run", "--once", "--patience", "800000d"], "more than 100 years"),
+        (["upload", "--patience", "800000d", "a.csv"], "more than 100 years"),
+        (["sandbox", "--token-life", "800000d"], "more than 100 years"),
+        (["demo", "--web", "--seconds", "inf"], "must be a duration"),
+        (["demo", "--web", "--seconds", "-1"], "must be a duration"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_duration_out_of_all_bounds_is_wrong_usage(world: World, arguments: list[str], words: str) -> None:
+    found = watcher(world, *arguments)
+
+    assert found.returncode == 2
+    assert words in " ".join(found.stderr.split())
+
+
+def test_a_hundred_years_of_history_can_be_asked_for(world: World) -> None:
+    found = watcher(world, "history", "--since", "36500d")
+
+    assert (found.returncode, found.stdout) == (0, "no uploads\n")
+
+
 def test_check_says_what_works_and_changes_nothing(world: World) -> None:
     before = sorted(world.root.rglob("*"))
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,42 @@ def test_the_page_shows_every_state_and_ctrl_c_ends_the_demo_and_leaves_nothing(
 
     assert list(tmp_path.iterdir()) == []
     assert now(url) == {}, "the agent is still there"
+
+
+def agents_in(folder: Path) -> list[str]:
+    """The processes that work with settings in this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended just now
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if "watcher run" in line and str(folder) in line]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+@pytest.mark.parametrize("options", [(), ("--web",)])
+def test_a_signal_ends_the_demo_and_its_agent_and_leaves_nothing(
+    tmp_path: Path, options: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    environ = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [*COMMAND, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environ
+    ) as process:
+        try:
+            until(lambda: agents_in(tmp_path))
+            process.send_signal(number)
+            process.send_signal(number)  # as a terminal does that is closed
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    # To the page, Ctrl-C is how it is meant to end.
+    assert process.returncode == (0 if options and number == signal.SIGINT else code)
+    assert "Traceback" not in err
+    assert agents_in(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_ends_by_itself_after_so_many_seconds(tmp_path: Path) -> None:

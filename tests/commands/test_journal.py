@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +23,7 @@ from tests.postgres import database, database_of_tests, postgres_server
 from watcher.core.errors import Unfit
 from watcher.core.model import FileState
 from watcher.core.steps import Reject
+from watcher.journal.lock import UPLOAD_LOCK, Lock, is_held
 from watcher.journal.protocol import Journal
 from watcher.journal.reading import open_journal, open_to_read
 from watcher.journal.schema import record_of
@@ -38,6 +44,39 @@ def left_behind(world: World) -> None:
     world.drop("agent_events_9.csv", rows(12))
     assert world.run_once(patience=0.2) == 4
     world.server.always = None
+
+
+@pytest.fixture
+def silent_database() -> Iterator[str]:
+    """The URL of a database that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"postgresql://watcher@127.0.0.1:{listening.getsockname()[1]}/watcher"
+
+
+def test_a_journal_is_not_copied_while_files_are_sent_by_hand(world: World, silent_database: str) -> None:
+    world.settings["journal"] = silent_database
+    with Lock(world.path("state"), UPLOAD_LOCK, holder="us"):
+        found = watcher(world, "journal", "copy")
+
+    assert found.returncode == 1
+    assert f"a `watcher upload` (process {os.getpid()}) is running with the state folder" in found.stderr
+
+
+def test_no_file_is_sent_by_hand_while_the_journal_is_copied(world: World, silent_database: str) -> None:
+    left_behind(world)
+    before = len(world.server.pushes())
+    path = world.path("agent_events_by_hand.csv")
+    path.write_text(rows(2))
+    world.settings["journal"] = silent_database
+    command = [sys.executable, "-m", "watcher", "journal", "copy", "-c", str(world.config)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as copying:
+        until(lambda: is_held(world.path("state"), UPLOAD_LOCK))
+        found = watcher(world, "upload", str(path))
+        copying.kill()
+
+    assert found.returncode == 1
+    assert f"`watcher journal copy`, (process {copying.pid}) is running with the state folder" in found.stderr
+    assert len(world.server.pushes()) == before
 
 
 def journal_of(world: World, url: str | None = None) -> list[dict[str, Any]]:
@@ -74,6 +113,9 @@ def test_an_agent_goes_on_in_postgresql_with_all_that_it_knew(world: World, data
     assert "1 files are under way" in refused.stderr
     assert "`watcher journal copy`" in refused.stderr
     assert journal_of(world, database) == []
+    del world.settings["journal"]  # it was never there: the settings may go back
+    assert "journal:" not in watcher(world, "check", "--offline").stdout
+    world.settings["journal"] = database
 
     found = watcher(world, "journal", "copy")
 
@@ -133,6 +175,33 @@ def test_it_comes_back_with_what_happened_meanwhile(world: World, database: str)
     world.drop("agent_events_11.csv", rows(4))
     assert world.run_once() == 0
     assert len(journal_of(world)) == 7
+
+
+def test_settings_that_lost_their_database_send_nothing_of_what_it_knows_until_a_person_accepts_it(
+    world: World, database: str
+) -> None:
+    left_behind(world)
+    world.settings["journal"] = database
+    assert watcher(world, "journal", "copy").returncode == 0
+    assert world.run_once() == 0
+    sent = len(world.completed())
+    del world.settings["journal"]
+    world.drop("agent_events_10.csv", rows(3))
+
+    refused = watcher(world, "run", "--once")
+    assert refused.returncode == 1
+    assert "the settings name no database, and this agent's journal is in PostgreSQL" in refused.stderr
+    checked = watcher(world, "check", "--offline")
+    assert checked.returncode == 1
+    assert "journal: the settings name no database" in checked.stdout
+    assert "`watcher journal copy --back`" in checked.stdout
+    assert (len(world.completed()), set(world.files("drop"))) == (sent, {"agent_events_10.csv"})
+
+    accepted = watcher(world, "journal", "accept")
+    assert "the journal in the state folder is right from now on" in accepted.stdout
+    assert "journal:" not in watcher(world, "check", "--offline").stdout
+    assert world.run_once() == 0
+    assert "agent_events_10.csv" in world.files("done")
 
 
 @pytest.mark.parametrize("cut", ["before", "behind"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,16 @@ import pytest
 
 from tests.agent.test_agent import watcher
 from tests.conftest import World
+from tests.journal.contract import row_in
 from tests.left_over import nothing_left_over
+from tests.postgres import database, database_of_tests, postgres_server
 from watcher.agent.lying_failed import SHOWN
 from watcher.agent.overview import collect
+from watcher.core.model import FileState
+from watcher.core.target import Target
 from watcher.settings.config import load
 
+__all__ = ["database", "database_of_tests", "postgres_server"]
 BAD = "agent_events_bad.csv"
 
 
@@ -102,3 +109,30 @@ def test_of_very_many_the_newest_are_shown_and_all_are_counted(world: World) -> 
     assert len(found["failed"]) == SHOWN
     assert found["failed"][0]["name"] == f"{SHOWN + 4:03}.csv"
     assert "and 5 that came before" in watcher(world, "status").stdout
+
+
+def test_of_a_file_that_another_agent_has_it_says_whose_it_is_and_until_when_it_waits(
+    world: World, database: str
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    from watcher.journal.postgres import PostgresJournal
+
+    world.settings["journal"] = database
+    world.drop("agent_events.csv", "a,1\n")
+    world.run_once()
+    alone = watcher(world, "status").stdout
+    with closing(PostgresJournal(database, "agent-2", Target("folder", "/state"), lives=True)) as other:
+        theirs = row_in(other, FileState.READY, name="agent_events_theirs.csv")
+        with psycopg.connect(database, autocommit=True) as connection:
+            until = f"UPDATE watcher.files SET quiet_at = '2090-01-02 03:04:05Z' WHERE id = {theirs.id}"
+            connection.execute(until)
+        text = watcher(world, "status").stdout
+        [row] = json.loads(watcher(world, "status", "--json").stdout)["under_way"]
+        [seen] = [agent for agent in collect(load(world.config, {})[0])["agents"] if agent["id"] == "agent-2"]
+
+    assert (row["agent"], row["host"], row["waits_until"]) == (
+        "agent-2", seen["host"], "2090-01-02T03:04:05.000Z",
+    )  # fmt: skip
+    assert re.search(r"agent_events_theirs\.csv .* agent-2 +2090-01-02 \d\d:04:05\n", text)
+    assert "waits until" in text
+    assert "waits until" not in alone

@@ -160,9 +160,23 @@ def under_way(world: World) -> str:
     return str(Path(plain(world)).rename(folder / "agent_events.csv"))
 
 
+def by_a_hard_link_of_what_is_under_way(world: World) -> str:
+    os.link(under_way(world), world.path("agent_events.csv"))
+    return str(world.path("agent_events.csv"))
+
+
 @pytest.mark.parametrize(
     "way",
-    [plain, relative, by_another_folder, by_a_linked_folder, by_a_link, by_a_hard_link, under_way],
+    [
+        plain,
+        relative,
+        by_another_folder,
+        by_a_linked_folder,
+        by_a_link,
+        by_a_hard_link,
+        under_way,
+        by_a_hard_link_of_what_is_under_way,
+    ],
     ids=lambda way: way.__name__,
 )
 def test_a_file_in_drop_or_work_is_refused_whatever_way_leads_there(
@@ -174,7 +188,7 @@ def test_a_file_in_drop_or_work_is_refused_whatever_way_leads_there(
 
     found = watcher(world, "upload", way(world), str(other))
 
-    folder = "work" if way is under_way else "drop"
+    folder = "work" if way in (under_way, by_a_hard_link_of_what_is_under_way) else "drop"
     assert found.returncode == 1
     assert f"a file in the {folder} folder" in found.stderr
     assert "is refused: the agent sends it; to send it by hand, copy it to another folder" in found.stderr
@@ -187,6 +201,18 @@ def test_a_file_in_a_folder_below_drop_is_the_agents_no_more_than_any_other(worl
     path.write_text(rows(2))
 
     assert watcher(world, "upload", str(path)).returncode == 0
+
+
+def test_a_file_that_is_named_by_two_of_its_hard_links_is_sent_once(world: World) -> None:
+    one, other = world.path("agent_events_1.csv"), world.path("agent_events_2.csv")
+    one.write_text(rows(2))
+    os.link(one, other)
+
+    found = watcher(world, "upload", str(one), str(other))
+
+    assert found.returncode == 0
+    assert f"skipped {other}: it was named before" in found.stderr
+    assert len(world.completed()) == 1
 
 
 def folder_of(world: World) -> Path:
@@ -250,9 +276,18 @@ def test_the_folders_of_the_agent_are_refused_and_left_where_they_lie_below_anot
 
 
 @pytest.mark.skipif(os.name == "nt", reason="interrupts a child process")
+@pytest.mark.parametrize(
+    ("number", "code", "why"),
+    [
+        (signal.SIGINT, 130, "interrupted by hand"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+    ],
+)
 def test_ctrl_c_says_of_every_file_whether_it_was_sent_and_the_journal_has_none_under_way(
-    world: World,
+    world: World, number: signal.Signals, code: int, why: str
 ) -> None:
+    """And so do the other signals that end a command."""
     names = [f"agent_events_{number}.csv" for number in range(4)]
     for name in names:
         world.path(name).write_text(rows(12))
@@ -263,16 +298,17 @@ def test_ctrl_c_says_of_every_file_whether_it_was_sent_and_the_journal_has_none_
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=world.root
     ) as process:
         assert gate.reached.wait(20)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=20)
         gate.open.set()
 
-    assert process.returncode == 130
+    assert process.returncode == code
     told = [line.split("\t") for line in out.splitlines()]
     assert [line[:2] for line in told] == [
         ["delivered", names[0]], ["not sent", names[1]], ["not sent", names[2]], ["not sent", names[3]],
     ]  # fmt: skip
     assert "the last chunk was not sent" in told[1][2]
+    assert all(why in line[2] for line in told[1:])
     assert "interrupted: 1 delivered, 3 not sent" in err
     assert "Traceback" not in err
     assert [row["state"] for row in world.history()] == ["failed", "done"]
@@ -415,3 +451,19 @@ def test_an_upload_that_the_database_forgets_is_told_in_a_sentence(world: World)
     assert "this is not in the journal: it has forgotten this upload; was it restored?" in found.stdout
     assert world.completed() == []
     assert (found.returncode, found.stderr) == (1, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes links")
+def test_a_link_is_said_to_be_one_and_what_it_points_to_is_named(world: World) -> None:
+    file, link, to_nothing = (world.path(name) for name in ("agent_events.csv", "link.csv", "nothing.csv"))
+    file.write_text(rows(2))
+    link.symlink_to(file)
+    to_nothing.symlink_to("gone.csv")
+
+    told = watcher(world, "upload", str(link), str(to_nothing))
+
+    assert told.returncode == 1
+    assert f"{link}: a symbolic link, which is never followed; name the file itself: {file}" in told.stderr
+    assert f"{to_nothing}: a symbolic link to what is no file: {world.path('gone.csv')}" in told.stderr
+    assert world.server.pushes() == []
+    assert watcher(world, "upload", str(file)).returncode == 0

@@ -67,11 +67,11 @@ def test_a_crash_at_any_point_loses_neither_the_file_nor_what_was_set_aside(
     lost_answer: str, disk: str
 ) -> None:
     with simulated(lost_answer, disk) as world:
-        assert world.run() == 0
+        assert world.watched().run() == 0
         check(world, crashes=0)
-        number = len(world.effects.points)
-    assert number > 80
-    for point in range(number):
+    assert len(world.effects.points) > 80
+    assert len(world.moments) > 30
+    for point in world.moments:
         with simulated(lost_answer, disk) as world:
             assert world.run(crash_at=point) is None
             assert world.run() == 0, f"after a crash at {point}, {world.effects.points[-1]}"

@@ -137,6 +137,42 @@ def test_blank_lines_at_the_end_go_with_a_record_before_them(end: bytes, records
     assert all(body.strip() and len(body) <= 20 for body in found)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_chunk_is_without_a_record_wherever_the_limit_falls_among_blank_lines(seed: int) -> None:
+    chance = random.Random(seed)
+    records = [b"a,1", b'b,"2\n\n"', b"c," + b"x" * 30, b'd,"x\n \n' + b"y" * 20 + b'"']
+    for _ in range(4_000):
+        ends = chance.choice([[b"\n"], [b"\r\n"], [b"\n", b"\r\n"]])
+        blanks = [b"", b"", b" ", b"\t", b"\x0c"]
+        data = b"agent,n" + chance.choice(ends)
+        for _ in range(chance.randrange(1, 8)):
+            data += b"".join(chance.choice(blanks) + chance.choice(ends) for _ in range(chance.randrange(4)))
+            data += chance.choice(records) + chance.choice(ends)
+        data += b"".join(chance.choice(blanks) + chance.choice(ends) for _ in range(chance.randrange(12)))
+        data += chance.choice([b"", b"", b"   "])
+        limit, header = chance.randrange(1, 90), chance.choice(["none", "first", "drop", "every"])
+        content = prepared(data, chunk_bytes=chance.choice([limit, 1_000]), header=header)
+
+        found = bodies(content, limit)
+
+        content.file.seek(content.opening.start)
+        header_bytes = len(content.opening.repeat)
+        assert b"".join(body[header_bytes:] for body in found) == content.file.read(), data
+        for body in found:
+            rows = list(csv.reader(io.StringIO(body[header_bytes:].decode(), newline=""), strict=True))
+            whole = sum(any(field.strip() for field in row) for row in rows)
+            assert whole == 1 or (whole and len(body) <= limit), (data, limit, found)
+
+
+@pytest.mark.parametrize("blank", [b" " * 3_000_000, b"\n" + b" " * 3_000_000 + b"\n", b"\n" * 9_000 + b" "])
+def test_blank_lines_that_would_fill_a_chunk_are_not_sent_with_a_line_end_or_without(blank: bytes) -> None:
+    data = b"a,1\n" * 2_000 + blank
+
+    content = prepared(data, chunk_bytes=4_000)
+
+    assert sent(content) == b"a,1\n" * 2_000
+
+
 def test_a_few_blank_lines_go_out_as_they_are() -> None:
     data = b"a,1\n" * 2_000 + b"\n\n" + b"b,2\n" * 2_000 + b"\r\n\r\n"
     content = prepared(data)

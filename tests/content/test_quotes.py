@@ -100,7 +100,7 @@ def test_the_quick_look_at_quotes_sees_what_a_look_at_each_of_them_sees(part: in
 def test_what_passes_is_cut_into_the_records_that_strict_readers_see() -> None:
     chance = random.Random(5)
     passed = 0
-    for _ in range(20_000):
+    for _ in range(8_000):
         data = "".join(chance.choices('ab,"\n', k=chance.randrange(1, 14))).encode()
         try:
             bodies = sent(prepared(data), limit=chance.randrange(1, 9))
@@ -110,7 +110,7 @@ def test_what_passes_is_cut_into_the_records_that_strict_readers_see() -> None:
         whole = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
         parts = [csv.reader(io.StringIO(body.decode(), newline=""), strict=True) for body in bodies]
         assert [row for part in parts for row in part] == whole, data
-    assert passed > 3_000
+    assert passed > 1_200
 
 
 @pytest.mark.parametrize("before", range(4))

@@ -9,7 +9,7 @@ from watcher.core.conversation import (
     Accepted,
     Again,
     Conversation,
-    Hold,
+    OnHold,
     Refused,
     Reply,
     Request,
@@ -96,20 +96,20 @@ def test_every_chunk_of_a_good_upload_is_accepted() -> None:
 def test_a_chunk_that_never_left_is_sent_again_under_either_setting() -> None:
     for setting in ("resend", "new_token"):
         talk = conversation(lost_answer=setting)  # type: ignore[arg-type]
-        assert talk.no_answer(FIRST, UNSENT) == Hold(UNSENT, start_over=False)
+        assert talk.no_answer(FIRST, UNSENT) == OnHold(UNSENT, start_over=False)
         assert not talk.unknown
 
 
 def test_a_chunk_whose_answer_was_lost_is_sent_again_under_the_same_token() -> None:
     talk = conversation()
 
-    assert talk.no_answer(FIRST, LOST) == Hold(LOST, start_over=False)
+    assert talk.no_answer(FIRST, LOST) == OnHold(LOST, start_over=False)
     assert talk.unknown
     assert dict(talk.request(FIRST).params)["pushToken"] == "token-1"
 
 
 def test_a_chunk_whose_answer_was_lost_starts_the_file_over_with_new_token() -> None:
-    assert conversation(lost_answer="new_token").no_answer(FIRST, LOST) == Hold(LOST, start_over=True)
+    assert conversation(lost_answer="new_token").no_answer(FIRST, LOST) == OnHold(LOST, start_over=True)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_a_gateway_without_an_answer_counts_as_a_lost_one(status: int, lost: boo
     resend, new_token = conversation(), conversation(lost_answer="new_token")
     [held], [over] = answers(resend, FIRST, status), answers(new_token, FIRST, status)
 
-    assert isinstance(held, Hold)
-    assert isinstance(over, Hold)
+    assert isinstance(held, OnHold)
+    assert isinstance(over, OnHold)
     assert (held.start_over, resend.unknown, over.start_over) == (False, lost, lost)
 
 
@@ -183,7 +183,7 @@ def test_a_500_is_tried_so_many_times_and_then_makes_the_file_a_suspect() -> Non
 def test_a_hold_in_between_neither_counts_nor_forgives_a_500() -> None:
     verdicts = answers(conversation(attempts=2), FIRST, 500, 503, 503, 503, 500)
 
-    assert [type(verdict) for verdict in verdicts] == [Again, Hold, Hold, Hold, Suspected]
+    assert [type(verdict) for verdict in verdicts] == [Again, OnHold, OnHold, OnHold, Suspected]
 
 
 def test_each_chunk_has_its_own_attempts() -> None:
@@ -209,14 +209,33 @@ def test_a_chunk_that_is_too_large_is_halved_down_to_16_kib_and_then_fails_the_f
 def test_what_is_halved_is_the_size_that_was_sent_not_the_one_that_was_allowed() -> None:
     small = Chunk(0, 20_000, b"x" * 20_000, b"x" * 20_000, last=True)
 
-    assert answers(conversation(), small, 413) == [Smaller(SMALLEST_CHUNK_BYTES)]
+    [verdict] = answers(conversation(), small, 413)
+
+    assert isinstance(verdict, Smaller)
+    assert verdict.limit == SMALLEST_CHUNK_BYTES
+    assert "one record of 20,000 bytes" in refusal(verdict.uncut).reason
+    assert verdict.uncut.suspicion.at_once
 
 
 def test_a_json_document_that_is_too_large_fails_at_once_for_it_cannot_be_cut() -> None:
     [verdict] = answers(conversation(TYPES), Chunk(0, 99_999, b"x" * 99_999, b"x" * 99_999, last=True), 413)
 
-    assert isinstance(verdict, Refused)
-    assert "99,999 bytes" in verdict.reason
+    assert "99,999 bytes" in refusal(verdict).reason
+    assert isinstance(verdict, Suspected)
+    assert verdict.suspicion.at_once, "but not where the server refuses everything so"
+
+
+@pytest.mark.parametrize("answer", [503, 408, 429])
+def test_a_409_to_a_last_chunk_that_was_held_up_before_says_that_it_may_be_complete(answer: int) -> None:
+    """Whoever answered in its place may not have known that it had taken it; nor is it known that it had."""
+    talk = conversation()
+    refused = refusal(answers(talk, LAST, answer, 409)[-1])
+
+    assert "may have completed it" in refused.reason
+    assert refused.in_doubt
+    assert not refusal(answers(talk, LAST, 422)[-1]).in_doubt
+    assert not refusal(answers(conversation(), LAST, 409, 409)[-1]).in_doubt
+    assert not refusal(answers(conversation(), FIRST, answer, 409)[-1]).in_doubt
 
 
 @pytest.mark.parametrize("status", [400, 415, 422, 418])
@@ -259,7 +278,7 @@ def test_a_commit_without_an_answer_is_never_begun_anew() -> None:
 
     first, second = talk.no_answer(LAST, LOST), talk.no_answer(LAST, LOST)
 
-    assert first == Hold(LOST, start_over=False)
+    assert first == OnHold(LOST, start_over=False)
     assert isinstance(second, Suspected)
     assert not second.start_over
 
@@ -285,13 +304,11 @@ def test_a_chunk_that_is_lost_under_each_new_token_is_suspect_in_the_end() -> No
         verdicts.append(talk.no_answer(second, LOST))
         talk.renew(f"token-{number + 2}")
 
-    assert [type(verdict) for verdict in verdicts] == [Hold, Hold, Suspected]
+    assert [type(verdict) for verdict in verdicts] == [OnHold, OnHold, Suspected]
 
 
 def refusal(verdict: Verdict) -> Refused:
     """What the file fails with, if it is to blame."""
-    if isinstance(verdict, Suspected):
-        assert verdict.refused is not None
-        return verdict.refused
-    assert isinstance(verdict, Refused)
-    return verdict
+    assert isinstance(verdict, Suspected)
+    assert verdict.refused is not None
+    return verdict.refused

@@ -44,11 +44,11 @@ def test_what_took_too_long_is_not_tried_again_and_others_are() -> None:
     assert endless.fullmatch("aaaa.txt") is None
 
 
-def test_a_thousand_such_texts_gain_no_more_time_than_a_few() -> None:
+def test_many_such_texts_gain_no_more_time_than_a_few() -> None:
     endless = Expression(ENDLESS, ignore_case=False, dot_all=False)
     endless._tries_left = 0
 
-    for number in range(100):
+    for number in range(30):
         with pytest.raises(TooSlow):
             endless.search("a" * 60 + str(number))
 

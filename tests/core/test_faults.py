@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from watcher.core.conversation import Conversation, Hold, Reply, Suspected
+from watcher.core.conversation import Conversation, OnHold, Reply, Suspected
 from watcher.core.errors import CutOff, LostAnswer, Outside
 from watcher.core.faults import Follow, Scope, rule
 from watcher.core.model import Chunk, Route
@@ -67,7 +67,7 @@ def test_a_wrong_url_or_role_holds_one_endpoint_and_trouble_of_the_server_holds_
 ) -> None:
     verdict = conversation().answered(CHUNK, Reply(status))
 
-    assert isinstance(verdict, Hold)
+    assert isinstance(verdict, OnHold)
     assert str(verdict.fault.target) == target
     assert (rule(status).scope is Scope.ENDPOINT) == (target == ROUTE.url)
 
@@ -77,7 +77,7 @@ def test_a_web_page_where_the_api_should_answer_holds_the_endpoint(status: int) 
     """A login page, a block page, or nginx: "plain HTTP request was sent to HTTPS port"."""
     verdict = conversation().answered(CHUNK, Reply(status, "<html>", html=True))
 
-    assert isinstance(verdict, Hold)
+    assert isinstance(verdict, OnHold)
     assert verdict.fault.target == Target("endpoint", ROUTE.url)
     assert "web page" in verdict.fault.reason
 
@@ -92,7 +92,7 @@ def test_what_has_a_rule_of_its_own_keeps_it_as_a_web_page(status: int) -> None:
 def test_retry_after_is_handed_on_with_the_hold(status: int) -> None:
     verdict = conversation().answered(CHUNK, Reply(status, retry_after=7.0))
 
-    assert isinstance(verdict, Hold)
+    assert isinstance(verdict, OnHold)
     assert verdict.fault.retry_after == 7.0
 
 
@@ -100,7 +100,7 @@ def test_retry_after_is_handed_on_with_the_hold(status: int) -> None:
 def test_what_no_file_can_be_to_blame_for_is_held_without_end(status: int) -> None:
     talk = conversation(attempts=2)
 
-    assert all(isinstance(talk.answered(CHUNK, Reply(status)), Hold) for _ in range(1000))
+    assert all(isinstance(talk.answered(CHUNK, Reply(status)), OnHold) for _ in range(1000))
 
 
 @pytest.mark.parametrize("status", [302, 402, 403, 404, 405, 417, 426, 451])
@@ -108,7 +108,7 @@ def test_what_a_chunk_meets_at_its_url_is_held_without_end_and_others_are_asked(
     talk = conversation(attempts=3)
     verdicts = [talk.answered(CHUNK, Reply(status, retry_after=7.0)) for _ in range(1000)]
 
-    assert [type(verdict) for verdict in verdicts] == [Hold] * 2 + [Suspected] * 998
+    assert [type(verdict) for verdict in verdicts] == [OnHold] * 2 + [Suspected] * 998
     for verdict in verdicts[2:]:
         assert isinstance(verdict, Suspected)
         assert verdict.refused is None
@@ -119,7 +119,7 @@ def test_what_a_chunk_meets_at_its_url_is_held_without_end_and_others_are_asked(
 def test_a_connection_that_is_refused_holds_the_server_without_end() -> None:
     talk, fault = conversation(attempts=2), Outside(Target("server", SERVER), "refuses the connection")
 
-    assert [talk.no_answer(CHUNK, fault) for _ in range(100)] == [Hold(fault)] * 100
+    assert [talk.no_answer(CHUNK, fault) for _ in range(100)] == [OnHold(fault)] * 100
 
 
 @pytest.mark.parametrize("kind", [LostAnswer, CutOff])
@@ -130,8 +130,8 @@ def test_a_chunk_that_never_has_an_answer_holds_the_server_and_is_suspect_after_
 
     verdicts = [talk.no_answer(CHUNK, fault) for _ in range(5)]
 
-    assert [type(verdict) for verdict in verdicts] == [Hold, Hold, Suspected, Suspected, Suspected]
-    assert all(isinstance(verdict, Hold | Suspected) and verdict.fault is fault for verdict in verdicts)
+    assert [type(verdict) for verdict in verdicts] == [OnHold, OnHold, Suspected, Suspected, Suspected]
+    assert all(isinstance(verdict, OnHold | Suspected) and verdict.fault is fault for verdict in verdicts)
     assert isinstance(verdicts[2], Suspected)
     assert verdicts[2].refused is None
     assert talk.unknown == (kind is LostAnswer)

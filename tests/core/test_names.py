@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.core.names import LONGEST_NAME_BYTES, folded, report_name, shown, stamped, unstamped
+from watcher.core.names import (
+    LONGEST_NAME_BYTES,
+    folded,
+    is_usable,
+    report_name,
+    shown,
+    stamped,
+    unstamped,
+)
 
 deterministic = settings(derandomize=True, deadline=None)
 NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
@@ -100,3 +108,30 @@ def test_a_stamp_can_be_taken_off_again(name: str) -> None:
     assert unstamped(stamped(name, NOW)) == name
     assert unstamped(stamped(stamped(name, NOW), NOW, serial=3)) == name
     assert unstamped(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "usable"),
+    [
+        ("agent_events.csv", True),
+        ("Übersicht 2026.csv", True),
+        ("x" * 251 + ".csv", True),
+        ("x" * 252 + ".csv", False),
+        ("ü" * 126 + ".csv", False),  # bytes count, and not characters
+        (".bad.part", False),
+        (".hidden.csv", False),
+        ("a.csv.Error.txt", False),
+        ("C:a.csv", False),
+        ("a\\b.csv", False),
+        ("a\nb.csv", False),
+        ("caf\udce9.csv", False),
+        ("nul.csv", False),
+        ("a.csv ", False),
+        ("..", False),
+        ("", False),
+    ],
+)
+def test_a_name_that_others_chose_is_used_where_every_file_system_takes_and_shows_it(
+    name: str, usable: bool
+) -> None:
+    assert is_usable(name) is usable

@@ -13,7 +13,7 @@ from watcher.core.route import (
     marker_for,
     marker_of,
     markers_by_name,
-    route,
+    matching_route,
 )
 
 
@@ -26,7 +26,7 @@ def made(
 
 def matches(glob: str, name: str) -> bool:
     """Say whether the glob takes the name."""
-    return route(name, [made("r", compiled_glob(glob))]) is not None
+    return matching_route(name, [made("r", compiled_glob(glob))]) is not None
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,9 @@ def test_a_glob_takes_names_composed_either_way(form: str, pattern_form: str) ->
 def test_the_first_route_that_matches_wins() -> None:
     routes = [made("one", compiled_glob("a*.csv")), made("two", compiled_glob("*.csv"))]
 
-    assert [getattr(route(name, routes), "name", None) for name in ("a1.csv", "b1.csv", "b1.txt")] == [
+    assert [
+        getattr(matching_route(name, routes), "name", None) for name in ("a1.csv", "b1.csv", "b1.txt")
+    ] == [
         "one",
         "two",
         None,
@@ -78,23 +80,23 @@ def test_the_first_route_that_matches_wins() -> None:
 def test_a_list_of_patterns_matches_if_one_of_them_does() -> None:
     either = made("either", compiled_glob("agent*.csv"), compiled_glob("adherence*.csv"))
 
-    assert route("adherence_1.csv", [either]) == either
-    assert route("other.csv", [either]) is None
+    assert matching_route("adherence_1.csv", [either]) == either
+    assert matching_route("other.csv", [either]) is None
 
 
 def test_a_regex_must_match_the_whole_name_and_ignores_case() -> None:
     events = made("r", compiled_regex(r"events_\d+\.csv"))
 
-    assert route("EVENTS_12.CSV", [events]) == events
-    assert route("events_12.csv.old", [events]) is None
-    assert route("my_events_12.csv", [events]) is None
+    assert matching_route("EVENTS_12.CSV", [events]) == events
+    assert matching_route("events_12.csv.old", [events]) is None
+    assert matching_route("my_events_12.csv", [events]) is None
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_the_group_acd_type_of_a_regex_is_taken_from_the_name_as_it_is_written(form: str) -> None:
     """The API compares it with the event types: its case must survive."""
     events = made("r", compiled_regex(r"(?P<acd_type>\w+)_für_WFM\.csv"))
-    found = route(unicodedata.normalize(form, "Genesis_für_WFM.csv"), [events])
+    found = matching_route(unicodedata.normalize(form, "Genesis_für_WFM.csv"), [events])
 
     assert found is not None
     assert found.acd_type == "Genesis"
@@ -104,7 +106,8 @@ def test_the_group_acd_type_goes_before_the_one_of_the_settings_unless_it_took_n
     events = made("r", compiled_regex(r"(?:(?P<acd_type>[a-z]+)_)?events\.csv"), acd_type="genesis")
 
     assert [
-        getattr(route(name, [events]), "acd_type", None) for name in ("avaya_events.csv", "events.csv")
+        getattr(matching_route(name, [events]), "acd_type", None)
+        for name in ("avaya_events.csv", "events.csv")
     ] == [
         "avaya",
         "genesis",
@@ -181,7 +184,7 @@ def test_a_marker_is_found_as_names_are_and_vouches_for_no_other_file(
     ],
 )
 def test_a_file_that_got_our_stamp_on_its_way_back_keeps_its_route(name: str, expected: str | None) -> None:
-    found = route(name, [made("types", compiled_glob("event_types.json"))])
+    found = matching_route(name, [made("types", compiled_glob("event_types.json"))])
 
     assert (found.name if found else None) == expected
 
@@ -189,14 +192,14 @@ def test_a_file_that_got_our_stamp_on_its_way_back_keeps_its_route(name: str, ex
 def test_a_name_that_matches_as_it_is_is_not_taken_for_a_stamped_one() -> None:
     routes = [made("plain", compiled_glob("a.csv")), made("daily", compiled_glob("a.2026*.csv"))]
 
-    found = route("a.20261123T192439Z.csv", routes)
+    found = matching_route("a.20261123T192439Z.csv", routes)
 
     assert found is not None
     assert found.name == "daily"
 
 
 def test_the_stamp_is_no_part_of_the_acd_type() -> None:
-    found = route(
+    found = matching_route(
         "events-avaya.20261123T192439Z.csv", [made("r", compiled_regex(r"events-(?P<acd_type>.+)\.csv"))]
     )
 

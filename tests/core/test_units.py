@@ -1,10 +1,11 @@
 """Durations and sizes as people write them, and times as the journal does."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
-from watcher.core.units import byte_count, seconds, utc_text
+from watcher.core.units import byte_count, seconds, seconds_with_unit, utc_text
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,21 @@ def test_a_number_of_hundreds_of_digits_is_refused_and_breaks_nothing() -> None:
         seconds("9" * 400)
     with pytest.raises(ValueError, match="must be a size"):
         byte_count("9" * 400)
+
+
+@pytest.mark.parametrize("read", [seconds, seconds_with_unit])
+def test_a_duration_that_no_clock_holds_is_refused(read: Callable[[object], float]) -> None:
+    assert read("36500d") == 36_500 * 86_400
+    for text in ("36501d", "99999999999d", "999999999999999999d"):
+        with pytest.raises(ValueError, match="is more than 100 years"):
+            read(text)
+
+
+def test_a_size_that_no_disk_has_is_refused() -> None:
+    assert byte_count("1000TB") == 10**15
+    for text in ("1000TiB", "999999999999TB", 10**16, 1e300):
+        with pytest.raises(ValueError, match="is more than 1000TB"):
+            byte_count(text)
 
 
 def test_times_are_utc_whatever_zone_they_come_in() -> None:

@@ -228,6 +228,24 @@ def test_how_long_sizes_may_be_stale_is_read_from_the_mounts(folder: str, second
     assert cache_seconds(MOUNTS.strip(), folder) == seconds
 
 
+def test_links_to_a_share_are_followed_and_none_within_it_is_asked_for(tmp_path: Path) -> None:
+    """One that is away does not answer."""
+    share, local = tmp_path / "share", tmp_path / "local"
+    for folder in (share / "acd", local):
+        folder.mkdir(parents=True)
+    (share / "elsewhere").symlink_to(local)
+    (local / "by link").symlink_to("../share/acd")
+    (tmp_path / "round").symlink_to("round")
+    mounts = MOUNTS.strip() + f"\n32 21 0:30 / {share} rw - nfs4 nas:/export rw,actimeo=7"
+
+    assert cache_seconds(mounts, str(local)) is None
+    assert cache_seconds(mounts, str(share / "acd")) == 7
+    assert cache_seconds(mounts, str(local / "by link" / "drop")) == 7
+    assert cache_seconds(mounts, str(local / ".." / "share" / "acd")) == 7
+    assert cache_seconds(mounts, str(share / "elsewhere")) == 7
+    assert cache_seconds(mounts, str(tmp_path / "round" / "drop")) is None
+
+
 def test_the_mounts_of_this_machine_can_be_read(tmp_path: Path) -> None:
     assert network_cache_seconds(tmp_path) is None
 

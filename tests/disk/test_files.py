@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from watcher.core.model import Fingerprint
 from watcher.disk import system
 from watcher.disk.claim import Wanted, claim, open_claimed
 from watcher.disk.files import make_folder, move_new, remove_folder, replace_private, write_private
+from watcher.disk.received import Received
 
 OLD = 1_600_000_000_123_456_700  # a modification time, in nanoseconds
 PART = ".token.part"
@@ -153,6 +155,22 @@ def test_a_copy_that_crashed_before_the_original_was_removed_is_finished(
     assert is_moved(source, elsewhere / "b.csv")
 
 
+def test_another_file_with_the_same_bytes_is_not_taken_for_the_one_that_was_moved(
+    source: Path, target: Path
+) -> None:
+    """Not where a rename leads there, and not where it is known to be the copy of another one."""
+    shutil.copy2(source, target)
+
+    with pytest.raises(FileExistsError):
+        move_new(source, target, part=PART, is_anothers=lambda: True)
+
+    assert source.exists()
+    assert target.exists()
+    if source.stat().st_dev == target.stat().st_dev:
+        with pytest.raises(FileExistsError):
+            move_new(source, target, part=PART)
+
+
 def test_a_full_disk_leaves_the_original_and_no_half_copy(
     source: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +302,31 @@ def test_a_file_that_is_not_what_was_looked_at_is_not_claimed(
         claim_one(source, target, seen)
     assert sorted(path.name for path in source.parent.iterdir()) == before
     assert not target.parent.exists()
+
+
+def test_a_link_in_the_place_of_a_marker_is_left_where_it_is(source: Path, tmp_path: Path) -> None:
+    target, marker = tmp_path / "work" / "token" / "a.csv", source.with_name("a.csv.ok")
+    marker.symlink_to(tmp_path / "source")
+    (tmp_path / "source").touch()
+    target.parent.parent.mkdir()
+
+    claim_one(source, target, look(source), marker="a.csv.ok")
+
+    assert [path.name for path in target.parent.iterdir()] == ["a.csv"]
+    assert marker.is_symlink()
+
+
+def test_a_link_in_the_place_of_a_marker_is_told_to_whoever_sends_a_file(tmp_path: Path) -> None:
+    received = Received(tmp_path)
+    (tmp_path / "a.csv.ok").symlink_to("nowhere")
+
+    with pytest.raises(Outside, match="no file, and is no marker"):
+        received.mark("a.csv.ok")
+
+    (tmp_path / "a.csv.ok").unlink()
+    for _ in "ab":
+        received.mark("a.csv.ok")
+    assert (tmp_path / "a.csv.ok").is_file()
 
 
 def test_a_claim_from_a_drop_folder_that_is_away_makes_no_folder(source: Path, tmp_path: Path) -> None:

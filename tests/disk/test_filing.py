@@ -1,6 +1,7 @@
 """Finished files under their outcome: free names, markers, and going on after a crash anywhere."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.disk.test_files import elsewhere
 from tests.made import made_row
 from watcher.core.errors import Gone, Outside
 from watcher.core.model import FileState, Fingerprint, Row
 from watcher.disk import filing
+from watcher.disk.failed import failed_files
 from watcher.disk.filing import plan, put_back, report_text
 from watcher.disk.places import Places
 
+__all__ = ["elsewhere"]
 NOW = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
 OLD = 1_600_000_000_123_456_700  # a modification time, in nanoseconds
 STAMP = "20261123T192439Z"
@@ -172,6 +176,27 @@ def test_a_target_that_was_taken_meanwhile_is_left_alone_and_another_one_is_aske
     assert world.source.exists()
 
 
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("what", ["link", "pipe", "folder"])
+def test_what_came_in_the_place_of_a_marker_keeps_no_file_from_its_place(
+    world: World, tmp_path: Path, request: pytest.FixtureRequest, far: bool, what: str
+) -> None:
+    """As a link put there right before the claim, which cannot be copied to another disk."""
+    done = request.getfixturevalue("elsewhere") if far else world.done
+    marker, secret = world.own / "a.csv.ok", tmp_path / "secret"
+    secret.touch()
+    marker.unlink()
+    {"link": lambda: marker.symlink_to(secret), "pipe": lambda: os.mkfifo(marker), "folder": marker.mkdir}[
+        what
+    ]()
+
+    assert finish(world.entry(FileState.DELIVERED, done / "a.csv"))
+
+    assert [path.name for path in done.iterdir()] == ["a.csv"]
+    assert os.path.lexists(marker) == (what == "folder")
+    assert secret.exists()
+
+
 def test_a_file_that_is_in_neither_place_is_gone(world: World) -> None:
     world.source.unlink()
 
@@ -263,3 +288,67 @@ def test_a_file_is_put_back_under_its_name_or_a_stamped_one_with_its_time(world:
     world.source.write_bytes(b"again")
     assert put_back(world.source, world.drop, "a.csv", NOW) == world.drop / f"a.{STAMP}.csv"
     assert world.files()["drop"] == [f"a.{STAMP}.csv", "a.csv"]
+
+
+# -- bad records --------------------------------------------------------------------------------------
+
+
+def zipped(tmp_path: Path, inner: str, name: str = "events.csv.zip") -> World:
+    """A delivered zip whose bad records wait for their place."""
+    world = World(tmp_path, name)
+    with zipfile.ZipFile(world.source, "w") as archive:
+        archive.writestr(inner, "1,2\n")
+    os.utime(world.source, ns=(OLD, OLD))
+    world.look = Fingerprint.of(world.source.stat())
+    Path(filing.aside_draft(str(world.source))).write_bytes(b"bad\n")
+    return world
+
+
+def chosen(world: World, **changes: Any) -> Row:
+    """The row with the place that is chosen for its bad records."""
+    places = Places(world.drop, world.own.parent, world.done, world.failed, Path("nowhere"))
+    row = world.entry(FileState.DELIVERED, world.done / "nowhere", **changes)
+    place = filing.choose(places, row, NOW)
+    return world.entry(FileState.DELIVERED, Path(str(place.target)), aside=place.aside)
+
+
+@pytest.mark.parametrize(
+    ("inner", "name"),
+    [
+        ("mine.csv", "mine.csv"),
+        ("x" * 300 + ".csv", "events.csv"),
+        ("ü" * 150 + ".csv", "events.csv"),
+        (".bad.part", "events.csv"),
+        ("a.csv.error.txt", "events.csv"),
+        ("C:events.csv", "events.csv"),
+    ],
+)
+def test_bad_records_have_the_name_that_is_in_the_zip_unless_no_file_of_ours_may_have_it(
+    tmp_path: Path, inner: str, name: str
+) -> None:
+    world = zipped(tmp_path, inner)
+
+    assert finish(chosen(world))
+
+    assert sorted(path.name for path in world.failed.iterdir()) == [name, f"{name}.error.txt"]
+    assert [path.name for path in failed_files(world.failed)] == [name]
+
+
+def test_bad_records_of_a_zip_that_is_named_like_half_a_copy_are_seen(tmp_path: Path) -> None:
+    world = zipped(tmp_path, ".bad.part", ".events.part.zip")
+
+    assert finish(chosen(world))
+
+    assert [path.name for path in failed_files(world.failed)] == ["events.part"]
+
+
+def test_a_place_whose_name_is_too_long_is_chosen_anew(tmp_path: Path) -> None:
+    """As an earlier version took it from a zip: the delivered file was held for ever."""
+    world = zipped(tmp_path, "x" * 300 + ".csv")
+    planned = str(world.failed / ("x" * 300 + ".csv"))
+
+    assert not finish(world.entry(FileState.DELIVERED, world.done / world.source.name, aside=planned))
+    assert finish(chosen(world, aside=planned))
+
+    assert [path.name for path in failed_files(world.failed)] == ["events.csv"]
+    assert [path.name for path in world.done.iterdir() if path.suffix == ".zip"] == [world.source.name]

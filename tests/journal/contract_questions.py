@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.journal.contract import AT, LOOK, NOW, Fixtures, OpenAs, S, claim, row_in, seen
 from watcher.core.errors import Unfit
-from watcher.core.model import FINAL, FileState, Fingerprint, Receipt, Row
+from watcher.core.model import FINAL, FileState, Fingerprint, Placement, Receipt, Row
 from watcher.core.steps import Deliver, Finish, Plan, Reject, Sending, StartOver
 from watcher.core.units import utc_text
 from watcher.journal.protocol import KEPT, Ended, Journal, PastHold
@@ -23,12 +24,18 @@ def later(days: float) -> str:
 
 
 def delivered(
-    journal: Journal, *, days: float = 0, target: str = "/done/a", place: str = "d", **changes: object
+    journal: Journal,
+    *,
+    days: float = 0,
+    target: str = "/done/a",
+    aside: str | None = None,
+    place: str = "d",
+    **changes: object,
 ) -> Row:
     """A file with the content "ab" that was sent and moved."""
     row = seen(journal, **changes)
-    sent = [Sending(row, 0, 0, 9, "ab", place), Deliver(row, Receipt(1), later(days), target), Finish(row)]
-    return journal.apply(sent)[-1]
+    deliver = Deliver(row, Receipt(1), later(days), target, aside)
+    return journal.apply([Sending(row, 0, 0, 9, "ab", place), deliver, Finish(row)])[-1]
 
 
 def failed(journal: Journal, *, days: float = 0, target: str = "/failed/a", **changes: object) -> Row:
@@ -182,6 +189,10 @@ class QuestionsContract(Fixtures):
 
         assert journal.archive.failed_at(Path("/failed/caf\udce9")) == newest
         assert journal.archive.failed_at(Path("/failed/b")) is None
+        others = [Path(f"/failed/{number}") for number in range(1_200)]
+        asked = [*others, newest_at := Path("/failed/caf\udce9")]
+        assert journal.archive.failed_among(asked) == {newest_at: newest}
+        assert journal.archive.failed_among([]) == {}
 
     def test_outcomes_are_found_by_state_name_and_token_page_by_page(self, journal: Journal) -> None:
         seen(journal)  # not at its end
@@ -260,6 +271,25 @@ class QuestionsContract(Fixtures):
         old, new = delivered(journal), delivered(journal)
         other = delivered(journal, target="/done/b")
         assert [journal.archive.is_latest_at(row) for row in (old, new, other)] == [False, True, True]
+
+    def test_a_place_is_anothers_while_a_row_of_the_same_size_has_it_and_its_file_was_not_removed(
+        self, open_as: OpenAs
+    ) -> None:
+        journal = open_as("agent-1")
+        row, larger = row_in(journal, S.DELIVERED), Fingerprint(1, 2, 3_000, 4)
+        place, aside = Path("/done/b"), Path("/failed/b")
+
+        def is_anothers() -> list[bool]:
+            asked = replace(row, place=Placement("/done/b", "/failed/b"))
+            return [journal.archive.is_anothers(asked, path) for path in (place, aside)]
+
+        delivered(journal, target="/done/b", fingerprint=larger)
+        assert is_anothers() == [False, False]
+        other = delivered(open_as("agent-2"), target="/done/b", aside="/failed/b")
+        assert is_anothers() == [True, True]
+        assert not journal.archive.is_anothers(other, place)
+        journal.archive.removed(other, NOW)
+        assert is_anothers()[0] is False
 
     def test_old_rows_are_forgotten_some_at_a_time_but_not_those_of_others_whose_file_is_kept(
         self, open_as: OpenAs

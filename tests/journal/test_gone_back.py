@@ -234,12 +234,32 @@ def test_a_restored_backup_is_refused_at_the_start_until_a_person_accepts_it(
     assert "nothing to accept" not in watcher(world, "journal", "accept").stdout
 
 
-def test_another_database_is_no_older_one(world: World, database: str, tmp_path: Path) -> None:
-    with closing(lives(database, tmp_path)):
-        pass
+def test_another_database_is_refused_whether_or_not_it_knows_the_agent_until_a_person_accepts_it(
+    database: str, tmp_path: Path
+) -> None:
+    lives(database, tmp_path).close()
+    change(database, "UPDATE watcher.meta SET value = 'another' WHERE key = 'journal_id'")
+    with pytest.raises(ConfigError, match=r"another one than that with this agent's journal.*accept"):
+        lives(database, tmp_path)
     change(database, "DROP SCHEMA watcher CASCADE")
+    with pytest.raises(ConfigError, match="another one than that with this agent's journal"):
+        lives(database, tmp_path)
+
+    accepted(tmp_path)
     with closing(lives(database, tmp_path)) as journal:
         assert row_in(journal, S.READY)
+    lives(database, tmp_path).close()
+
+
+def test_a_database_that_becomes_another_one_holds_an_agent_that_runs(database: str, tmp_path: Path) -> None:
+    with closing(lives(database, tmp_path)) as journal:
+        row = row_in(journal, S.READY)
+        forget(database, "UPDATE watcher.meta SET value = 'another' WHERE key = 'journal_id'")
+        asked_again(lambda: is_refused(journal, row))
+        with pytest.raises(Outside, match="another one than that with this agent's journal"):
+            journal.apply([step(row, S.SENDING)])
+        accepted(tmp_path)
+        assert journal.apply([step(row, S.SENDING)])[0].state is S.SENDING
 
 
 def test_an_agent_of_which_the_database_never_heard_is_refused_where_it_knows_better(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from queue import Empty, Queue
 from typing import Any
 
 import pytest
@@ -18,12 +20,13 @@ from watcher.core.model import Row
 from watcher.core.steps import Relocate, Sending
 from watcher.core.target import Target
 from watcher.journal.lease import Lease
-from watcher.journal.peers import Turn
+from watcher.journal.peers import PROBED, Turn
 from watcher.wfm.bounds import seconds_for
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal
 from watcher.journal.postgres_peers import PostgresPeers
+from watcher.journal.postgres_schema import CHANNEL
 
 __all__ = ["database", "database_of_tests", "line", "postgres_server"]
 STATE = Target("folder", "/state")
@@ -59,6 +62,19 @@ def peers(journal: PostgresJournal) -> PostgresPeers:
     """What it knows of the others."""
     assert isinstance(journal.peers, PostgresPeers)
     return journal.peers
+
+
+def wait_until_it_hears(journal: PostgresJournal, database: str) -> None:
+    """Its ear opens in a thread of its own, and what is told before that is not heard."""
+    told: Queue[str] = Queue()
+    peers(journal).listen(told.put)
+    for number in range(200):
+        change(database, f"SELECT pg_notify('{CHANNEL}', '{number}')")
+        with suppress(Empty):
+            while told.get(timeout=0.2) != str(number):
+                pass
+            return  # nothing that was told is still to come
+    pytest.fail("it hears nothing")
 
 
 def promise(journal: PostgresJournal, seconds: float) -> None:
@@ -196,6 +212,10 @@ def test_what_was_announced_waits_for_the_longest_request_of_the_dead(agent: Ope
     [taken] = peers(two).take_over(sees(1), ["events"])
     assert taken.row.id == row.id
     assert 850 < taken.quiet_in <= 900
+    for anybody in (one, two):
+        [(waits, until)] = anybody.quiet_until().items()
+        left = datetime.fromisoformat(until) - datetime.now(UTC)
+        assert (waits, 850 < left.total_seconds() <= 900) == (row.id, True)
     two.close()
     again = agent(2)  # restarted meanwhile: it still waits
     [row] = again.under_way("drop")
@@ -386,19 +406,15 @@ def test_agents_that_claim_at_once_keep_the_order(agent: Open) -> None:
     assert len(rows) == 4
 
 
-def test_an_end_is_told_to_the_others(agent: Open) -> None:
+def test_an_end_is_told_to_the_others(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
-    told = threading.Event()
-    row = row_in(one, S.DELIVERED)
-
-    def again() -> bool:
-        """Whether it is heard: who has just begun to listen may miss one."""
-        one.apply([step(row_in(one, S.REJECTED, push_token="x"), S.FAILED)])
-        return told.wait(0.2)
-
-    peers(two).listen(lambda _what: told.set())
-    one.apply([step(row, S.DONE)])
-    assert any(again() for _ in range(100))
+    told: Queue[str] = Queue()
+    wait_until_it_hears(two, database)
+    peers(two).listen(told.put)
+    one.apply([step(row_in(one, S.DELIVERED), S.DONE)])
+    assert told.get(timeout=30) != PROBED
+    one.apply([step(row_in(one, S.REJECTED, push_token="x"), S.FAILED)])
+    assert told.get(timeout=30) != PROBED
 
 
 def test_what_all_see_is_told_by_one(agent: Open, database: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 
 import pytest
 
-from tests.journal.test_peers import Open, agent, pass_away, peers
+from tests.journal.test_peers import Open, agent, pass_away, peers, wait_until_it_hears
 from tests.journal.test_postgres import change
 from tests.postgres import database, database_of_tests, postgres_server
 from watcher.agent.shared_server import SharedServer
@@ -111,20 +111,15 @@ def test_a_server_is_taken_at_its_word_as_far_as_one_agent_alone_does(
     assert waits - 0.9 < asks(two) <= waits
 
 
-def test_when_one_came_through_the_others_hear_of_it_and_may_go(agent: Open) -> None:
+def test_when_one_came_through_the_others_hear_of_it_and_may_go(agent: Open, database: str) -> None:
     one, two = agent(1), agent(2)
-    told = threading.Event()
-
-    def again() -> bool:
-        """Whether it is heard: who has just begun to listen may miss one."""
-        assert asks(one) == 0
-        peers(one).server.probed([SERVER], failed=None)
-        return told.wait(0.2)
-
-    peers(two).listen(lambda what: told.set() if what == PROBED else None)
+    told: Queue[str] = Queue()
+    wait_until_it_hears(two, database)
+    peers(two).listen(told.put)
     assert asks(one) == 0
     assert asks(two) > 0
-    assert any(again() for _ in range(100))
+    peers(one).server.probed([SERVER], failed=None)
+    assert told.get(timeout=30) == PROBED
     assert asks(two) == 0
 
 

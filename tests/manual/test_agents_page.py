@@ -6,8 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import yaml
 from tests.agent.test_agent import watcher
 from tests.agent.test_several_agents import agents_of, each_delivered_once, eventually
 from tests.agent.test_takeover import agent, log
-from tests.conftest import Answer, Request, World, rows
+from tests.conftest import World, answer, rows, works
 from tests.postgres import programs, served
 from watcher.manual.pages import page
 
@@ -51,19 +49,17 @@ def test_the_page_leads_from_one_agent_to_two_and_the_second_goes_on_when_the_fi
         world.settings["folders"] |= {"state": "state-two"}
         two = world.config.rename(world.root / "two.yaml")
 
-        def slowly(request: Request, take: Callable[[Request], Answer | None]) -> Answer | None:
-            threading.Event().wait(0.1)
-            return take(request)
-
-        world.server.always = slowly
+        world.server.script.extend([works] * 4)
+        world.server.always = answer(503)  # it is in the middle of the file, however long the next steps take
         first = stack.enter_context(agent(one))
         world.drop("agent_events_1.csv", rows(500))
-        eventually(lambda: len(world.server.pushes()) >= 4)
+        eventually(lambda: len(world.server.pushes()) >= 5)
         stack.enter_context(agent(two))
         assert len(agents_of(two)) == 2
         assert not world.files("done").keys() & {"agent_events_1.csv"}
         first.kill()
         first.wait()
+        world.server.always = None
         eventually(lambda: len(world.files("done")) == 2)
         assert "taken over from agent" in log(two)
         each_delivered_once(world, two, 2)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.settings.test_route_settings import ENVIRON, TEXT
 from watcher.content.inspect import prepare
-from watcher.core.route import route as route_of
+from watcher.core.route import matching_route
 from watcher.manual.pages import page
 from watcher.settings.config import load
 from watcher.settings.presets import build_routes
@@ -48,7 +48,7 @@ def test_a_recipe_makes_of_its_sample_what_it_shows(vendor: str, tmp_path: Path)
 
     assert warnings == []
     assert 3 <= sample.count("\n") <= 7
-    taken = route_of(name, routes)
+    taken = matching_route(name, routes)
     assert taken is not None
     assert taken.name == routes[0].name
     found = prepare(io.BytesIO(sample.encode()), name, routes[0], scratch=io.BytesIO, now=NOW)

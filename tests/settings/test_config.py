@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from watcher.core.conversation import Conversation
 from watcher.core.errors import ConfigError
-from watcher.settings.config import find, is_loopback, load
+from watcher.core.model import Chunk, Route
+from watcher.core.target import Target
+from watcher.settings.cautions import is_loopback
+from watcher.settings.config import find, load
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
@@ -88,14 +92,14 @@ def test_all_problems_are_reported_at_once_with_line_key_and_remedy(problems: An
     text += "settle:\n  quiet: soon\nupload:\n  chunk_byte: 1MB\n  lost_answer: ignore\n"
 
     assert problems(text) == [
-        "config.yaml:7: wfm.tenant: must be text; put it in quotes",
+        "config.yaml:7: wfm.tenant: must be text; put it in quotes (found: 42)",
         "config.yaml:13: routes[0].acd_type: is missing; agent-events needs it: set it, or name a group of a"
         " regex: '(?P<acd_type>\\w+)_.*'",
         "config.yaml:16: routes[0].acdtype: unknown key; did you mean acd_type?",
         "config.yaml:18: settle.quiet: must be a duration such as 500ms, 2s, 5m, 24h, 30d, or a number of"
-        " seconds",
+        ' seconds (found: "soon")',
         "config.yaml:20: upload.chunk_byte: unknown key; did you mean chunk_bytes?",
-        "config.yaml:21: upload.lost_answer: must be 'resend' or 'new_token'",
+        "config.yaml:21: upload.lost_answer: must be 'resend' or 'new_token' (found: \"ignore\")",
     ]
 
 
@@ -120,6 +124,7 @@ def test_all_problems_are_reported_at_once_with_line_key_and_remedy(problems: An
         ("agent-events", "agent-event", "15: routes[0].endpoint: must be one of event-types, "),
         ("acd_type: genesis", "acd_type: 7", "16: routes[0].acd_type: must be text"),
         ("acd_type: genesis", "acd_type: g\n    params: {a: 1}", "17: routes[0].params.a: must be text"),
+        ("acd_type: genesis", "acd_type: g\n    content_type: x/csv; charset=cp1252", "17: routes[0].conten"),
         ("acd_type: genesis", "acd_type: g\n    after: [x]", "17: routes[0].after: there is no route x"),
         ("acd_type: genesis", "acd_type: g\n    after: [events]", "17: routes[0].after: events waits"),
         ("acd_type: genesis", "acd_type: g\n    parallel: true", "17: routes[0].parallel: "),
@@ -154,10 +159,69 @@ def test_a_mistake_is_told_with_its_line_and_its_remedy(
     assert found[0].startswith("config.yaml:")
 
 
+def test_what_the_agent_itself_says_in_the_query_is_not_for_params(problems: Any) -> None:
+    route = Route("r", (), "http://x", "text/csv", "csv", acd_type="genesis")
+    talk = Conversation(route, "t", server=Target("server", "x"), attempts=1, lost_answer="resend")
+    sent = [name for name, _ in talk.request(Chunk(0, 2, b"a\n", b"a\n", last=True)).params]
+    params = {other: "true" for name in sent for other in (name, name.lower(), name.upper())}
+
+    found = problems(GOOD + "    params:\n" + "".join(f"      {name}: 'x'\n" for name in params))
+
+    assert len(found) == len(params) == 9
+    for line, (name, problem) in enumerate(zip(params, found, strict=True), start=18):
+        told = f"config.yaml:{line}: routes[0].params.{name}: the agent itself sends this parameter: "
+        assert problem.startswith(told)
+    assert "use `acd_type` of the route" in found[sent.index("acdType") * 3]
+
+
 def test_an_unquoted_glob_is_told_to_be_quoted(problems: Any) -> None:
     [found] = problems(GOOD.replace('"*.csv"', "*.csv"))
 
     assert found.endswith("put quotes around the value")
+
+
+@pytest.mark.parametrize("value", ["{a: ${X}}", "{a: /srv/${X}}", "[${X}]", '["b", ${X}]', '["${X}", ${X}]'])
+def test_a_variable_within_braces_is_told_to_be_quoted(value: str, problems: Any) -> None:
+    [found] = problems(GOOD + f"settle: {value}\n")
+
+    assert found.startswith("config.yaml:17: not YAML: ")
+    assert found.endswith('put quotes around a value with ${NAME} in it: "${NAME}"')
+
+
+@pytest.mark.parametrize("value", ["30D", "a month", "-1"])
+def test_a_duration_that_needs_its_unit_is_not_told_to_be_a_number(value: str, problems: Any) -> None:
+    [found] = problems(GOOD + f"retention:\n  done: {value}\n")
+
+    assert found.startswith("config.yaml:18: retention.done: must be a duration with its unit, such as ")
+    assert "number" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("rescan: 99999999999d\n", "rescan: is more than 100 years"),
+        ("settle: {patience: 36501d}\n", "settle.patience: is more than 100 years"),
+        ("retention: {done: 99999999999d}\n", "retention.done: is more than 100 years"),
+        ("notify: {urls: [x], timeout: 100000}\n", "notify.timeout: is more than a day"),
+        ("upload: {max_json: 99999TB}\n", "upload.max_json: is more than 1000TB"),
+        (
+            "    columns: [{name: a, from: 99999999999}]\n",
+            "routes[0].columns[0].from[0]: is more than 100,000",
+        ),
+    ],
+)
+def test_a_number_beyond_all_use_is_refused(text: str, told: str, problems: Any) -> None:
+    [found] = problems(GOOD + text)
+
+    assert f":17: {told}" in found
+
+
+def test_a_timeout_that_no_socket_takes_is_refused(problems: Any) -> None:
+    """It ended the agent with an OverflowError."""
+    for text in ("99999999999d", "25h"):
+        [found] = problems(GOOD.replace("  tenant: acme\n", f"  tenant: acme\n  timeout: {text}\n"))
+
+        assert found.startswith("config.yaml:8: wfm.timeout: is more than ")
 
 
 def test_routes_that_wait_for_each_other_are_a_circle(problems: Any) -> None:
@@ -171,7 +235,9 @@ def test_routes_that_wait_for_each_other_are_a_circle(problems: Any) -> None:
 def test_two_routes_of_one_name_are_a_problem(problems: Any) -> None:
     [found] = problems(GOOD + ROUTE.format(name="events", after=""))
 
-    assert found == "config.yaml:17: routes[1].name: routes[0] has this name; choose another"
+    assert (
+        found == 'config.yaml:17: routes[1].name: routes[0] has this name; choose another (found: "events")'
+    )
 
 
 def test_a_file_that_cannot_be_read_is_told_with_its_name(problems: Any, tmp_path: Path) -> None:
@@ -280,11 +346,21 @@ def test_a_secret_is_in_no_error_text_however_it_is_mistyped(value: str, problem
 def test_a_url_that_is_not_encrypted_is_warned_of_unless_it_is_this_machine(loaded: Load) -> None:
     text = GOOD.replace("https://", "http://")
 
-    _, warnings = loaded(text)
-    assert [warning.split(" ")[0] for warning in warnings] == ["wfm.api_url:", "wfm.token_url:"]
+    _, [warning] = loaded(text)
+    assert warning.startswith(
+        "wfm.api_url and wfm.token_url: http://acme.example.com and http://sso.example.com/acme/token are not"
+    )
     for here in ("localhost", "127.0.0.1:8080", "[::1]:8080"):
         local = re.sub(r"http://[^/\n]+", f"http://{here}", text)
         assert loaded(local)[1] == []
+
+
+def test_capitals_in_a_url_change_nothing_about_its_encryption(loaded: Load) -> None:
+    text = GOOD.replace("https://{tenant}", "HTTP://{tenant}")
+
+    _, [warning] = loaded(text)
+    assert warning.startswith("wfm.api_url: HTTP://acme.example.com is not encrypted: ")
+    assert loaded(text.replace("{tenant}.example.com", "LocalHost:80"))[1] == []
 
 
 def test_a_host_that_only_looks_like_this_machine_is_another_one() -> None:

@@ -26,6 +26,7 @@ notify: {urls: ["${NO_URL}"], failed: true}
 routes:
   - {name: agent-events, match: "agent_events*.csv", endpoint: agent-events, acd_type: genesis}
 """
+VARIABLES = ("NO_SECRET", "NO_PROXY_URL", "NO_PASSWORD", "NO_TOKEN", "NO_URL")
 COMMANDS = [
     ["status"],
     ["history"],
@@ -50,10 +51,13 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-@pytest.mark.parametrize("missing", ["variables", "file"])
+@pytest.mark.parametrize("missing", ["variables", "file", "what is in the variables"])
 def test_a_command_that_sends_nothing_asks_for_no_secret(
-    config: Path, command: list[str], missing: str
+    config: Path, command: list[str], missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if missing == "what is in the variables":
+        for name in VARIABLES:
+            monkeypatch.setenv(name, "")
     if missing == "file":
         config.write_text(TEXT.replace("client_secret: ${NO_SECRET}", "client_secret_file: /of/the/service"))
 
@@ -72,9 +76,13 @@ def test_a_command_that_sends_nothing_asks_for_no_secret(
         (["upload", "drop/agent_events_1.csv"], ["7", "8"]),
     ],
 )
+@pytest.mark.parametrize("is_set", [False, True])
 def test_one_that_sends_names_each_secret_that_it_lacks(
-    config: Path, command: list[str], lines: list[str]
+    config: Path, command: list[str], lines: list[str], is_set: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in VARIABLES if is_set else ():
+        monkeypatch.setenv(name, "")
+
     result = CliRunner().invoke(app, [*command, "-c", str(config)])
 
     assert isinstance(result.exception, ConfigError)

@@ -15,7 +15,7 @@ from tests.agent.test_agent import agent, log_of, until
 from tests.conftest import World
 from watcher.agent.drop_watcher import DropWatcher
 from watcher.agent.holding import Holding
-from watcher.agent.vitals import Vitals
+from watcher.agent.signs import Signs
 from watcher.core.holds import Holds
 from watcher.disk.drop import Drop
 from watcher.report.stream import Stream
@@ -38,7 +38,7 @@ class Page:
     """A page that is served, with the parts behind it."""
 
     url: str
-    vitals: Vitals
+    signs: Signs
     holds: Holding
     stream: Stream
     watcher: DropWatcher
@@ -87,14 +87,14 @@ def page(world: World, **status: Any) -> Iterator[Page]:
         stream=stream,
         clock=lambda: clock[0],
     )
-    vitals = Vitals(
+    signs = Signs(
         drop_watcher, waiting=lambda: waiting, under_way=lambda: 0, lost=list, clock=lambda: clock[0]
     )
     with served(
-        config, config.status, vitals=vitals, holds=table, stream=stream, token_renewals=lambda: 3,
+        config, config.status, signs=signs, holds=table, stream=stream, token_renewals=lambda: 3,
         clock=lambda: clock[0],
     ) as url:  # fmt: skip
-        yield Page(url, vitals, holds, stream, drop_watcher, waiting, clock)
+        yield Page(url, signs, holds, stream, drop_watcher, waiting, clock)
 
 
 @contextmanager

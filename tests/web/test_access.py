@@ -139,7 +139,7 @@ def test_without_the_password_or_the_token_nothing_is_shown(closed_page: Page) -
                 assert found.headers["www-authenticate"].startswith("Basic")
                 assert found.text == "a password or a token is needed\n"
                 closed_page.clock[0] += LONGEST_SECONDS  # or it would be too many wrong ones
-                closed_page.vitals.beat()
+                closed_page.signs.beat()
 
 
 def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(closed_page: Page) -> None:

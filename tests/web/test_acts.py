@@ -404,6 +404,7 @@ def test_who_knows_only_the_page_finds_a_failed_file_mends_it_and_sees_it_delive
         tab.locator("#said", has_text="it is in the drop folder").wait_for()
         tab.locator("#last .outcome.good").wait_for()
         until(lambda: "agent_events_monday.csv" in world.files("done"))
+        tab.close()
     (operation,) = world.completed()
     assert operation.body == b"anna,1\nbert,2\n"
 
@@ -428,6 +429,7 @@ def test_a_question_comes_first_and_the_keyboard_is_enough(world: World, opened:
 
         tab.locator("#said", has_text="back in the drop folder").wait_for()
         until(lambda: log_of(world).count("failed agent_events.csv") == 2 or len(world.history()) == 2)
+        tab.close()
 
 
 def test_without_acts_there_are_no_buttons_and_no_place_to_drop(world: World, opened: Open) -> None:
@@ -453,6 +455,7 @@ def test_a_failed_file_is_sent_again_from_its_own_page(world: World, opened: Ope
 
         tab.locator("#said", has_text="back in the drop folder").wait_for()
         until(lambda: len(world.history()) == 2)
+        tab.close()
 
 
 def test_on_a_phone_the_buttons_leave_a_name_its_ending(world: World, opened: Open) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.commands.test_retry import changed_after_delivery, refused_in_doubt
 from tests.conftest import World, rows
 from tests.web.conftest import Open
 from tests.web.page import page
@@ -51,6 +55,29 @@ def test_a_file_with_the_oddest_name_is_found_and_sent_again_like_any_other(
     assert os.fsdecode(ODD) in world.files("failed")
 
 
+@pytest.mark.parametrize(
+    ("happened", "warning"),
+    [(refused_in_doubt, "it may be complete at the server"), (changed_after_delivery, "a second import")],
+)
+def test_before_what_the_server_may_have_is_sent_again_it_is_said(
+    world: World, opened: Open, happened: Callable[[World], None], warning: str
+) -> None:
+    happened(world)
+    world.drop("agent_events_2.csv", 'a,"b\n')
+    world.server.always = None
+    assert world.run_once() == 1
+    with page(world, password=PASSWORD, actions=ALL) as served:
+        tab = opened(served.url, http_credentials=LOGIN)
+        for name, expected in (("agent_events.csv", True), ("agent_events_2.csv", False)):
+            tab.locator("#needs").get_by_role("button", name=f"Send again: {name}", exact=True).click()
+            assert (warning in tab.locator("#ask-how").inner_text()) is expected
+            tab.locator("#ask-no").click()
+        tab.locator("#needs a.name", has_text="agent_events.csv").click()
+        tab.locator("#file").get_by_role("button", name="Send again").click()
+        assert warning in tab.locator("#ask-how").inner_text()
+        tab.close()
+
+
 def test_a_view_that_was_drawn_before_it_was_known_what_may_be_done_gets_its_buttons(
     world: World, opened: Open
 ) -> None:
@@ -77,6 +104,7 @@ def test_of_chosen_files_one_with_a_name_that_is_refused_keeps_no_other_from_goi
 ) -> None:
     with page(world, password=PASSWORD, actions=ALL) as served:
         tab = opened(served.url, http_credentials=LOGIN, expected="status of 422")
+        tab.locator("#upload").wait_for()
         tab.evaluate(CHOOSE, [RTL, "agent_events_<b>%2F.csv", "agent_events_100%_שלום.csv"])
         tab.locator("#said .good", has_text="it is in the drop folder").wait_for()
         names = tab.locator("#said strong").all_inner_texts()

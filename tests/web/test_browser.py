@@ -200,7 +200,8 @@ def test_without_events_it_asks_now_and_then_and_an_agent_that_is_gone_is_told(
     assert tab.title() == "no answer · watcher"
     tab.clock.run_for(120_000)
     told = tab.locator("#trouble").inner_text()
-    assert re.fullmatch(r"Nothing was heard since [\d:]+ \(2 min \d+ s\)\. .* as it was then\.", told)
+    since = r"(\d+ \w+, )?[\d:]+ \(2 min \d+ s\)"  # behind midnight, with the day
+    assert re.fullmatch(rf"Nothing was heard since {since}\. .* as it was then\.", told)
     assert tab.locator("body.stale").count() == 1
     seen, poor = tab.evaluate(CONTRAST)  # dimmed, and readable
     assert (seen > 20, poor) == (True, [])
@@ -239,10 +240,10 @@ def test_a_page_that_was_dimmed_is_as_before_when_the_agent_answers_again(world:
         assert tab.locator("h1").inner_text() == tab.title() == "Prague"
         host = socket.gethostname()
         assert tab.locator("#about").inner_text().startswith(f"tenant demo, host {host}, ")
-        served.vitals.ending = True
+        served.signs.ending = True
         tab.locator("#state.bad", has_text="the agent is stopping").wait_for()
         assert tab.locator("body.stale").count() == 1
-        served.vitals.ending = False
+        served.signs.ending = False
         tab.locator("#state.good").wait_for()
         assert tab.locator("body.stale").count() == 0
         assert tab.locator("#trouble").is_hidden()

@@ -16,7 +16,7 @@ from tests.conftest import World, answer, rows
 from tests.made import made_row
 from tests.web.page import Got, get, page, running
 from watcher.agent.drop_watcher import DropWatcher
-from watcher.agent.vitals import Vitals
+from watcher.agent.signs import Signs
 from watcher.agent.workers import Threads
 from watcher.core.errors import Outside
 from watcher.core.events import Event, FileDelivered, HoldBegan, HoldEnded
@@ -175,7 +175,7 @@ def test_health_is_503_when_the_loop_is_stuck_and_says_so_until_it_turns_again(w
         served.clock[0] += STUCK_SECONDS + 12
         stuck = served.get("/health")
         shown = json.loads(served.get("/api/now").text)
-        served.vitals.beat()
+        served.signs.beat()
         again = served.get("/health")
 
     assert stuck.status == 503
@@ -193,7 +193,7 @@ def test_health_answers_while_the_disk_does_not(world: World) -> None:
 
 def test_health_says_that_the_agent_is_stopping(world: World) -> None:
     with page(world) as served:
-        served.vitals.end()
+        served.signs.end()
         found = served.get("/health")
 
     assert (found.status, json.loads(found.text)["reasons"]) == (503, ["the agent is stopping"])
@@ -214,10 +214,10 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
         clock=lambda: clock[0],
     )
     workers = Threads()
-    vitals = Vitals(
+    signs = Signs(
         watcher, waiting=list, under_way=lambda: 0, lost=lambda: workers.lost, clock=lambda: clock[0]
     )
-    health = Health(vitals, list, clock=lambda: clock[0])
+    health = Health(signs, list, clock=lambda: clock[0])
     watcher.look()
     try:
         assert health.judge().healthy
@@ -228,10 +228,10 @@ def test_a_thread_that_died_makes_it_unhealthy_when_the_agent_had_time_to_mend_i
         assert watcher._hints is not None
         watcher._hints._observer.stop()
         watcher._hints._observer.join()
-        vitals.beat()
+        signs.beat()
         first = health.judge()
         clock[0] += LOST_SECONDS + 10
-        vitals.beat()
+        signs.beat()
         later = health.judge()
         watcher.look()  # it notices, and watches anew
         mended = health.judge()

@@ -15,11 +15,11 @@ from watcher.agent.engine import Engine
 from watcher.agent.holding import Holding
 from watcher.agent.once import Once
 from watcher.agent.recovery import Recovery
-from watcher.agent.runs import Awaited, Part, Run, Task, insist
-from watcher.agent.vitals import Vitals
+from watcher.agent.runs import Awaited, Part, Run, Task
+from watcher.agent.signs import Signs
 from watcher.agent.workers import Workers
 from watcher.core.acts import Act
-from watcher.core.errors import NotAlone
+from watcher.core.errors import ConfigError, NotAlone
 from watcher.core.events import (
     ChunkSent,
     Claimed,
@@ -43,8 +43,8 @@ from watcher.report.stream import Stream
 
 TIDY_SECONDS = 5.0  # for the eye alone: a share that is away does not delay the end by more
 
-# Exit codes; with RELIEVED another agent goes on in this process, under new settings.
-STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD, RELIEVED = 0, 1, 3, 4, -1
+# Exit codes; with REPLACED another agent goes on in this process, under new settings.
+STOPPED, FILE_FAILED, OUR_FAULT, STILL_HELD, REPLACED = 0, 1, 3, 4, -1
 _OUSTED = -2
 
 
@@ -76,39 +76,49 @@ class Agent:
         dispatcher: Dispatcher,
         recovery: Recovery,
         duties: Duties,
-        vitals: Vitals,
+        signs: Signs,
+        prepare: Callable[[], Coroutine[Act[Any], Any, None]],
         once: Once | None,
         clock: Callable[[], float],
     ) -> None:
+        """`prepare`: what is done before anything else; it may raise `ConfigError`."""
         self._engine, self._holding = engine, holding
         self._workers, self._stream = workers, stream
         self._policy, self._effects, self._dispatcher = policy, effects, dispatcher
         self._recovery, self._publisher, self._takeover = recovery, duties.publisher, duties.takeover
-        self._chores = Chores(engine, dispatcher, policy, duties, set_off=self._set_off, clock=clock)
-        self.vitals, self._once, self._clock = vitals, once, clock
+        file_left = partial(self._set_off, anew=True)
+        self._chores = Chores(
+            engine, dispatcher, policy, duties, set_off=self._set_off, file_left=file_left, clock=clock
+        )
+        self.signs, self._prepare, self._once, self._clock = signs, prepare, once, clock
         self._is_resumed = False
 
-    def run(self, *, told_to_stop: Callable[[], bool], relieved: Callable[[], bool]) -> int:
-        """Run until told to stop, until it is relieved, or with `--once` until nothing is left to do.
+    def run(
+        self,
+        *,
+        told_to_stop: Callable[[], bool],
+        replaced: Callable[[], bool],
+        prepared: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Run until told to stop, until it is replaced, or with `--once` until nothing is left to do.
 
-        Both are asked in every turn of the loop. Raises `NotAlone` where another agent works under our id.
+        Both are asked in every turn of the loop; `prepared` is told when the folders are. Raises
+        `ConfigError` where its settings cannot be worked with after all, `NotAlone` where another agent works
+        under our id.
         """
         end_of_hearing = self._stream.subscribe(self._hear)
         code = STOPPED
         try:
-            self._begin()
+            self._begin(prepared)
             while not told_to_stop():
-                self.vitals.beat()
+                self.signs.beat()
                 for row in self._dispatcher.taken():
                     self._stream.emit(Claimed(row))
                     self._set_off(row)
-                if relieved():
-                    if self._engine.drop_chores():
-                        code = RELIEVED
-                        break
-                    self._engine.finished(self._workers.wait(self._engine.turn() - self._clock()))
-                    continue
-                due = self._turn()
+                if (leaves := replaced()) and self._engine.drop_chores():
+                    code = REPLACED
+                    break
+                due = self._turn(claims=not leaves)
                 if (over := self._over()) is not None:
                     self._dispatcher.give_up()
                     code = over
@@ -117,14 +127,18 @@ class Agent:
         except NotAlone:
             code = _OUSTED
             raise
+        except ConfigError:
+            self._engine.drop_chores()
+            code = REPLACED  # by the settings before these, if there are any
+            raise
         finally:
-            self._dispatcher.close(for_good=code != RELIEVED)
-            if code != RELIEVED:
-                self.vitals.end()
+            self._dispatcher.close(for_good=code != REPLACED)
+            if code != REPLACED:
+                self.signs.end()
                 self._shut_down()
                 self._stream.emit(Stopped(self._why(code, told_to_stop=told_to_stop())))
             end_of_hearing()
-        return OUR_FAULT if self._engine.faulty and code != RELIEVED else code
+        return OUR_FAULT if self._engine.faulty and code != REPLACED else code
 
     @property
     def is_at_work(self) -> bool:
@@ -133,16 +147,23 @@ class Agent:
 
     # -- the beginning -----------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _begin(self, prepared: Callable[[], None]) -> None:
         """Take up what was under way at the last stop, before anything new; or go on under new settings."""
         self._engine.holds.cap = self._policy.retry_cap
-        if self._engine.runs.files:
+        if self._engine.runs.has_files:
+            prepared()
             self._engine.renew(self._part)
             self._let_go_of_others()
             self._is_resumed = True
         else:
-            recover = Awaited(self._recovery.recover, targets=self._dispatcher.claim_targets)
-            self._engine.chore("recovery", insist(recover), self._resumed)
+            self._engine.chore("recovery", self._recovered(prepared), self._resumed)
+
+    async def _recovered(self, prepared: Callable[[], None]) -> Sequence[Row]:
+        await self._prepare()
+        prepared()
+        return await Awaited(
+            self._recovery.recover, self._policy.work, targets=self._dispatcher.claim_targets
+        )
 
     def _resumed(self, rows: Sequence[Row], _seconds: float) -> None:
         self._is_resumed = True
@@ -157,14 +178,15 @@ class Agent:
         """What the new settings do not name is not needed any more, nor held."""
         policy = self._policy
         urls = {target.name for target in policy.way} | {route.url for route in policy.routes.values()}
-        on_the_way = [hold.target for hold in self._engine.holds.active if "://" in hold.target.name]
+        kinds = {target.kind for target in policy.way} | {"proxy", "endpoint"}
+        on_the_way = [hold.target for hold in self._engine.holds.active if hold.target.kind in kinds]
         self._holding.worked([target for target in on_the_way if target.name not in urls])
 
-    def _set_off(self, row: Row) -> None:
-        """Begin the life of a file that is claimed."""
+    def _set_off(self, row: Row, *, anew: bool = False) -> None:
+        """Begin the life of a file that is claimed; `anew`: as the journal has it by then."""
         route = self._policy.routes.get(row.route or "")
         part = self._part(row.id, row.name)
-        script = part.begin() if self._takeover.quiet(row.id) else life(row, self._policy)
+        script = part.begin() if anew or self._takeover.quiet(row.id) else life(row, self._policy)
         run = Run(row.id, row.name, part, self._ended, self._clock(), script, row.route)
         self._engine.begin(run, parallel=route.parallel if route else 1)
         upload = row.upload
@@ -188,12 +210,13 @@ class Agent:
 
     # -- one turn ----------------------------------------------------------------------------------
 
-    def _turn(self) -> float:
-        """Begin what is due; return when something more may be, by the clock."""
-        if self._is_resumed:
+    def _turn(self, *, claims: bool) -> float:
+        """Begin what is due, with `claims` looks and claims, too; return when more may be, by the clock."""
+        claims = claims and self._is_resumed
+        if claims:
             self._dispatcher.turn()
         due_at = min(self._chores.begin(is_resumed=self._is_resumed), self._engine.turn())
-        return min(due_at, self._dispatcher.due_at) if self._is_resumed else due_at
+        return min(due_at, self._dispatcher.due_at) if claims else due_at
 
     def _hear(self, event: Event) -> None:
         """Pass on what happened; subscribers are called by whoever emits, most of all in our own thread."""
@@ -221,7 +244,7 @@ class Agent:
         once, dispatcher = self._once, self._dispatcher
         if once is None:
             return None
-        idle = not self._engine.runs.files
+        idle = not self._engine.runs.has_files
         if self._is_resumed and idle and dispatcher.is_idle:
             if not dispatcher.is_stale:
                 return FILE_FAILED if once.failed else STOPPED

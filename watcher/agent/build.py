@@ -19,18 +19,20 @@ from watcher.agent.dispatcher import Dispatcher
 from watcher.agent.drop_watcher import DropWatcher
 from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
+from watcher.agent.folders import build_drop, places
 from watcher.agent.holding import Holding
 from watcher.agent.kept import Kept
 from watcher.agent.once import Once
 from watcher.agent.patience import Patience
+from watcher.agent.preparing import prepare
 from watcher.agent.publisher import Publisher
 from watcher.agent.recovery import Recovery
 from watcher.agent.retention import Housekeeper
 from watcher.agent.shared_queue import SharedQueue
 from watcher.agent.shared_server import SharedServer
+from watcher.agent.signs import Signs
 from watcher.agent.takeover import Takeover
 from watcher.agent.time_of_day import TimeOfDay
-from watcher.agent.vitals import Vitals
 from watcher.agent.watching import watching
 from watcher.agent.withdrawals import Withdrawals
 from watcher.agent.workers import Threads, Workers
@@ -38,7 +40,6 @@ from watcher.core.conversation import MOST_PATIENCE
 from watcher.core.holds import Holds
 from watcher.core.model import Route
 from watcher.core.policy import Policy
-from watcher.disk.drop import Drop
 from watcher.disk.files import folder_target
 from watcher.disk.others import strangers
 from watcher.disk.owner import Identity, Owner
@@ -62,21 +63,6 @@ class World:
     new_token: Callable[[], str] = lambda: str(uuid.uuid4())
     client: Callable[[Config], WfmClient] = build_client
     stream: Stream = field(default_factory=Stream)  # what happens
-
-
-def places(config: Config, journal: Journal) -> Places:
-    """Return the folders, this agent's own part of the work folder among them."""
-    folders = config.folders
-    work = folders.work_folder / journal.agent_id
-    by_day = config.done.by == "day"
-    return Places(folders.drop, work, folders.done, folders.failed, folders.state, by_day=by_day)
-
-
-def build_drop(config: Config) -> Drop:
-    """Return the drop folder, ready to be looked into."""
-    folders = config.folders
-    ours = (folders.work_folder, folders.done, folders.failed, folders.state)
-    return Drop(folders.drop, config.settle.ignore, network=watching(config).network, ours=ours)
 
 
 def build_policy(
@@ -182,7 +168,8 @@ def build_agent(
         duties=_duties(
             config, world, stream, journal, client, where, policy, history, owner, effects, recovery, kept
         ),
-        vitals=_vitals(world, engine, watcher, dispatcher, on_beat, on_end),
+        signs=_signs(world, engine, watcher, dispatcher, on_beat, on_end),
+        prepare=partial(prepare, config, journal),
         once=None if once_patience is None else Once(once_patience, world.clock),
         clock=world.clock,
     )  # fmt: skip
@@ -238,15 +225,15 @@ def _patience(config: Config, world: World, policy: Policy, stream: Stream, kept
     return Patience(seconds, after, stream, clock=world.clock, now=world.now, cases=kept.cases)
 
 
-def _vitals(
+def _signs(
     world: World,
     engine: Engine,
     watcher: DropWatcher,
     dispatcher: Dispatcher,
     on_beat: Callable[[], None],
     on_end: Callable[[], None],
-) -> Vitals:
-    return Vitals(
+) -> Signs:
+    return Signs(
         watcher,
         waiting=lambda: dispatcher.waiting,
         under_way=lambda: len(engine.runs.files),

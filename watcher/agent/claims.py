@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watcher.agent.doubts import Doubts
-from watcher.agent.runs import Awaited
+from watcher.agent.runs import Attempt
 from watcher.agent.shared_queue import Line, SharedQueue
 from watcher.agent.time_of_day import TimeOfDay
 from watcher.core.errors import NotWhole, Outside
@@ -34,8 +34,10 @@ class Claimed:
     fault: Outside | None = None  # of the folders; no other file has moved
 
 
-class Claiming(Awaited[Claimed]):
+class Claiming(Attempt[Claimed]):
     """A batch of claims; a fault may come after some of them."""
+
+    at_stop = "waits"
 
     def digested(self, result: object) -> tuple[object, Outside | None]:
         """Return what became of the batch, and the fault that ended it."""

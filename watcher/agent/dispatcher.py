@@ -15,7 +15,7 @@ from watcher.agent.drop_watcher import DropWatcher, Look
 from watcher.agent.engine import Engine
 from watcher.agent.pace import Pace
 from watcher.agent.patience import Patience
-from watcher.agent.runs import Awaited, Call, insist
+from watcher.agent.runs import Attempt, Call
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER, Hold
 from watcher.core.model import Fingerprint, Route, Row
@@ -214,7 +214,7 @@ class Dispatcher:
         def look() -> tuple[int | None, Look]:
             return self._shared.mark(), self._watcher.look(again)
 
-        return await insist(Call(look, targets=targets, blames=self._policy.drop))
+        return await Call(look, self._policy.drop, targets=targets)
 
     def _looked(self, result: tuple[int | None, Look], _seconds: float) -> None:
         mark, look = result
@@ -251,14 +251,14 @@ class Dispatcher:
         return batch
 
     async def _claim(self, batch: Sequence[Waiting]) -> tuple[Sequence[Waiting], Claimed]:
-        under_way = bool(self._engine.runs.files)
+        under_way = self._engine.runs.has_files
         take = partial(self._claims.take, batch, self._shared.line(), under_way=under_way)
         try:
             if self._claims.needs_time(batch):
-                login = [target for target in self._policy.way if target.kind == "login"]
+                [login] = [target for target in self._policy.way if target.kind == "login"]
                 seconds = self._policy.request_seconds
-                await Awaited(self._claims.ask_time, targets=tuple(login), seconds=seconds)
-            return batch, await Claiming(take, targets=self.claim_targets)
+                await Attempt(self._claims.ask_time, login, targets=(login,), seconds=seconds)
+            return batch, await Claiming(take, self._policy.drop, targets=self.claim_targets)
         except Outside:
             return batch, Claimed((), ())
 

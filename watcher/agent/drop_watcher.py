@@ -21,7 +21,7 @@ from watcher.core.events import ObserverRestarted, Warned
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import is_zip
 from watcher.core.order import Waiting
-from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name, route
+from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name, matching_route
 from watcher.core.settle import EMPTY_PATIENCE, Ready, Settling, Wait, judge, observe, restart
 from watcher.disk.drop import Drop, Found
 from watcher.disk.hints import Hints
@@ -197,7 +197,8 @@ class DropWatcher:
         self, found: list[Found], now: float
     ) -> tuple[list[Waiting], list[tuple[str, str]], list[float]]:
         names = {item.name for item in found}
-        lying = markers_by_name(names, self._routes)
+        # A link is no marker: nobody knows what it leads to, and it could not go along with the file.
+        lying = markers_by_name((item.name for item in found if not item.odd), self._routes)
         judged: dict[str, _Said] = {}
         settling: dict[str, Settling] = {}
         waiting: list[Waiting] = []
@@ -241,7 +242,7 @@ class DropWatcher:
 
     def _of(self, name: str) -> _Said:
         try:
-            wanted = route(name, self._routes)
+            wanted = matching_route(name, self._routes)
             unknown_zip = wanted is None and is_zip(name)
             return _Said(wanted, unknown_zip, "" if unknown_zip else self._not_ours(name, wanted))
         except TooSlow as slow:

@@ -16,7 +16,7 @@ from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
 from watcher.agent.tasks import Tasks
 from watcher.agent.turns import Turns
 from watcher.agent.workers import Done, Workers
-from watcher.core.acts import Accuse, Aside, Clear, Commit, Free, Pause, Push, Release, Tell, Turn
+from watcher.core.acts import Accuse, Aside, Clear, Commit, Free, Pace, Pause, Push, Release, Tell, Turn
 from watcher.core.errors import TakenOver, WatcherError
 from watcher.core.events import Crashed, LostToOther
 from watcher.core.holds import NEVER
@@ -75,6 +75,8 @@ class Engine:
         now = self._clock()
         for task in self.tasks.late(now):
             self._holding.late(task.lateness(), task.run.number)
+        for task in self.tasks.missed(now):
+            self._collect(task, None)
         while (found := self._ready(now))[0]:
             # One that did not meet a server's fault itself makes the better probe of it.
             for task in sorted(found[0], key=lambda task: self.holds.has_met(task.targets)):
@@ -145,12 +147,14 @@ class Engine:
         act = task.act
         if self.stopping and act.at_stop != "begins" and not isinstance(act, Push):
             return NEVER
-        pace = self._holding.tempo.due_at if isinstance(act, Push) and not self.stopping else 0.0
+        pace = self._holding.tempo.due_at if isinstance(act, Pace) else 0.0
         return max(task.not_before, pace, self.holds.due_at(task.run.number, task.targets))
 
     def _hand_out(self, task: Task, now: float) -> None:
         act, number = task.act, task.run.number
-        if isinstance(act, Turn | Pause):
+        if isinstance(act, Turn | Pause | Pace):
+            if isinstance(act, Pace):
+                self._holding.paced()
             self._collect(task, None)
             return
         self.holds.take(number, task.targets)
@@ -160,11 +164,9 @@ class Engine:
             task.since = now
             self._commits.waiting.append(task)
         else:
-            task.asked_at = now
-            if isinstance(act, Push):
-                self._holding.tempo.sent(now)
+            task.asked_at, task.is_late = now, False
             self.tasks.flying.append(task)
-            self._workers.do(task, partial(task.run.part.do, act))
+            self._workers.do(task, partial(task.run.part.do, act), at_once=len(task.run.tasks) > 1)
 
     def _digest(self, task: Task, result: object) -> None:
         """An act came back: with a value, with an error that is the file's, or with a fault outside it."""
@@ -175,6 +177,7 @@ class Engine:
         value, fault = task.digested(result)
         proof = act.proof(value)
         touched = task.targets if proof is not None else ()
+        self._holding.answered(task.answering(fault))
         if fault is not None:
             self._holding.failed(fault, number)
             # It meets its targets in their order: the fault of one says that those before it are there.
@@ -208,7 +211,8 @@ class Engine:
             try:
                 act = run.step(value)
             except StopIteration as end:
-                self._end(run, end.value)
+                self._remove(run)
+                run.ended(end.value, self._clock() - run.began)
                 return
             except TakenOver as error:
                 self._let_go(run, error.by)
@@ -221,7 +225,7 @@ class Engine:
                 case Tell(event):
                     self._stream.emit(event)
                 case Free():
-                    value = not self.stopping and not self.holds.held(act.targets)
+                    value = not (self.stopping or self.holds.held(act.targets)) and self._holding.paced()
                 case Accuse(met):
                     value = self._holding.accuse(run.number, run.target, met, alone=self._turns.is_alone(run))
                 case Aside(fault):
@@ -253,10 +257,6 @@ class Engine:
             results = [part.result for part in run.tasks]
             error = next((result for result in results if isinstance(result, Exception)), None)
             self._resume(run, error or (results[0] if len(results) == 1 else tuple(results)))
-
-    def _end(self, run: Run, result: object) -> None:
-        self._remove(run)
-        run.ended(result, self._clock() - run.began)
 
     def _remove(self, run: Run) -> None:
         self.runs.remove(run)

@@ -43,6 +43,18 @@ class Holding:
         self.failed(fault, number)
         self.table.take(number, (fault.target,))
 
+    def paced(self) -> bool:
+        """Say whether one more request may go out; if so, it does."""
+        now = self._clock()
+        if self.tempo.due_at > now:
+            return False
+        self.tempo.sent(now)
+        return True
+
+    def answered(self, targets: Sequence[Target]) -> None:
+        """What an act was late for answered it after all."""
+        self.worked(targets, asked_at=self._clock(), proof=Proof.ANSWER)
+
     def worked(
         self, targets: Sequence[Target], *, asked_at: float = NEVER, proof: Proof = Proof.DELIVERY
     ) -> None:
@@ -78,10 +90,10 @@ class Holding:
         """What the server makes of a chunk of this file is evidence for it, and for others."""
         if isinstance(act, Ask) and isinstance(result, float) and result > 0:
             self.table.left_to_others(number, act.targets, until=self._clock() + result)
-        if not isinstance(act, Push) or not isinstance(result, tuple):
+        if not isinstance(act, Push) or isinstance(result, Exception):
             return
         talk, last, now = act.talk, act.chunk.last, self._clock()
-        if not isinstance(result[0], Accepted):
+        if not isinstance(result, Accepted):
             self.suspects.noticed(
                 number, target, talk.endpoint, talk.server,
                 start=act.chunk.start, asked_at=asked_at, at=now,

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from watcher import __version__
-from watcher.agent.agent import RELIEVED, Agent
-from watcher.agent.build import World, build_agent, places
+from watcher.agent.agent import REPLACED, Agent
+from watcher.agent.build import World, build_agent
 from watcher.agent.clients import WfmClient
 from watcher.agent.engine import Engine
+from watcher.agent.folders import places
 from watcher.agent.holding import Holding
 from watcher.agent.kept import Kept
 from watcher.agent.reload import Reload
@@ -77,11 +78,11 @@ class Generation:
         self._notifier.start()
 
     def work(self, run: Run) -> int:
-        """Run an agent to its end; returns its code. The client of one that was relieved stays open."""
-        config, process, code = self._config, self._process, RELIEVED
+        """Run an agent to its end; returns its code. The client of one that was replaced stays open."""
+        config, process, code = self._config, self._process, REPLACED
 
-        def relieved() -> bool:
-            run.reload.look()
+        def replaced() -> bool:
+            run.reload.look(run.engine)
             return run.reload.waits
 
         try:
@@ -99,16 +100,18 @@ class Generation:
                 self._notifier.share(run.journal.peers, partial(agents, work))
             self._notifier.expect(expectations(config), run.journal, config.folders.state)
             with self._page(config, agent, process, self._client):
-                process.stream.emit(
-                    Started(
-                        str(config.folders.drop), config.wfm.api, __version__, len(config.routes),
-                        watching(config).words,
-                    )
+                started = Started(
+                    str(config.folders.drop), config.wfm.api, __version__, len(config.routes),
+                    watching(config).words,
                 )  # fmt: skip
-                code = agent.run(told_to_stop=lambda: process.signals.told_to_stop, relieved=relieved)
+                code = agent.run(
+                    told_to_stop=lambda: process.signals.told_to_stop,
+                    replaced=replaced,
+                    prepared=partial(process.stream.emit, started),
+                )
             return code
         finally:
-            over = run.once_patience is not None and not process.signals.told_to_stop and code != RELIEVED
+            over = run.once_patience is not None and not process.signals.told_to_stop and code != REPLACED
             self.end(finished=over)
 
     def end(self, *, finished: bool) -> None:

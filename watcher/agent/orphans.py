@@ -63,7 +63,7 @@ def _put_away(journal: Journal, places: Places, own: Path, now: datetime) -> Ite
                 yield words
     for path in (own, *(own.with_name(own.name + suffix) for suffix in filing.DRAFTS)):
         if os.path.lexists(path):
-            yield from _put_back(path, places.drop, now)
+            yield from _put_back(path, places, now)
 
 
 def _with_verdict(row: Row, own: Path) -> Row | None:
@@ -78,9 +78,10 @@ def _with_verdict(row: Row, own: Path) -> Row | None:
             return replace(row, state=FileState.DELIVERED)
         case FileState.FAILED:
             return replace(row, state=FileState.REJECTED)
-        case FileState.VANISHED if upload.chunks and upload.position == upload.total:
+        case FileState.VANISHED if upload.at_server == "all":
             return replace(row, state=FileState.DELIVERED)
-        case FileState.VANISHED if IN_DOUBT in (outcome.reason or ""):
+        # Rows of earlier versions have only the words for it.
+        case FileState.VANISHED if upload.in_doubt or IN_DOUBT in (outcome.reason or ""):
             todo = LOOK_FIRST + "copy it into the drop folder again"
             outcome = replace(outcome, reason=IN_DOUBT, what_to_do=todo)
             return replace(row, state=FileState.REJECTED, outcome=outcome)
@@ -134,12 +135,12 @@ def _in_our_folders(places: Places, row: Row) -> Row:
     return row if ours else replace(row, place=replace(row.place, target=None))
 
 
-def _put_back(own: Path, drop: Path, now: datetime) -> Iterator[str]:
+def _put_back(own: Path, places: Places, now: datetime) -> Iterator[str]:
     with files.blame(own.parent, own.name):
         if own.is_symlink() or not own.is_dir():
             files.remove(own)  # the draft of a report, or bad records that are still in their file
             return
         for path in sorted(own.iterdir()):
-            target = filing.put_back(path, drop, path.name, now)
+            target = filing.put_back(path, places.drop, path.name, now, places.keeps)
             yield f"{path.name}: was in the work folder unknown to the journal; back at {target}"
         files.remove_folder(own)

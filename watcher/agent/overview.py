@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from watcher.agent.build import build_drop
+from watcher.agent.folders import build_drop
 from watcher.agent.lying_failed import lying_failed
 from watcher.agent.routing import route_of
 from watcher.core.errors import Outside
+from watcher.core.model import FINAL, Row
 from watcher.core.names import shown
 from watcher.core.units import utc_text
 from watcher.disk.others import Stranger, strangers
 from watcher.journal import lock
-from watcher.journal.protocol import Journal
+from watcher.journal.protocol import AgentSeen, Journal
 from watcher.journal.reading import open_to_read
 from watcher.report import status_file
 from watcher.report.as_data import as_json
@@ -48,20 +49,12 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         since = utc_text(datetime.now(UTC))
         held.append({"target": str(away.target), "since": since, "reason": away.reason, "check": away.check})
     if journal is None:
-        failed, failed_count = lying_failed(config.folders.failed, None)
+        failed, failed_count = lying_failed(config.folders.failed, None, build_routes(config))
     else:
         try:
             agent_id = journal.agent_id
-            under_way = [
-                as_json(entry)
-                | {
-                    "id": entry.id,
-                    "delivered_bytes": entry.upload.position,
-                    "total_bytes": entry.upload.total or entry.file.fingerprint.size,
-                }
-                for entry in journal.under_way("drop", of_all=True)
-            ]
-            agents = [asdict(agent) for agent in journal.agents()]
+            seen = journal.agents()
+            agents, under_way = [asdict(agent) for agent in seen], _under_way(journal, seen)
             ended = [as_json(entry) for entry in journal.outcomes(last)]
             failed, failed_count = lying_failed(config.folders.failed, journal, build_routes(config))
         finally:
@@ -95,6 +88,40 @@ def _journal(config: Config) -> tuple[Journal | None, Outside | None]:
         if config.journal_url is None:
             raise
         return None, fault
+
+
+def _under_way(journal: Journal, agents: Sequence[AgentSeen]) -> list[dict[str, Any]]:
+    whose = Whose(journal, agents)
+    return [
+        as_json(entry)
+        | {
+            "id": entry.id,
+            "delivered_bytes": entry.upload.position,
+            "total_bytes": entry.upload.total or entry.file.fingerprint.size,
+        }
+        | whose.told(entry)
+        for entry in journal.under_way("drop", of_all=True)
+    ]
+
+
+class Whose:
+    """Says of files under way which other agent of a shared journal has them, and until when they wait."""
+
+    def __init__(self, journal: Journal, agents: Sequence[AgentSeen]) -> None:
+        """`agents`: all of the journal. Raises `Outside`."""
+        self._own = journal.agent_id
+        self._hosts = {agent.id: agent.host for agent in agents}
+        self._quiet = journal.quiet_until()
+
+    def told(self, row: Row) -> dict[str, str | None]:
+        """Return id and host of the other agent, None: it is ours; and until when it waits, if it was taken
+        over, for what the agent before may still have under way."""
+        theirs = row.state not in FINAL and row.owner != self._own
+        return {
+            "agent": shown(row.owner) if theirs else None,
+            "host": shown(self._hosts.get(row.owner, "")) or None if theirs else None,
+            "waits_until": self._quiet.get(row.id),
+        }
 
 
 def as_data(stranger: Stranger) -> dict[str, Any]:

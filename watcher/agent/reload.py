@@ -1,15 +1,19 @@
-"""New settings for a running agent, asked for by SIGHUP: read again, judged, and kept until it is relieved.
+"""New settings for a running agent, asked for by SIGHUP: read again, judged, and kept until it is replaced.
 
-Settings with any fault are refused, and the old ones stay in force.
+Settings with any fault are refused, and the old ones stay in force. A folder of theirs that does not answer
+keeps the agent from nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from watcher.agent.opening import check_distinct
+from watcher.agent.engine import Engine
+from watcher.agent.preparing import require_distinct
+from watcher.agent.runs import Call
 from watcher.core.errors import ConfigError, WatcherError
 from watcher.core.events import ReloadAccepted, ReloadRefused, Warned
+from watcher.core.target import Target
 from watcher.report.stream import Stream
 from watcher.settings.settings import Config
 
@@ -18,43 +22,52 @@ _FIXED = ("state", "drop", "work_folder")
 
 
 class Reload:
-    """The settings in force, and those that wait; used by the main thread alone."""
+    """The settings in force, and those that wait; used by the control thread alone."""
 
     def __init__(
         self,
         config: Config,
         stream: Stream,
         *,
+        file: Target,
         asked: Callable[[], bool],
         load: Callable[[], tuple[Config, list[str]]],
         set_up_log: Callable[[Config], None],
         try_out: Callable[[Config], None],
     ) -> None:
-        """`asked` says whether a reload was asked for since it was last called; `load` reads the settings;
-        `set_up_log` makes the log as they say; `try_out` builds what they need, and puts it away again.
-        All but the first raise `ConfigError`."""
+        """`file`: what does not answer where they are not read in time; `asked` says whether a reload was
+        asked for since it was last called; `load` reads the settings; `set_up_log` makes the log as they say;
+        `try_out` builds what they need, and puts it away again. The last three raise `ConfigError`."""
         self.current = config
         self._stream = stream
         self._before = config
         self._next: Config | None = None
-        self._asked = asked
+        self._is_reading = False
+        self._file, self._asked = file, asked
         self._load = load
         self._set_up_log = set_up_log
         self._try_out = try_out
 
     @property
     def waits(self) -> bool:
-        """Whether sound new settings wait for the agent to be relieved."""
+        """Whether sound new settings wait for the agent to be replaced."""
         return self._next is not None
 
-    def look(self) -> None:
-        """Read the settings again, if that was asked for. Raises nothing: the agent must go on."""
-        if not self._asked():
-            return
+    def look(self, engine: Engine) -> None:
+        """Begin to read the settings again, if that was asked for."""
+        if not (self._is_reading or self.waits) and self._asked():
+            self._is_reading = True
+            engine.chore("settings", self._read(), self._has_read)
+
+    def _has_read(self, _result: None, _seconds: float) -> None:
+        self._is_reading = False
+
+    async def _read(self) -> None:
+        """Read and judge them. Raises nothing: the agent must go on."""
         try:
-            fresh, warnings = self._load()
+            fresh, warnings = await Call(self._load, self._file)
             _refuse_fixed(self.current, fresh)
-            check_distinct(fresh)
+            await require_distinct(fresh)
             self._try_out(fresh)
             # Anew, even if it is the same: who rotates logs moves the file away, and sends this signal.
             self._set_up_log(fresh)

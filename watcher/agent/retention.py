@@ -14,6 +14,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from watcher.core.events import FileRemoved, HistoryRemoved, Warned
 from watcher.core.holds import NEVER
 from watcher.core.model import FileState, Row
 from watcher.core.names import report_name
+from watcher.core.target import Target
 from watcher.core.units import utc_text
 from watcher.disk import files
-from watcher.disk.filing import is_day
+from watcher.disk.days import held, is_day
 from watcher.disk.places import Places
 from watcher.journal.protocol import Archive
 from watcher.report.expect import duration
@@ -63,7 +65,9 @@ class Housekeeper:
         self._due_at = clock()
         self._told = (now(), clock())  # both clocks at the last round, to see whether one was set
         self._stuck = False  # a file could not be removed in this round
-        self._steps: Iterator[None] | None = None  # of the round that has begun
+        self._refused = set[Path]()  # folders of days that are no folders, told once
+        self.at = self._state = files.folder_target(places.state)  # the folder that the next step looks into
+        self._steps: Iterator[Target] | None = None  # of the round that has begun: the folder of each
         # How far each kind got. What was not there is not looked for again in this process.
         self._reached = dict.fromkeys((FileState.DONE, FileState.FAILED), ("", 0))
 
@@ -82,7 +86,7 @@ class Housekeeper:
                 self._end_round()
                 return
             self._steps = self._steps or self._round()
-            next(self._steps)
+            self.at = next(self._steps)
         except StopIteration:
             self._end_round()
         except Outside as fault:
@@ -90,7 +94,7 @@ class Housekeeper:
             self._end_round()
 
     def _end_round(self) -> None:
-        self._steps = None
+        self._steps, self.at = None, self._state
         self._due_at = self._clock() + ROUND_SECONDS
 
     def _doubt(self) -> str | None:
@@ -116,27 +120,32 @@ class Housekeeper:
         drift = (self._told[0] - wall).total_seconds() - (self._told[1] - steady)
         return abs(drift) > DRIFT_SECONDS
 
-    def _round(self) -> Iterator[None]:
+    def _round(self) -> Iterator[Target]:
         self._stuck = False
         kinds = (
             (FileState.DONE, self._places.done, self._settings.done),
             (FileState.FAILED, self._places.failed, self._settings.failed),
         )
         for state, folder, kept in kinds:
-            if kept is not None and folder.is_dir():
-                yield from self._files(state, folder, self._before(kept))
-        away = not (self._places.done.is_dir() and self._places.failed.is_dir())
+            if kept is not None:
+                yield files.folder_target(folder)
+                if folder.is_dir():
+                    yield from self._files(state, folder, self._before(kept))
+        away = False
+        for folder in (self._places.done, self._places.failed) if self._settings.history is not None else ():
+            yield files.folder_target(folder)
+            away = away or not folder.is_dir()
         # A row that is gone leaves its file for ever.
         if self._settings.history is not None and not away and not self._stuck:
             before = self._before(self._settings.history)
             while number := self._archive.forget(before, limit=STEP_ROWS):
                 self._stream.emit(HistoryRemoved(number, before))
-                yield
+                yield self._state
 
     def _before(self, seconds: float) -> datetime:
         return self._now() - timedelta(seconds=min(seconds, 10**9))
 
-    def _files(self, state: FileState, folder: Path, before: datetime) -> Iterator[None]:
+    def _files(self, state: FileState, folder: Path, before: datetime) -> Iterator[Target]:
         while entries := self._archive.kept_since(
             state, before=before, after=self._reached[state], limit=STEP_FILES
         ):
@@ -145,26 +154,48 @@ class Housekeeper:
                 # A time that lies before the file's own was told by a clock that was wrong.
                 if entry.file.fingerprint.mtime_ns < before.timestamp() * 10**9:
                     self._remove(entry, folder)
-            yield
+            yield files.folder_target(folder)
 
     def _remove(self, entry: Row, folder: Path) -> None:
         path = Path(entry.place.target or "")
-        in_day = path.parent.parent == folder and is_day(path.parent.name)
-        if not (path.parent == folder or in_day) or not self._is_still(entry, path):
-            return
+        if path.parent == folder:
+            self._remove_at(entry, path)
+        elif path.parent.parent == folder and is_day(path.parent.name):
+            self._remove_in_day(entry, path)
+
+    def _remove_in_day(self, entry: Row, path: Path) -> None:
+        day = path.parent
+        with ExitStack() as stack:
+            try:
+                real = stack.enter_context(held(day))
+            except Outside as fault:  # whatever it leads to is none of ours
+                if day not in self._refused:
+                    self._refused.add(day)
+                    self._warn(f"{fault.reason}: nothing is removed by it")
+                return
+            except OSError:
+                return  # it is not there, and so the file is not
+            is_removed = self._remove_at(entry, real / path.name)
+        if is_removed:
+            with suppress(OSError):  # only for the eye
+                files.remove_folder(day)
+
+    def _remove_at(self, entry: Row, path: Path) -> bool:
+        """Remove the file of this row, if it is what is at `path`; says whether it did."""
+        if not self._is_still(entry, path):
+            return False
         try:
             # The report first: a crash in between leaves the file, which is found again.
             if entry.state is FileState.FAILED:
                 files.remove(path.with_name(report_name(path.name)))
             files.remove(path)
-            if in_day:
-                files.remove_folder(path.parent)
         except OSError as error:
             self._stuck = True
-            self._warn(f"{path} cannot be removed: {error.strerror}")
-            return
+            self._warn(f"{entry.place.target} cannot be removed: {error.strerror}")
+            return False
         self._archive.removed(entry, self._now())
         self._stream.emit(FileRemoved(entry))
+        return True
 
     def _warn(self, words: str) -> None:
         self._stream.emit(Warned(f"retention: {words}"))

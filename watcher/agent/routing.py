@@ -10,7 +10,7 @@ from watcher.content.compressed import member_name
 from watcher.core.errors import NotWhole, TooSlow, Unfit
 from watcher.core.model import Route
 from watcher.core.names import is_zip
-from watcher.core.route import route
+from watcher.core.route import matching_route
 from watcher.disk.claim import open_still
 
 
@@ -34,11 +34,11 @@ def routed(path: Path, routes: Sequence[Route], name: str | None = None) -> Rout
     """
     name = name or path.name
     try:
-        found = route(name, routes)
+        found = matching_route(name, routes)
         if found is not None or not is_zip(name):
             return Routed(found)
         with open_still(path) as file:
-            return Routed(route(member_name(file), routes))
+            return Routed(matching_route(member_name(file), routes))
     except TooSlow as slow:
         return Routed(None, unknown=True, slow=str(slow))
     except (OSError, NotWhole, Unfit):  # whoever takes it says what is wrong with it

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from watcher.agent.contents import Contents
 from watcher.core.acts import Act, Both, Found, Maybe, Pause
-from watcher.core.errors import Outside
+from watcher.core.errors import Outside, Proof
 from watcher.core.holds import NEVER
 from watcher.core.probing import Ask
 from watcher.core.target import Target
@@ -20,16 +20,19 @@ Script = Coroutine[Act[Any], Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call(Act[T]):
-    """An act of a chore: call `work`, in a worker's thread. A fault outside is the chore's to deal with."""
+    """An act of a chore: call `work`, in a worker's thread."""
 
     work: Callable[[], T]
-    blames: Target | None = None  # what does not answer, where it takes too long; by default its first target
-    repeats = False
+    blames: Target  # what does not answer, where it takes too long
 
     @property
-    def blamed(self) -> Target | None:
+    def blamed(self) -> Target:
         """What does not answer, where it takes too long."""
-        return self.blames or (self.targets[0] if self.targets else None)
+        return self.blames
+
+    def proof(self, value: object) -> Proof | None:
+        """Return what it shows of its targets: where it fails nothing, for it meets them in no order."""
+        return None if isinstance(value, Outside) else Proof.ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ class Awaited(Call[T]):
     """One that is waited for when the agent stops."""
 
     at_stop = "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Call[T]):
+    """One that is not done again after a fault outside: that is the chore's to deal with."""
+
+    repeats = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,11 @@ class Task:
         self.met(fault)
         return fault
 
+    def answering(self, fault: Outside | None) -> list[Target]:
+        """Return what it was late for, if that answered now: it met this fault, or none."""
+        blamed = self.act.blamed if self.is_late else None
+        return [] if blamed is None or (fault is not None and fault.target == blamed) else [blamed]
+
     def met(self, fault: Outside) -> None:
         """From now on it waits for what failed, too, whatever its act says that it needs."""
         if fault.target not in self.targets:
@@ -155,6 +170,11 @@ class Runs:
     def files(self) -> list[Run]:
         """Those of files. Any thread may ask how many there are."""
         return list(self._files.values())
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a file is on its way."""
+        return bool(self._files)
 
     def add(self, run: Run) -> None:
         """Take in the script of a file."""
@@ -216,15 +236,6 @@ def tasks_of(run: Run, act: Act[Any], now: float) -> list[Task]:
         begin = now + inner.length if isinstance(inner, Pause) else 0.0
         tasks.append(Task(run, inner, maybe, begin, inner.targets))
     return tasks
-
-
-async def insist(call: Call[T]) -> T:
-    """Do something until it works. That it works says nothing about its targets, unless it failed before."""
-    while True:
-        try:
-            return await call
-        except Outside as fault:
-            call = replace(call, targets=tuple(dict.fromkeys((*call.targets, fault.target))))
 
 
 def _called(act: Act[Any]) -> object:

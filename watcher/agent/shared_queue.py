@@ -54,6 +54,7 @@ class SharedQueue:
         self._behind: dict[str, tuple[str, float]] = {}  # why, and until when, by route
         self._mark = 0
         self._is_told = self._is_through = False
+        self._has_ended = False  # a file, anybody's, since the last claim began
         if self._peers is not None:
             self._peers.listen(self._hear)
 
@@ -77,7 +78,8 @@ class SharedQueue:
             self._mark, self._behind = mark, {}
 
     def line(self) -> Line:
-        """Return what the claims of now go by."""
+        """Return what the claims of now go by: one begins."""
+        self._has_ended = False
         turns: dict[str | None, Turn] = {
             name: Turn(route.after, route.parallel, self._runs.aside[name])
             for name, route in self._routes.items()
@@ -85,9 +87,12 @@ class SharedQueue:
         return Line(turns, self._mark, frozenset(run.number for run in self._runs.files))
 
     def refused(self, route: str | None, why: str) -> None:
-        """It is not our turn in this route."""
+        """It is not our turn in this route, or was not: should a file have come to its end since the claim
+        began, it is asked again now."""
         assert route is not None, "files without a route wait for nobody"
         self._behind[route] = (why, self._clock() + ASKED_SECONDS)
+        if self._has_ended:  # or else it would wait, for nobody tells of that again
+            self._is_told = True
 
     def why(self, route: str) -> str | None:
         """Say why no file of this route is to be claimed now, as far as is known."""
@@ -95,7 +100,7 @@ class SharedQueue:
 
     def ended(self) -> None:
         """A file of ours came to its end: it may be anybody's turn."""
-        self._behind = {}
+        self._behind, self._has_ended = {}, True
 
     def turn(self) -> bool:
         """Forget what is due to be asked again; say whether a file of another agent came to its end since the
@@ -105,6 +110,7 @@ class SharedQueue:
         if not self._is_told:
             return False
         self._is_told, behind, self._behind = False, self._behind, {}
+        self._has_ended = True
         return bool(behind)
 
     @property

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from watcher.agent.claims import claim_of
@@ -39,17 +40,20 @@ def take_out(
     *,
     now: Now,
     token: str | None = None,
+    leave: Callable[[Row, Outside], None] | None = None,
 ) -> Row:
     """Move a file that is not under way here to the failed folder; returns its row.
 
-    `token`: the push token that another agent had for it, which the file lies under. Raises `NotWhole` where
-    it is no regular file, or not there any more, and `Outside`; then it is where it was.
+    `token`: the push token that another agent had for it, which the file lies under. `leave`: whom it is left
+    to where it is withdrawn, and the failed folder is in the way; without it the next start files it. Raises
+    `NotWhole` where it is no regular file, or not there any more, and `Outside`; then it is where it was, or
+    withdrawn and nobody's to be left to.
     """
     look = _look(source)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
     own = token or str(uuid.uuid4())
     [row] = journal.claim([claim_of(places, source.name, look, route, own, now())])
-    row = put_out(journal, row, fault, now=now)
+    row = put_out(journal, row, fault, now=now, in_doubt=token is not None)
     [row] = journal.apply([Plan(row, str(target))])
     try:
         _move(places, source, Path(row.file.source), look, route)
@@ -59,12 +63,19 @@ def take_out(
         raise
     if token is not None:
         _clear_away(source.parent, Path(row.file.source).parent)
-    return file_it(journal, places, row, now=now)
+    try:
+        return file_it(journal, places, row, now=now)
+    except Outside as away:
+        if leave is None:
+            raise
+        leave(row, away)
+        return row
 
 
-def put_out(journal: Journal, row: Row, fault: Unfit, *, now: Now) -> Row:
-    """Write the verdict down. Raises `IllegalStep` where there is one already."""
-    [row] = journal.apply([Reject(row, fault, utc_text(now()))])
+def put_out(journal: Journal, row: Row, fault: Unfit, *, now: Now, in_doubt: bool = False) -> Row:
+    """Write the verdict down; `in_doubt`: of a file that another agent may have sent whole. Raises
+    `IllegalStep` where there is one already."""
+    [row] = journal.apply([Reject(row, fault, utc_text(now()), in_doubt)])
     return row
 
 
@@ -78,7 +89,7 @@ def file_it(journal: Journal, places: Places, row: Row, *, now: Now) -> Row:
             target = filing.plan(places.failed, row.name, now(), with_report=True)
             [row] = journal.apply([Plan(row, str(target))])
         try:
-            if filing.finish(places, row):
+            if filing.finish(places, row, is_anothers=partial(journal.archive.is_anothers, row)):
                 [row] = journal.apply([Finish(row)])
                 return row
         except Gone:

@@ -28,9 +28,19 @@ class Tasks:
 
     def due(self, now: float) -> tuple[list[Task], float]:
         """Return those that may begin, and when the next one of the others may."""
-        due = [(self._due_at(task), task) for task in self.waiting]
-        later = min((at for at, _ in due if at > now), default=NEVER)
-        return [task for at, task in due if at <= now], later
+        found, later = [], NEVER
+        for task in self.waiting:
+            if (at := self._due_at(task)) <= now:
+                found.append(task)
+            elif at < later:
+                later = at
+        return found, later
+
+    def missed(self, now: float) -> list[Task]:
+        """Take out those that go at once or not at all, and cannot go now."""
+        missed = [task for task in self.waiting if not task.act.waits and self._due_at(task) > now]
+        self.waiting = [task for task in self.waiting if task not in missed]
+        return missed
 
     def late(self, now: float) -> list[Task]:
         """Return those that were waited for longer than is plausible, and were not told yet."""

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher.agent.build import places
+from watcher.agent.folders import places
 from watcher.agent.opening import open_state
 from watcher.agent.recovery import tidy
 from watcher.agent.routing import route_of
 from watcher.agent.taking_out import file_it, put_out, take_out
 from watcher.agent.withdrawals import ask, forget
-from watcher.core.errors import NotWhole, TakenOver
-from watcher.core.model import FINAL, UNDECIDED, FileState, Row
+from watcher.core.errors import NotWhole, Outside, TakenOver, Unfit
+from watcher.core.model import FINAL, UNDECIDED, FileState, Route, Row
 from watcher.core.names import shown
 from watcher.core.withdrawal import of_ours, of_stranded, of_waiting
 from watcher.disk.faults import blame
@@ -143,10 +143,7 @@ class _Withdrawing:
 
     def _waiting(self, path: Path) -> tuple[str, bool]:
         routes = build_routes(self.config)
-        row = take_out(
-            self.journal, self.places, path, of_waiting(self.user), route_of(path, routes), now=_now
-        )
-        return _told(row), True
+        return self._taken_out(path, of_waiting(self.user), route_of(path, routes))
 
     def _stranded(self, found: Stranger) -> tuple[str, bool]:
         if not (found.is_stranded or self.force):
@@ -155,9 +152,24 @@ class _Withdrawing:
             return f"is with {who}, last heard of at {heard}; withdraw it there, or use --force", False
         route = route_of(found.path, build_routes(self.config))
         fault = of_stranded(shown(found.agent), self.user)
+        return self._taken_out(found.path, fault, route, token=found.path.parent.name)
+
+    def _taken_out(
+        self, path: Path, fault: Unfit, route: Route | None, *, token: str | None = None
+    ) -> tuple[str, bool]:
+        in_the_way: list[Outside] = []
+
+        def leave(row: Row, away: Outside) -> None:
+            in_the_way.append(away)
+            ask(self.config.folders.state, row.id, self.user, is_left=True)
+
         row = take_out(
-            self.journal, self.places, found.path, fault, route, now=_now, token=found.path.parent.name
-        )
+            self.journal, self.places, path, fault, route,
+            now=_now, token=token, leave=leave if self.running else None,
+        )  # fmt: skip
+        if in_the_way:
+            words = f"{row.outcome.reason}; it is not in the failed folder yet: {in_the_way[0]}"
+            return f"{words}; the agent moves it there as soon as it can", False
         return _told(row), True
 
     def _under_way(self, row: Row) -> tuple[str, bool]:

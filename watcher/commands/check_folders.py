@@ -7,19 +7,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import disk_usage
 
-from watcher.agent.build import build_drop
-from watcher.agent.opening import check_distinct, refuse_share
+from watcher.agent.folders import build_drop
+from watcher.agent.opening import refuse_share
 from watcher.agent.overview import collect
+from watcher.agent.preparing import check_distinct
 from watcher.agent.watching import watching
 from watcher.commands.as_user import check_command
-from watcher.commands.finding import Finding, probed
+from watcher.commands.finding import Finding, Level, probed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.core.settle import remedy
-from watcher.disk import files
+from watcher.disk import days, files
 from watcher.disk.leases import trial
 from watcher.disk.ours import require_ours, user_name
 from watcher.settings.settings import Config
@@ -43,6 +45,8 @@ def folders(config: Config, settings: Path) -> Iterator[Finding]:
     yield from _lease(config)
     for name in ("done", "failed"):
         yield from _limits(f"folders.{name}", named[name], config.folders.drop)
+    if config.done.by == "day":
+        yield from _days(config.folders.done)
     yield probed("folders", lambda: _distinct(config))
     yield probed(f"folders.work {shown(str(config.folders.work_folder))}", lambda: _same_disk(config))
     yield probed("folders.state", lambda: _local(config.folders.state))
@@ -89,6 +93,20 @@ def _limits(what: str, folder: Path, drop: Path) -> Iterator[Finding]:
         yield Finding(
             "ok", what, "it keeps the times of files, and takes the names that the drop folder takes"
         )
+
+
+def _days(done: Path) -> Iterator[Finding]:
+    """Yield what has the name of a day's folder and is none: a delivered file never goes by it."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    try:
+        found = sorted(path for path in done.iterdir() if days.is_day(path.name))
+        odd = {path: why for path in found if (why := days.why_not(path))}
+    except OSError:
+        return  # the probe of the folder says why
+    for path, why in odd.items():
+        # What is of a day that is over keeps nothing from being moved; retention leaves it alone.
+        level: Level = "fault" if path.name >= today else "warn"
+        yield Finding(level, f"folders.done {shown(str(path))}", why, days.CHECK)
 
 
 def _lease(config: Config) -> Iterator[Finding]:

@@ -1,13 +1,18 @@
-"""What `check` says of the journal in PostgreSQL."""
+"""What `check` says of the journal: of the file in the state folder, and of PostgreSQL."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.commands.finding import Finding, probed
+from watcher.core.errors import ConfigError
 from watcher.core.names import counted
+from watcher.journal.postgres_memory import refuse_elsewhere
 from watcher.journal.reading import look_at
+from watcher.journal.sqlite import FILE, require_sound
 from watcher.report.expect import duration
 from watcher.settings.settings import Config
 
@@ -20,8 +25,15 @@ CLOCK_OFF_SECONDS = 5.0
 
 
 def journal(config: Config) -> Iterator[Finding]:
-    """Yield what the database is like; nothing where the journal is in the state folder."""
+    """Yield what the database is like; nothing where the journal is in the state folder, as it was, and is
+    whole."""
+    yield from _own(config.folders.state)
     if (url := config.journal_url) is None:
+        try:
+            refuse_elsewhere(config.folders.state)
+        except ConfigError as error:
+            words, _, fix = str(error).removeprefix("journal: ").partition("; ")
+            yield Finding("fault", "journal", words, fix)
         return
     looks = []
 
@@ -39,6 +51,19 @@ def journal(config: Config) -> Iterator[Finding]:
     for found in looks:
         yield from rights(found)
         yield from pace(found)
+
+
+def _own(folder: Path) -> Iterator[Finding]:
+    """Yield what is wrong with the file in the state folder: the agent's id is there in any case, too."""
+    if not os.access(folder / FILE, os.R_OK):
+        return  # there is none yet; or the folders say who may look there
+
+    def whole() -> str:
+        require_sound(folder)
+        return "it is whole"
+
+    if (found := probed("journal", whole)).level == "fault":
+        yield found
 
 
 def rights(found: Look) -> Iterator[Finding]:

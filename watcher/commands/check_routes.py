@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from watcher.agent.build import build_drop
+from watcher.agent.folders import build_drop
 from watcher.commands.finding import Finding
 from watcher.core.errors import TooSlow
 from watcher.core.model import Route
 from watcher.core.names import counted, folded
-from watcher.core.route import compiled_glob, route
+from watcher.core.route import compiled_glob, matching_route
 from watcher.disk.drop import Drop
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config, RouteSettings
@@ -113,7 +113,7 @@ def _odd(
 ) -> Finding | None:
     """Say whether files of this glob go elsewhere: to earlier routes, or nowhere."""
     mine, what = routes[index], f"route {routes[index].name}"
-    names = [name for name in made[index][glob] if route(name, [mine]) is not None]
+    names = [name for name in made[index][glob] if matching_route(name, [mine]) is not None]
     if not names:
         return None
     if all(map(drop.ignored, names)):
@@ -123,7 +123,7 @@ def _odd(
             f"{glob} seems to match nothing: names such as {names[0]} are on settle.ignore",
             "change settle.ignore, or the pattern",
         )
-    taken = {name: earlier for name in names if (earlier := route(name, routes[:index])) is not None}
+    taken = {name: earlier for name in names if (earlier := matching_route(name, routes[:index])) is not None}
     if len(taken) == len(names):
         takers = ", ".join(dict.fromkeys(earlier.name for earlier in taken.values()))
         return Finding(
@@ -136,7 +136,7 @@ def _odd(
         # An earlier route that is a special case of this one is the usual way to write it.
         theirs = made[[one.name for one in routes].index(earlier.name)]
         taking = [some for other, some in theirs.items() if compiled_glob(other).fullmatch(folded(name))]
-        if any(route(sample, [mine]) is None for some in taking for sample in some):
+        if any(matching_route(sample, [mine]) is None for some in taking for sample in some):
             return Finding(
                 "warn",
                 what,

@@ -19,6 +19,7 @@ from pathlib import Path
 from watcher.agent.overview import collect
 from watcher.commands import demo_web
 from watcher.commands.demo_web import Story, Troubled
+from watcher.commands.interrupts import Interrupts
 from watcher.commands.program import command_line
 from watcher.commands.terminal import Terminal, state
 from watcher.core.errors import ConfigError
@@ -54,19 +55,21 @@ def demo(terminal: Terminal, *, keep: bool = False, web: bool = False, seconds: 
     """Run the demo; returns 0 where every file ended where it should, else 1.
 
     `keep`: its folder stays; `web`: with the status page, until an interruption or for `seconds`. Raises
-    `ConfigError` where the page's packages are not there.
+    `ConfigError` where the page's packages are not there; and by a signal KeyboardInterrupt or SystemExit,
+    when the agent is ended, and the folder removed.
     """
     if web and (problem := missing("--web", way_out="")):
         raise ConfigError(problem)
-    with _folder(keep=keep) as folder, Troubled() as server:
+    interrupts = Interrupts(patient=True)
+    with interrupts.heard(), _folder(keep=keep) as folder, Troubled() as server:
         settings = _write_settings(folder, server, web=web)
         config, _ = load(settings)
         terminal.say(f"A WFM stand-in answers at {server.url}; all files are in {folder}.")
         samples = write_samples(folder / "exports")
         if web:
-            as_meant = _show(config, settings, server, terminal, samples, seconds)
+            as_meant = _show(config, settings, server, terminal, samples, seconds, interrupts)
         else:
-            with _agent(settings, terminal):
+            with _agent(settings, terminal, interrupts):
                 _drop(samples, config, terminal)
                 finished = _watch(config, terminal, len(samples))
             _tell(config, server, terminal, settings.with_name(LOG))
@@ -104,11 +107,11 @@ def _show(
     terminal: Terminal,
     samples: list[Path],
     seconds: float | None,
+    interrupts: Interrupts,
 ) -> bool:
     """Let the page be looked at; returns whether the agent lived to the end."""
-    demo_web.end_by_signals()
     content = samples[0].read_bytes()
-    with _agent(settings, terminal) as agent:
+    with _agent(settings, terminal, interrupts) as agent:
         try:
             _until(lambda: bool(collect(config)["running"]) or agent.poll() is not None)
             if agent.poll() is None and config.status is not None:
@@ -118,6 +121,8 @@ def _show(
                     content
                 )
         except KeyboardInterrupt:
+            if interrupts.number != signal.SIGINT:  # Ctrl-C is how it is meant to end
+                raise
             terminal.say("\nstopped")
         lived = agent.poll() is None
     if not lived:
@@ -151,20 +156,27 @@ _KEPT = {
 
 
 @contextmanager
-def _agent(settings: Path, terminal: Terminal) -> Iterator[subprocess.Popen[bytes]]:
+def _agent(settings: Path, terminal: Terminal, interrupts: Interrupts) -> Iterator[subprocess.Popen[bytes]]:
     """Start `watcher run` as a process; stop it at the end as a service manager would."""
     command = [sys.executable, "-m", "watcher", "run", "-c", str(settings)]
     terminal.say("$ watcher run -c config.yaml")
     with settings.with_name(LOG).open("wb") as stderr:
-        # In a session of its own: Ctrl-C is for us, and a second signal would end it at once.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
+        process = None
         try:
+            with interrupts.deferred():  # or nobody would know of it
+                # In a session of its own: Ctrl-C is for us, and a second signal would end it at once.
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+                )
+            if interrupts.number is not None:
+                raise KeyboardInterrupt
             yield process
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=10)
         finally:
-            process.kill()
-            process.wait()
+            if process is not None:
+                process.kill()
+                process.wait()
 
 
 def _drop(samples: list[Path], config: Config, terminal: Terminal) -> None:

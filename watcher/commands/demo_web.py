@@ -6,7 +6,6 @@ server that is out of order and comes back; then that last one again and again.
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 import time
@@ -48,12 +47,6 @@ def free_port() -> int:
         tried.bind(("127.0.0.1", 0))
         port: int = tried.getsockname()[1]
         return port
-
-
-def end_by_signals() -> None:
-    """Let Ctrl-C and SIGTERM end the demo; shells start background jobs with SIGINT ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
 
 
 class Story:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from watcher.agent.build import build_drop
 from watcher.agent.doubts import Doubts
+from watcher.agent.folders import build_drop
 from watcher.agent.routing import routed
 from watcher.agent.watching import watching
 from watcher.content import split

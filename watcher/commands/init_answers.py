@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from watcher.core.names import shown
-from watcher.settings.config import is_loopback
+from watcher.settings.cautions import is_loopback
 from watcher.settings.setting_types import header_text, home_problem, web_url
 
 FOLDERS = ("drop", "done", "failed", "state")

@@ -11,8 +11,8 @@ from watcher.commands import options
 def journal(
     what: options.JournalAct, config: options.ConfigOption = None, back: options.BackOption = False
 ) -> None:
-    """copy: the journal of the state folder into PostgreSQL, whole or not at all; or back. accept: say that a
-    database that was restored from a backup is right.
+    """copy: the journal of the state folder into PostgreSQL, whole or not at all; or back. accept: say that
+    the journal of the settings is right, though this agent knew a newer one (its database was restored, say).
 
     Example: watcher journal copy
     """

@@ -11,7 +11,7 @@ from watcher.core.units import utc_text
 from watcher.disk.files import blame
 from watcher.journal import postgres_memory
 from watcher.journal.copying import copy as copied
-from watcher.journal.lock import AGENT_LOCK, Lock
+from watcher.journal.lock import AGENT_LOCK, UPLOAD_LOCK, Lock
 from watcher.journal.reading import open_both
 from watcher.settings.settings import Config
 
@@ -19,8 +19,9 @@ from watcher.settings.settings import Config
 def copy(config: Config, say: Callable[[str], None], *, back: bool) -> None:
     """Copy it, all or nothing; `back`: out of the database that the settings name.
 
-    Raises `ConfigError` where the settings name no database, where the agent runs, and with `back` where
-    files are under way; `Outside` where nothing was copied, or nobody knows: it may be repeated.
+    Raises `ConfigError` where the settings name no database, where the agent runs or files are sent by hand,
+    and with `back` where files are under way; `Outside` where nothing was copied, or nobody knows: it may be
+    repeated.
     """
     state = config.folders.state
     if config.journal_url is None:
@@ -28,21 +29,27 @@ def copy(config: Config, say: Callable[[str], None], *, back: bool) -> None:
             "journal: the settings name no database; write `journal: postgresql://...` into them first, and"
             " take it out again after `watcher journal copy --back`"
         )
-    with ExitStack() as stack:
-        with blame(state):
-            state.stat()
-        stack.enter_context(Lock(state, AGENT_LOCK, holder="the agent; stop it first"))
-        own, database = open_both(state, config.journal_url)
-        stack.callback(own.close)
-        stack.callback(database.close)
-        if back and (left := len(database.under_way("drop")) + len(database.under_way("hand"))):
-            # They would be in both, and another agent may go on with them from there.
-            raise ConfigError(
-                f"journal: {left} files of this agent are under way; let it finish them, or withdraw them:"
-                " only then its journal can leave the database"
-            )
-        source, target = (database, own) if back else (own, database)
-        found = copied(source, target, back=back)
+    with blame(state):
+        state.stat()
+    # What is written meanwhile would be in one journal alone, or for ever under way in the other.
+    with (
+        Lock(state, AGENT_LOCK, holder="the agent"),
+        Lock(state, UPLOAD_LOCK, holder="a `watcher upload`"),
+    ):
+        with ExitStack() as opened:
+            own, database = open_both(state, config.journal_url)
+            opened.callback(own.close)
+            opened.callback(database.close)
+            if back and (left := len(database.under_way("drop")) + len(database.under_way("hand"))):
+                # They would be in both, and another agent may go on with them from there.
+                raise ConfigError(
+                    f"journal: {left} files of this agent are under way; let it finish them, or withdraw"
+                    " them: only then its journal can leave the database"
+                )
+            source, target = (database, own) if back else (own, database)
+            found = copied(source, target, back=back)
+        if back:  # behind the last heartbeat: the database has nothing any more that is not here
+            postgres_memory.accept(state)
     where = shown(str(state / "journal.db")) if back else "PostgreSQL"
     say(
         f"{found.rows} files and {found.holds} holds of {own.agent_id} are now in {where}"
@@ -56,13 +63,15 @@ def copy(config: Config, say: Callable[[str], None], *, back: bool) -> None:
 
 
 def accept(config: Config, say: Callable[[str], None]) -> None:
-    """From now on the database is right, though it is older than what this agent knew of it: it was restored
-    from a backup. Raises `Outside`."""
+    """From now on the journal that the settings name is right, though it is older than what this agent knew:
+    a database that was restored from a backup, another one, or the file in the state folder. Raises
+    `Outside`."""
     known = postgres_memory.accept(config.folders.state)
     if known is None:
         say("there is nothing to accept: this agent knows of no database, or not more than that")
         return
+    which = "the journal in the state folder" if config.journal_url is None else "the database"
     say(
-        f"the database is right from now on; this agent knew what was in it until {utc_text(known)}; what was"
-        " delivered since the backup is in done, and in the import history of the server"
+        f"{which} is right from now on; this agent knew what was in a database until {utc_text(known)}; what"
+        " was delivered, and is not known now, is in done, and in the import history of the server"
     )

@@ -20,12 +20,28 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+LONGEST_WATCH_DAYS = 1  # of one wait Windows counts 49 at most (`threading.TIMEOUT_MAX`)
+WATCH_SECONDS = 2.0  # a look costs a scan of the drop folder and some questions to the journal
+SHORTEST_WATCH_SECONDS = 0.2
+MOST_ROWS = 1_000_000_000  # what any database takes for a number
+
+
 def duration(value: str) -> float:
-    """Return a duration of the command line in seconds."""
+    """Return a duration of the command line in seconds. Raises `BadParameter` for what is none."""
     try:
         return seconds(value)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def watch_duration(value: str) -> float:
+    """Return how long `status --watch` pauses, in seconds. Raises `BadParameter`."""
+    amount = duration(value)
+    if amount < SHORTEST_WATCH_SECONDS:
+        raise typer.BadParameter(f"must be at least {SHORTEST_WATCH_SECONDS:g}s")
+    if amount > LONGEST_WATCH_DAYS * 86_400:
+        raise typer.BadParameter(f"must be at most {LONGEST_WATCH_DAYS}d")
+    return amount
 
 
 def patience_option(text: str) -> object:
@@ -48,19 +64,19 @@ VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Log every 
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Do not ask the server.")]
 NotifyOption = Annotated[bool, typer.Option("--notify", help="Send a test message to people too.")]
 FailedOption = Annotated[bool, typer.Option("--failed", help="Only files that failed.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N rows.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, max=MOST_ROWS, help="At most N rows.")
+]
 PortOption = Annotated[
     int, typer.Option("--port", metavar="N", min=0, max=65535, help="Where it listens; 0: any free one.")
 ]
 TenantOption = Annotated[str, typer.Option("--tenant", metavar="NAME", help="Its one tenant.")]
 
-WATCH_SECONDS = 2.0  # a look costs a scan of the drop folder and some questions to the journal
-SHORTEST_WATCH_SECONDS = 0.2
 WatchOption = Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")]
 EveryArgument = Annotated[
     float | None,
     typer.Argument(
-        metavar="[SECONDS]", min=SHORTEST_WATCH_SECONDS, help="With --watch: so often.", show_default="2"
+        metavar="[SECONDS]", parser=watch_duration, help="With --watch: so often.", show_default="2"
     ),
 ]
 AsOption = Annotated[
@@ -97,7 +113,7 @@ TokenLifeOption = Annotated[
     ),
 ]
 SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", metavar="N", min=0, help="With --web: end by itself.")
+    float | None, typer.Option("--seconds", metavar="N", parser=duration, help="With --web: end by itself.")
 ]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Leave the folder, to look around in it.")]
 WebOption = Annotated[bool, typer.Option("--web", help="Show the status page, until Ctrl-C.")]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from watcher import web
-from watcher.agent.agent import RELIEVED, STILL_HELD, STOPPED, Agent
+from watcher.agent.agent import REPLACED, STILL_HELD, STOPPED, Agent
 from watcher.agent.build import World, build_engine, build_holding
 from watcher.agent.clients import WfmClient
 from watcher.agent.lifecycle import Generation, Process, Run
-from watcher.agent.opening import check_distinct, create_folders, open_state
+from watcher.agent.opening import open_state
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
 from watcher.agent.systemd import Supervisor
 from watcher.agent.workers import LONGEST_WAIT_SECONDS, Threads
 from watcher.core.errors import ConfigError, NotAlone, Outside
 from watcher.core.events import StatusPage, Warned
+from watcher.disk.files import folder_target
 from watcher.disk.owner import Identity
 from watcher.journal.lock import AGENT_LOCK, Lock
 from watcher.journal.protocol import Journal
@@ -32,13 +34,13 @@ def run(
     once: bool,
     patience: float,
     load: Callable[[], tuple[Config, list[str]]] | None = None,
+    file: Path = Path("config.yaml"),
     set_up_log: Callable[[Config], None] = lambda _config: None,
     world: World | None = None,
 ) -> int:
     """Run the agent; with `once` until every file is done or failed, or for `patience` seconds nothing
-    moved. `load` and `set_up_log` are for SIGHUP: read the settings again, and make the log as they say.
-
-    Raises `ConfigError` where it cannot start at all.
+    moved. `load` and `set_up_log` are for SIGHUP: read the settings again, from `file`, and make the log as
+    they say. Raises `ConfigError` where it cannot start at all.
     """
     process = _process(config, world or World())
     # With `once` the end is near, and one agent is to say how all files fared.
@@ -48,6 +50,7 @@ def run(
     reload = Reload(
         config,
         process.stream,
+        file=folder_target(file.absolute().parent),
         asked=process.signals.asked_to_reload,
         load=load or (lambda: (config, [])),
         set_up_log=set_up_log,
@@ -63,8 +66,6 @@ def run(
         lock, journal = opened
         with lock:
             try:
-                _make_folders(config, process, journal)
-                check_distinct(config)
                 with hold_history.kept(journal.timeline, process.stream) as history:
                     engine = build_engine(process.world, process.holding, process.stream, journal)
                     identity = Identity.of_us(config.folders.state)
@@ -79,7 +80,7 @@ def run(
 
 def _generations(first: Generation, process: Process, run: Run) -> int:
     """Run one agent after the other, each under newer settings, with the same files under way."""
-    generation, code, retired = first, RELIEVED, list[Generation]()
+    generation, code, retired = first, REPLACED, list[Generation]()
     try:
         while True:
             try:
@@ -90,7 +91,7 @@ def _generations(first: Generation, process: Process, run: Run) -> int:
                 return STILL_HELD
             except ConfigError as error:  # a port that is taken by now, a certificate that is gone
                 run.reload.give_back(error)
-            if code != RELIEVED:
+            if code != REPLACED:
                 return code
             retired = [old for old in (*retired, generation) if not old.close(run.engine)]
             generation = Generation(run.reload.take(), process, page=status_page)
@@ -158,16 +159,6 @@ def _opened(config: Config, process: Process, *, patience: float | None) -> tupl
     return None
 
 
-def _make_folders(config: Config, process: Process, journal: Journal) -> None:
-    """On the very first start, make the folders; where that cannot be, the agent holds them."""
-    if journal.first_start:
-        try:
-            create_folders(config, process.stream)
-            journal.folders_made()
-        except Outside as fault:
-            process.stream.emit(Warned(f"{fault.target} cannot be made: {fault.reason}"))
-
-
 @contextmanager
 def status_page(config: Config, agent: Agent, process: Process, client: WfmClient) -> Iterator[None]:
     """Serve the status page, if the settings ask for it, as long as the block lasts."""
@@ -179,7 +170,7 @@ def status_page(config: Config, agent: Agent, process: Process, client: WfmClien
     from watcher.web.server import served  # only here: the packages of the extra are not always there
 
     with served(
-        config, config.status, vitals=agent.vitals, holds=process.holding.table, stream=process.stream,
+        config, config.status, signs=agent.signs, holds=process.holding.table, stream=process.stream,
         token_renewals=lambda: client.token_renewals,
     ) as url:  # fmt: skip
         process.stream.emit(StatusPage(url))

@@ -14,9 +14,9 @@ from watcher.settings.settings import Config
 # Where there is no room beside a row: what stands beneath it, and the words before it.
 _BENEATH = {
     "why": "", "reason": "", "what to do": "", "chunks": "chunks delivered: ", "started at": "since ",
-    "path": "", "host": "host ", "since": "since ",
+    "path": "", "host": "host ", "since": "since ", "waits until": "waits for the agent before it until ",
 }  # fmt: skip
-_TIMES = ("started_at", "finished_at", "failed_at", "since")
+_TIMES = ("started_at", "finished_at", "failed_at", "since", "waits_until")
 
 
 def status(config: Config, terminal: Terminal, *, as_data: bool, every: float | None = None) -> int:
@@ -45,7 +45,13 @@ def _show(found: dict[str, Any], terminal: Terminal) -> None:
         shared = [agent | {"says": _says(agent)} for agent in found["agents"]]
         _table(terminal, "agents of this journal:", shared, ("id", "host", "pid", "version", "says"))
     _show_what_waits(found, terminal)
-    columns = ("name", "route", "state", "delivered_bytes", "total_bytes", "chunks", "started_at")
+    columns: tuple[str, ...] = (
+        "name", "route", "state", "delivered_bytes", "total_bytes", "chunks", "started_at",
+    )  # fmt: skip
+    # Of several agents: which has it, and what one that was taken over waits for.
+    columns += tuple(
+        column for column in ("agent", "waits_until") if any(row[column] for row in found["under_way"])
+    )
     _table(terminal, f"under way: {len(found['under_way'])}", found["under_way"], columns)
     if found["failed"]:
         title = f"failed, and still in the failed folder: {found['failed_count']:,}"

@@ -15,7 +15,6 @@ from threading import Event
 from rich.console import Console, Group
 from rich.control import Control
 from rich.live import Live
-from rich.markdown import Markdown
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -63,6 +62,8 @@ class Terminal:
     def markdown(self, text: str) -> None:
         """Print a text in Markdown: laid out on a terminal, as it is in a pipe or a file."""
         if self._console.is_terminal:
+            from rich.markdown import Markdown  # only here: it would slow down the start of every command
+
             self._console.print(Markdown(text, code_theme="ansi_dark"))
         else:
             self._console.file.write(text)  # rich makes blanks of tabs

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from watcher.agent.agent import ended
-from watcher.agent.build import World, build_holding, build_policy, places
+from watcher.agent.build import World, build_holding, build_policy
 from watcher.agent.clients import build_client
 from watcher.agent.effects import Effects
 from watcher.agent.engine import Engine
+from watcher.agent.folders import places
 from watcher.agent.opening import open_state
 from watcher.agent.runs import Part, Run
 from watcher.agent.time_of_day import TimeOfDay
+from watcher.commands.interrupts import Interrupts
 from watcher.commands.terminal import Bar, Terminal
 from watcher.commands.upload_fate import DELIVERED, FAILED, NOT_SENT, give_up, given_up
 from watcher.commands.upload_plan import plan
@@ -31,11 +33,11 @@ from watcher.core.steps import Step
 from watcher.core.units import utc_text
 from watcher.disk.claim import look_at, open_still
 from watcher.disk.files import folder_target
+from watcher.journal.lock import UPLOAD_LOCK
 from watcher.journal.protocol import Journal
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client
 
-UPLOAD_LOCK = "upload.lock"
 LOOK_SECONDS = 0.2
 
 
@@ -55,7 +57,8 @@ def upload(
     `say`: gets a line for every file, of three fields between tabs: what became of it, its path, and more.
     `terminal`: for all else. `deep`: of a folder, the files in all folders below it, too. `patience`: the
     seconds without progress after which it gives up. Raises `ConfigError` for a file that cannot be sent at
-    all, before anything is; and KeyboardInterrupt, when every file was told.
+    all, before anything is; and KeyboardInterrupt, or SystemExit by SIGTERM and SIGHUP, when every file was
+    told.
     """
     planned = plan(config, files, route_name, acd_type, deep=deep)
     for path, why in planned.skipped:
@@ -63,29 +66,38 @@ def upload(
     if not planned.files:
         terminal.say("there is nothing to send")
         return 0
+    interrupts = Interrupts()
     with ExitStack() as stack:
+        stack.enter_context(interrupts.heard())
         client = build_client(config)
         stack.callback(client.close)
-        lock, journal = open_state(
-            config.folders.state, config.journal_url, lock=UPLOAD_LOCK, holder="another `watcher upload`"
-        )
-        stack.enter_context(lock)
-        stack.callback(journal.close)
-        for stale in journal.under_way("hand"):  # nobody else can be at them: the lock is ours
-            give_up(journal, stale, "the command that sent it was ended")
-        sending = _Sending(config, journal, client, terminal, say, patience)
+        journal = _opened(config, stack)
+        sending = _Sending(config, journal, client, terminal, say, patience, interrupts)
         try:
             for path, found in planned.files:
                 sending.send(path, found)
         except KeyboardInterrupt:
             sending.abandon()
             for path, _ in planned.files[sending.told.total() :]:
-                sending.say(path, NOT_SENT, "interrupted by hand")
+                sending.say(path, NOT_SENT, interrupts.why)
             terminal.say(f"interrupted: {sending.summary()}")
             raise
     if len(planned.files) > 1:
         terminal.say(sending.summary())
     return 0 if sending.is_written and sending.told[DELIVERED] == len(planned.files) else 1
+
+
+def _opened(config: Config, stack: ExitStack) -> Journal:
+    """Return the journal; what a command left that was killed is brought to an end. Raises `ConfigError`."""
+    holder = "another `watcher upload`, or `watcher journal copy`,"
+    lock, journal = open_state(
+        config.folders.state, config.journal_url, lock=UPLOAD_LOCK, holder=holder
+    )  # fmt: skip
+    stack.enter_context(lock)
+    stack.callback(journal.close)
+    for stale in journal.under_way("hand"):  # nobody else can be at them: the lock is ours
+        give_up(journal, stale, "the command that sent it was ended")
+    return journal
 
 
 class _Sending:
@@ -99,6 +111,7 @@ class _Sending:
         terminal: Terminal,
         say: Callable[[str], None],
         patience: float,
+        interrupts: Interrupts,
     ) -> None:
         self.told = Counter[str]()  # files, by what became of them
         self.is_written = True  # what was told is in the journal, too
@@ -117,7 +130,7 @@ class _Sending:
             self._world.workers, self._holding, self._stream, apply=self._apply, clock=self._world.clock
         )
         self._moved_at = 0.0
-        self._is_interrupted = False
+        self._interrupts = interrupts
         self._last: Row | None = None
         self._known: Row | None = None  # what is under way, as it was last written down
         self._is_lost = False  # the journal has forgotten it
@@ -153,7 +166,8 @@ class _Sending:
             with open_still(path.absolute()) as file:
                 look = look_at(path.absolute(), file)
         except (OSError, NotWhole) as error:
-            why = getattr(error, "strerror", None) or "not a regular file"
+            odd = "a symbolic link by now" if path.is_symlink() else "not a regular file"
+            why = getattr(error, "strerror", None) or odd
             return self.say(path, NOT_SENT, f"cannot be read: {why}")
         if self._engine.stopping:  # it gave up on the file before this one
             return self.say(path, NOT_SENT, listed(self._engine.holds.active) or "stopped")
@@ -163,8 +177,7 @@ class _Sending:
         except Outside as fault:
             return self.say(path, NOT_SENT, f"{fault}; {fault.check}")
         # Not in the middle of the engine's work; asked a second time, at once.
-        before = signal.signal(signal.SIGINT, self._interrupt)
-        try:
+        with self._interrupts.deferred(self._interrupt):
             try:
                 row = self._begin(path.absolute(), look, found)
             except Outside as fault:  # the journal is away
@@ -177,16 +190,15 @@ class _Sending:
                 self._engine.stop()
                 self.abandon()
                 raise
-        finally:
-            self._bar = None
-            signal.signal(signal.SIGINT, before)
+            finally:
+                self._bar = None
         self._tell(path, row)
 
     def abandon(self) -> None:
         """Interrupted: say how it stands with the file under way, as the journal has it; also a second time,
         where the first was interrupted, too."""
         if self._at is not None:
-            self._give_up(*self._at, "interrupted by hand")
+            self._give_up(*self._at, self._interrupts.why)
 
     def _begin(self, path: Path, look: Fingerprint, found: Route) -> Row:
         """Write down that a file goes out, and begin with it."""
@@ -210,9 +222,7 @@ class _Sending:
         self._engine.begin(Run(row.id, path.name, part, self._ended, self._world.clock(), script))
         return row
 
-    def _interrupt(self, _number: int, _frame: object) -> None:
-        self._is_interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._world.workers.wake()
 
     def _watch(self) -> None:
@@ -221,7 +231,7 @@ class _Sending:
         while self._last is None and not self._is_lost:
             due = self._engine.turn()
             self._engine.finished(self._world.workers.wait(min(due - self._world.clock(), LOOK_SECONDS)))
-            if self._is_interrupted and self._last is None:
+            if self._interrupts.number is not None and self._last is None:
                 raise KeyboardInterrupt
             held = self._engine.holds.active
             if self._bar is not None:
@@ -244,7 +254,7 @@ class _Sending:
             self.say(path, DELIVERED, f"in {chunks}, push token {last.push_token}")
         else:
             self.say(path, FAILED, f"{last.outcome.reason}; {last.outcome.what_to_do}")
-        if self._is_interrupted:  # it was through all the same
+        if self._interrupts.number is not None:  # it was through all the same
             raise KeyboardInterrupt
 
     def _give_up(self, path: Path, row: Row, reason: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from watcher.agent.build import build_drop
+from watcher.agent.folders import build_drop
 from watcher.agent.routing import Routed, routed
 from watcher.core.errors import ConfigError
 from watcher.core.model import Route
@@ -57,6 +57,8 @@ def plan(
                     skipped.append((each, why))
                 else:
                     found.append((each, route))
+        elif path.is_symlink():
+            problems.append(f"{shown(str(path))}: {_linked(path)}")
         elif not path.is_file():
             problems.append(f"{shown(str(path))}: there is no such file")
         else:
@@ -78,13 +80,30 @@ def _each_once(
     found: Iterable[tuple[Path, Route]], skipped: list[tuple[Path, str]]
 ) -> Iterator[tuple[Path, Route]]:
     """Leave out what was named before, by whatever way; it is sent once."""
-    seen: set[str] = set()
+    seen: set[object] = set()
     for path, route in found:
-        if (real := os.path.realpath(path)) in seen:
+        if (file := _identity(path)) in seen:
             skipped.append((path, "it was named before, and is sent once"))
         else:
-            seen.add(real)
+            seen.add(file)
             yield path, route
+
+
+def _identity(path: Path) -> object:
+    """Return what tells a file from others, by whatever way or hard link it is named."""
+    with suppress(OSError):  # gone by now, which is told when it is its turn
+        look = path.stat()
+        if look.st_nlink > 1:
+            return look.st_dev, look.st_ino
+    return os.path.realpath(path)
+
+
+def _linked(path: Path) -> str:
+    """Say that a file is a symbolic link, and what to do: whoever may make one would choose what is sent."""
+    real = os.path.realpath(path)
+    if not path.is_file():
+        return f"a symbolic link to what is no file: {shown(real)}; name the file to send"
+    return f"a symbolic link, which is never followed; name the file itself: {shown(real)}"
 
 
 def _no_route(routing: Routed) -> str:
@@ -160,6 +179,9 @@ def _kept(config: Config, path: Path) -> _Kept | None:
     drop = folders.drop
     if _is_same(real, drop) or (_is_same(real.parent, drop) and not real.is_dir()) or _is_linked(real, drop):
         return _Kept(f"the drop folder {shown(str(drop))}", "the agent sends it", _BY_HAND)
+    # Behind the drop folder: what is claimed between the two looks is found by one of them.
+    if _is_linked(real, folders.work_folder, deep=True):
+        return _Kept(f"the work folder {shown(str(folders.work_folder))}", "the agent sends it", _BY_HAND)
     return None
 
 
@@ -169,12 +191,21 @@ def _is_same(one: Path, other: Path) -> bool:
     return False
 
 
-def _is_linked(path: Path, drop: Path) -> bool:
-    """Say whether a file is a hard link of one in the drop folder."""
+def _is_linked(path: Path, folder: Path, *, deep: bool = False) -> bool:
+    """Say whether a file is a hard link of one in a folder; `deep`: or in those below it."""
     with suppress(OSError):
         look = path.stat()
-        if look.st_nlink > 1:
-            with os.scandir(drop) as found:
-                same = (item.stat(follow_symlinks=False) for item in found if item.inode() == look.st_ino)
-                return any(os.path.samestat(look, item) for item in same)
+        if path.is_file() and look.st_nlink > 1:
+            return any(os.path.samestat(look, found) for found in _with_inode(look.st_ino, folder, deep=deep))
     return False
+
+
+def _with_inode(inode: int, folder: Path, *, deep: bool) -> Iterator[os.stat_result]:
+    """Yield the look of what has this inode in a folder; what went away meanwhile is not there."""
+    with suppress(OSError), os.scandir(folder) as items:
+        for item in items:
+            with suppress(OSError):
+                if item.inode() == inode:
+                    yield item.stat(follow_symlinks=False)
+                elif deep and item.is_dir(follow_symlinks=False):
+                    yield from _with_inode(inode, Path(item.path), deep=True)

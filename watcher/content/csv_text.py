@@ -70,7 +70,9 @@ def csv_content(
         content = _checked(content, route, reading, encoding, scratch=scratch, now=now)
     else:
         content = replace(content, empty=_is_empty(content, route))
-    most = min(route.chunk_bytes, _SMALLEST_CHUNK) // 2 if frame is None else 1
+    # With so few blank lines around it a record goes alone at worst, in a chunk that is hardly too large.
+    room = content.opening.room(min(route.chunk_bytes, _SMALLEST_CHUNK))
+    most = max(1, room // 2) if frame is None else 1
     if seen.longest_blank >= most and not content.empty and not route.is_shaped:
         content = _without_blank_lines(content, route, how if content.file is text else None, scratch)
     return content
@@ -142,8 +144,8 @@ def _bare_row(text: BinaryIO, how: Dialect) -> Unfit:
 
 
 def _without_blank_lines(content: Content, route: Route, how: Dialect | None, scratch: Scratch) -> Content:
-    """Return the content without its blank lines, so that no chunk is nothing but such; `how`: of the text as
-    it came, where that is what is sent."""
+    """Return the content without its blank lines, which would fill a chunk; `how`: of the text as it came,
+    where that is what is sent."""
     out = scratch()
     gaps = without_blank_lines(content.file, out)
     sha256, size = digest(out)

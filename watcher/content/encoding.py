@@ -16,17 +16,8 @@ from typing import BinaryIO
 
 from watcher.content.likely import hint
 from watcher.content.records import line_at
+from watcher.core.byte_order import byte_order_mark
 from watcher.core.errors import Unfit
-
-# The longer marks first: the one of UTF-32 begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-
 
 DOS_END = b"\x1a"  # what programs of DOS end a text with, and fill the rest of a sector with
 _LANGUAGES = {None: "Japanese", b"C": "Korean", b"A": "Chinese", b"G": "Chinese"}
@@ -63,9 +54,9 @@ class Encoding:
 
 def detect(head: bytes, declared: str | None) -> Encoding:
     """Return the encoding of a file that begins with `head`; `declared`: what the route says, if anything."""
-    for mark, codec in _MARKS:
-        if head.startswith(mark):
-            return Encoding(codec, mark)
+    if found := byte_order_mark(head):
+        mark, codec = found
+        return Encoding(codec, mark)
     if declared is None:
         return Encoding("utf-8")
     return Encoding(codecs.lookup(declared).name.removesuffix("-sig"), declared=True)

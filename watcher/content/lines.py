@@ -30,7 +30,7 @@ class LineCount:
         self._suspect = re.compile(rb"\n" + among + rb"\r\n]")
         self._none = re.compile(rb"(?:\A|(?<=\n))(" + among + rb"]*+)\r*+\n")
         self._begun = b""  # the line that has begun: blank so far; the delimiter: bare; else a record
-        self._run = 0  # bytes of blank lines at the end of what was counted
+        self._run = 0  # bytes of blank lines at the end of what was counted, one that has begun included
 
     def feed(self, block: bytes, left: bytes | None, *, inside: bool) -> None:
         """Count the next block; `inside`: it begins in quotes; `left`: its `quotes_and_newlines`."""
@@ -42,12 +42,15 @@ class LineCount:
             text = block if NEWLINE in block else self._begun + block
             self.records += newlines_outside(block, left, inside=inside)
             self._run = 0
-        self._begun = _RECORD if ends_inside else self._kind(text[text.rfind(NEWLINE) + 1 :])
+        begun = text[text.rfind(NEWLINE) + 1 :]
+        self._begun = _RECORD if ends_inside else self._kind(begun)
+        self._run = 0 if self._begun else self._run + len(begun)
 
     def finish(self) -> None:
         """Count the last line, which may have no line end."""
         self.records += self._begun == _RECORD
         self.bare += self._begun == self._delimiter
+        self.longest_blank = max(self.longest_blank, self._run)
 
     def _is_suspect(self, block: bytes, left: bytes | None) -> bool:
         if self._begun != _RECORD and block[0] in self._starts:
@@ -69,7 +72,7 @@ class LineCount:
             run = (run if match.start() == end else 0) + len(match[0])
             end = match.end()
             self.longest_blank = max(self.longest_blank, run)
-        self._run = run if blank and end == text.rfind(NEWLINE) + 1 else 0
+        self._run = run if end == text.rfind(NEWLINE) + 1 else 0
         self.blank += blank
         self.bare += bare
         return blank + bare

@@ -16,7 +16,8 @@ from watcher.core.model import Chunk, Route
 
 BOM = b"\xef\xbb\xbf"
 READ_BYTES = 1 << 20
-_BLANKS = frozenset({b"\r", NEWLINE, b" ", b"\t"})
+_AT_ONCE_BYTES = 32 << 20
+_BLANKS = frozenset({b"\r", NEWLINE, b" ", b"\t", b"\v", b"\f"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,14 @@ def cut(
 ) -> Chunk:
     """Return the chunk that begins at byte `start`: whole records, a body of at most `limit` bytes.
 
-    With `count`, at most so many lines. A record larger than `limit` goes alone. The rest of the file is one
-    chunk where it fits, and then it is the last one; a `start` at the end of the file gives an empty last
-    chunk, which must not be sent. Blank lines at the end go with a record before them. Raises `Unfit` for a
-    record larger than both `limit` and `max_record`.
+    With `count`, at most so many lines. A record larger than `limit` goes alone, and so does one that is so
+    with the blank lines around it: no chunk is without a record. The rest of the file is one chunk where it
+    fits, and then it is the last one; a `start` at the end of the file gives an empty last chunk, which must
+    not be sent. Raises `Unfit` for a record larger than both `limit` and `max_record`.
     """
     limit = opening.room(limit)
     file.seek(start)
-    buffer = file.read(limit + 1)
+    buffer = _read(file, limit + 1)
     if count is not None:
         buffer = _first_lines(buffer, count)
     last = len(buffer) <= limit
@@ -106,28 +107,52 @@ def cut(
     else:
         raw = _record(file, start, buffer, max_record, lines=opening.array)
     if not last or count is not None:
+        if not opening.array:  # its lines are elements, none of them blank
+            raw = _with_a_record(file, start, raw, max_record)
         file.seek(start + len(raw))
         ahead = file.read(1)
         last = not ahead
-        if ahead in _BLANKS and not opening.array and (end := _before_last_record(file, raw, ahead, limit)):
-            raw = raw[:end]
+        if ahead in _BLANKS and not opening.array and (blank := _blank_rest(file, ahead)):
+            # They would be a chunk of their own: they go with the last record, and that to the next chunk,
+            # unless it is the only one of this.
+            end = last_boundary(raw, len(raw.rstrip()))
+            last = not raw[:end].strip()
+            raw = raw + blank if last else raw[:end]
     return Chunk(start, start + len(raw), raw, opening.dressed(raw), last)
 
 
-def _before_last_record(file: BinaryIO, raw: bytes, ahead: bytes, limit: int) -> int:
-    """Return where the last record of `raw` begins, if only blank lines are behind it, for they would be
-    a chunk of their own; else 0. `ahead` is the byte behind `raw`; `file` is read from behind that."""
-    rest = ahead + file.read(limit)
-    if len(rest) > limit or rest.strip():
-        return 0
-    end = last_boundary(raw, len(raw) - 1)
-    return end if raw[:end].strip() else 0
+def _read(file: BinaryIO, count: int) -> bytes:
+    """Return the next `count` bytes, or all that are left. A limit of the settings may be more than memory
+    has, and a read asks for all of it before it knows how much there is."""
+    if count <= _AT_ONCE_BYTES:
+        return file.read(count)
+    found = bytearray()
+    while block := file.read(min(_AT_ONCE_BYTES, count - len(found))):
+        found += block
+    return bytes(found)
+
+
+def _with_a_record(file: BinaryIO, start: int, raw: bytes, max_record: int) -> bytes:
+    """Return `raw`, from byte `start` on, and where it is nothing but blank lines the next record, too."""
+    while raw.isspace() and (record := _record(file, start + len(raw), b"", max_record)):
+        raw += record
+    return raw
+
+
+def _blank_rest(file: BinaryIO, rest: bytes) -> bytes:
+    """Return all from `rest` to the end of the file, whose reading goes on behind it; b"" where something
+    else than blank lines is there. Of such there are few: `csv_content` takes long runs of them out."""
+    while block := file.read(READ_BYTES):
+        if not block.isspace():
+            return b""
+        rest += block
+    return rest
 
 
 def whole(file: BinaryIO, start: int, limit: int, opening: Opening = PLAIN) -> Chunk:
     """Return everything from byte `start` as one chunk, for what cannot be cut (JSON). Raises `Unfit`."""
     file.seek(start)
-    raw = file.read(limit + 1)
+    raw = _read(file, limit + 1)
     if len(raw) > limit:
         raise Unfit(
             f"the document is larger than {limit:,} bytes", what_to_do="raise upload.max_json in the settings"

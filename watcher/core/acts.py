@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
-from watcher.core.conversation import Accepted, Conversation, Hold, Reply, Suspected, Verdict
+from watcher.core.conversation import Accepted, Conversation, OnHold, Reply, Suspected, Verdict
 from watcher.core.errors import Outside, Proof
 from watcher.core.events import Event
 from watcher.core.model import Chunk, Placement, Receipt, Route, Row
@@ -32,6 +32,7 @@ class Act(Generic[T]):
     targets: tuple[Target, ...] = field(default=(), kw_only=True)
     seconds: float = field(default=PLAUSIBLE_SECONDS, kw_only=True)
     repeats: ClassVar[bool] = True  # after an `Outside` it is done again; else the coroutine gets it
+    waits: ClassVar[bool] = True  # until it may begin; else it gives None where it would have to
     # How it meets a stop: it is begun even then, it is waited for, or it is left alone.
     at_stop: ClassVar[Literal["begins", "waits", "leaves"]] = "leaves"
 
@@ -85,6 +86,7 @@ class Found:
     start: int = 0  # byte offset of the first byte that is sent as data
     size: int = 0  # bytes of the content that is sent
     first: Piece | None = None  # the first chunk of a file of which nothing was sent yet
+    place: Placement | None = None  # in the done folder, where that is all of it
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +127,12 @@ class Inspect(Act[Found]):
     route: Route | None  # None: there is none, or it is not in the settings any more
     limit: int | None  # bytes of the first chunk; None: the route's own
     moves: bool  # it is filed afterwards, and its bad records are kept for that
+    at: list[Target] = field(default_factory=list, kw_only=True, compare=False)  # what else a worker is at
+
+    @property
+    def blamed(self) -> Target | None:
+        """What does not answer, where it takes too long."""
+        return (*self.at, *self.targets)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,51 +151,39 @@ class Cut(Act[Piece]):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What a worker brings back of a `Push`."""
-
-    reply: Reply
-    place: Placement | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Push(Act["tuple[Verdict, Placement | None]"]):
-    """Send one chunk of the file whose row has this number, and digest the answer.
+class Push(Act["Verdict | None"]):
+    """Send one chunk of the file whose row has this number, and digest the answer; None: it did not go out.
 
     `guard`: what must be as it was inspected when the bytes go out, after all waits; else raises `NotWhole`.
-    At a stop too it goes out, if it may at once: its row says that it does, and would be in doubt otherwise.
+    It goes out at once, at a stop too, or not at all: its row says that it does, and is in doubt until then.
     """
 
     number: int
     talk: Conversation
     chunk: Chunk
     guard: Found | None
-    delivered: Row | None = None  # where the answer is good, choose where this goes, unless that fails
     repeats = False
+    waits = False
     at_stop = "waits"
 
     def digested(self, result: object) -> tuple[object, Outside | None]:
         """Return the verdict on the answer, or on what became of the request."""
-        place = None
-        if isinstance(result, Answered):
-            verdict: Verdict = self.talk.answered(self.chunk, result.reply)
-            place = result.place
+        if isinstance(result, Reply):
+            verdict: Verdict = self.talk.answered(self.chunk, result)
         elif isinstance(result, Outside) and result.target in self.targets:
             verdict = self.talk.no_answer(self.chunk, result)
         else:
             return result, result if isinstance(result, Outside) else None
-        return (verdict, place), verdict.fault if isinstance(verdict, Hold | Suspected) else None
+        return verdict, verdict.fault if isinstance(verdict, OnHold | Suspected) else None
 
     def proof(self, value: object) -> Proof | None:
         """Return what the verdict shows of server and endpoint."""
         match value:
-            case (Accepted(), _):
+            case Accepted():
                 return Proof.DELIVERY if self.chunk.last else Proof.CHUNK
-            case (Suspected(refused=None, fault=None), _):
+            case Suspected(refused=None, fault=None) | Exception():
                 return None  # no answer came, or it is known that this file alone gets it
-            case (_, _):
-                return Proof.ANSWER
-        return None
+        return Proof.ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +251,8 @@ class Release(Act[None]):
 
 @dataclass(frozen=True, slots=True)
 class Free(Act[bool]):
-    """Say whether nothing on the way is held, and we are not about to stop."""
+    """Say whether a request may go out now: nothing on the way is held, the server did not ask for fewer, and
+    we are not about to stop."""
 
     at_stop = "begins"
 
@@ -263,6 +260,11 @@ class Free(Act[bool]):
 @dataclass(frozen=True, slots=True)
 class Clear(Act[tuple[Target, ...]]):
     """Wait until nothing on the way is held, or it is our turn to probe; gives what is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace(Act[None]):
+    """Wait until the server may be sent one more request, where it asked for fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Using API"). It knows no network, no journal, no clock and no file: the pipeline
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from watcher.core.errors import CutOff, LostAnswer, Outside
@@ -53,7 +53,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class OnHold:
     """The fault lies outside: hold `fault.target`, then the same chunk again.
 
     With `start_over` the file begins again from its first chunk, under a new push token.
@@ -73,23 +73,25 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Smaller:
-    """Too large: cut again, with bodies of at most `limit` bytes.
+    """Too large: cut again, with bodies of at most `limit` bytes; where that cannot be, it is `uncut`.
 
     With `start_over` under a new push token: the chunk went out before, and the server may have it.
     """
 
     limit: int
+    uncut: Suspected
     start_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The file's fault: it fails."""
+    """The file's fault: it fails. With `in_doubt` an earlier try may have completed it all the same."""
 
     reason: str
     what_to_do: str
     status: int | None = None
     said: str = ""
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Suspected:
     fault: Outside | None = None  # what is held meanwhile
 
 
-Verdict = Accepted | Hold | Again | Smaller | Refused | Suspected
+Verdict = Accepted | OnHold | Again | Smaller | Suspected
 
 _MAY_BE_COMPLETE = "; an earlier try of its last chunk may have completed it"
 _LOOK_FIRST = "look into the import history of the WFM first: the file may be complete there; if it is not, "
@@ -121,9 +123,10 @@ class Conversation:
         attempts: int,
         lost_answer: Literal["resend", "new_token"],
         unknown: bool = False,
+        held_up_at: int | None = None,
     ) -> None:
         """`server` is what is held where the fault is not the endpoint's; `unknown`: the first chunk may have
-        been taken already."""
+        been taken already; `held_up_at`: the first byte of a chunk that went out in vain."""
         self._route = route
         self._push_token = push_token
         self.server, self.endpoint = server, Target("endpoint", route.url)
@@ -133,6 +136,7 @@ class Conversation:
         self._vain: Counter[int] = Counter()  # tries that were held up, by the first byte of the chunk
         self.blamed_at: int | None = None  # first byte of the chunk that is to blame: others get through
         self.unknown = unknown  # this chunk went out, and the server may have taken it without our knowing
+        self._held_up_at = held_up_at
 
     def renew(self, push_token: str) -> None:
         """Begin again under a new token; what was tried in vain is not forgotten."""
@@ -163,7 +167,7 @@ class Conversation:
         if lost or isinstance(fault, CutOff):
             fault.narrow = self.endpoint
             return self._unanswered(chunk, fault)
-        return Hold(fault)
+        return OnHold(fault)
 
     def answered(self, chunk: Chunk, reply: Reply) -> Verdict:
         """Digest the answer to `chunk`."""
@@ -197,7 +201,7 @@ class Conversation:
         return Accepted(note)
 
     def _held(self, chunk: Chunk, reply: Reply, means: Rule, why: str) -> Verdict:
-        self.unknown = self.unknown or means.landed
+        self.unknown, self._held_up_at = self.unknown or means.landed, chunk.start
         target, narrow = self.endpoint, None
         if means.scope is Scope.SERVER:
             target, narrow = self.server, self.endpoint
@@ -207,23 +211,23 @@ class Conversation:
         if means.landed:
             return self._unanswered(chunk, fault)
         if means.scope is Scope.SERVER:
-            return Hold(fault)
+            return OnHold(fault)
         # What refuses a request before the API sees it may do so for what is in this one.
         sign = "a web page" if reply.html else f"HTTP {reply.status}"
         return self._held_up(chunk, fault, sign, "this chunk was answered so")
 
-    def _unanswered(self, chunk: Chunk, fault: Outside) -> Hold | Suspected:
+    def _unanswered(self, chunk: Chunk, fault: Outside) -> OnHold | Suspected:
         # A commit is settled under its own token: otherwise the file may be there twice.
         start_over = self.unknown and self._new_token and not chunk.last
         return self._held_up(chunk, fault, "no answer", "this chunk had no answer", start_over=start_over)
 
     def _held_up(
         self, chunk: Chunk, fault: Outside, sign: str, words: str, *, start_over: bool = False
-    ) -> Hold | Suspected:
+    ) -> OnHold | Suspected:
         """The way's fault, or that of a chunk which it never lets through: others show, after some tries."""
         self._vain[chunk.start] += 1
         if self._vain[chunk.start] < self._attempts:
-            return Hold(fault, start_over)
+            return OnHold(fault, start_over)
         times = counted(self._vain[chunk.start], "time")
         suspicion = Suspicion(
             sign, f"{words} {times}: {fault.reason}", fault.check, self.endpoint, self.server,
@@ -234,7 +238,12 @@ class Conversation:
     def _refused(
         self, chunk: Chunk, reply: Reply, reason: str, what_to_do: str, *, at_once: bool = True
     ) -> Suspected:
-        refused = self._final(chunk, reply, reason, what_to_do)
+        # Whoever answered for the server before may not have known that it had taken it.
+        conflicts = reply.status == 409 and self._held_up_at == chunk.start
+        refused = Refused(reason, what_to_do, reply.status, reply.said)
+        if chunk.last and (self.unknown or conflicts):
+            words, todo = reason + _MAY_BE_COMPLETE, _LOOK_FIRST + what_to_do
+            refused = replace(refused, reason=words, what_to_do=todo, in_doubt=True)
         suspicion = Suspicion(
             f"HTTP {reply.status}", reason,
             f"what the server said: {reply.said[:200]}" if reply.said else "the server's log",
@@ -242,23 +251,17 @@ class Conversation:
         )  # fmt: skip
         return Suspected(suspicion, refused)
 
-    def _final(self, chunk: Chunk, reply: Reply, reason: str, what_to_do: str) -> Refused:
-        if chunk.last and self.unknown:
-            reason += _MAY_BE_COMPLETE
-            what_to_do = _LOOK_FIRST + what_to_do
-        return Refused(reason, what_to_do, reply.status, reply.said)
-
-    def _halved(self, chunk: Chunk, reply: Reply) -> Smaller | Refused | Suspected:
-        size = len(chunk.body)
-        what_to_do = "ask for a higher limit on the server or its proxy, then drop the file again"
+    def _halved(self, chunk: Chunk, reply: Reply) -> Smaller | Suspected:
+        size, raise_limit = len(chunk.body), "ask for a higher limit on the server or its proxy"
         if size <= SMALLEST_CHUNK_BYTES:
             # A limit under which nothing fits is hardly meant for this file.
-            reason = f"HTTP 413: the server refuses even a chunk of {size:,} bytes"
-            return self._refused(chunk, reply, reason, what_to_do)
-        if self._route.format == "json" and self._route.split is None:
-            too_large = f"the document ({size:,} bytes) is larger than the server takes in one request"
+            why = f"the server refuses even a chunk of {size:,} bytes"
+        elif self._route.format == "json" and self._route.split is None:
+            why = f"the document ({size:,} bytes) is larger than the server takes in one request"
         elif chunk.last and self.unknown:
-            too_large = f"the last chunk ({size:,} bytes) is larger than the server takes"
+            why = f"the last chunk ({size:,} bytes) is larger than the server takes"
         else:
-            return Smaller(max(SMALLEST_CHUNK_BYTES, size // 2), start_over=self.unknown)
-        return self._final(chunk, reply, f"HTTP 413: {too_large}", what_to_do)
+            why = f"one record of {len(chunk.raw):,} bytes is larger than the server takes"
+            uncut = self._refused(chunk, reply, f"HTTP 413: {why}", f"{raise_limit}, or shorten the record")
+            return Smaller(max(SMALLEST_CHUNK_BYTES, size // 2), uncut, start_over=self.unknown)
+        return self._refused(chunk, reply, f"HTTP 413: {why}", f"{raise_limit}, then drop the file again")

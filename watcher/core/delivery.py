@@ -11,12 +11,14 @@ from watcher.core.acts import (
     Accuse,
     Aside,
     Both,
+    Choose,
     Clear,
     Cut,
     Found,
     Free,
     Locate,
     Maybe,
+    Pace,
     Pause,
     Piece,
     Push,
@@ -30,7 +32,7 @@ from watcher.core.conversation import (
     Accepted,
     Again,
     Conversation,
-    Hold,
+    OnHold,
     Refused,
     Smaller,
     Suspected,
@@ -55,15 +57,22 @@ _BRING_BACK = (
 )
 
 
+def as_delivered(row: Row, at: str) -> Row:
+    """Return the row as it will be once it is delivered (`at`: UTC, ISO 8601), as far as its place depends on
+    it."""
+    return replace(row, state=FileState.DELIVERED, outcome=replace(row.outcome, finished_at=at))
+
+
 class Delivery:
     """One file on its way to the server: chunk by chunk, each in the journal before it goes out."""
 
     def __init__(self, row: Row, found: Found, policy: Policy, *, moves: bool) -> None:
-        """`moves`: its place in the done folder is chosen while its last chunk is under way."""
+        """`moves`: its place in the done folder is chosen before its last chunk goes out."""
         self._row, self._found, self._policy, self._moves = row, found, policy, moves
         self._way = (*policy.way, Target("endpoint", found.route.url))
         self._probing = Probing(policy, self._way)
         self._file = policy.file(row)
+        self._place, self._day = found.place, policy.day  # in the done folder, by the day that it was chosen
         self._own_limit: int | None = None  # bytes of a chunk, where larger ones of this file never pass
         self._position = max(row.upload.position, found.start)  # behind the last acknowledged chunk
         self._chunks = row.upload.chunks  # acknowledged
@@ -102,6 +111,9 @@ class Delivery:
             chunk = piece.chunk
             await self._announce(piece)
             verdict, ahead = await self._exchange(piece)
+            if verdict is None:  # something is held by now
+                await self._write_down()
+                continue
             await self._probing.over(verdict)
             match verdict:
                 case Accepted(note):
@@ -109,41 +121,49 @@ class Delivery:
                     self._position, self._chunks = chunk.end, self._chunks + 1
                     if chunk.last:
                         await Release()
-                        place = ahead if isinstance(ahead, Placement) else None
-                        return self._row, replace(found.receipt, chunks=self._chunks, note=note), place
-                    if not isinstance(ahead, Piece):
+                        return self._row, replace(found.receipt, chunks=self._chunks, note=note), self._place
+                    if ahead is None:
                         await self._write_down()  # it may be a long wait
                         ahead = await self._cut(piece)
                     piece = ahead
-                case Hold(start_over=True):
+                case OnHold(start_over=True):
                     piece = await self._again_from_the_start()
-                case Hold():
+                case OnHold():
                     await self._write_down()
                 case Again(attempt, reason):
                     await self._write_down()
                     wait = backoff(attempt, cap=self._policy.retry_cap, jitter=self._policy.jitter())
                     await Tell(TryingAgain(self._row, reason, attempt, wait))
                     await Pause(wait)
-                case Smaller(limit, start_over):
-                    piece = await self._smaller(piece, limit)
-                    if start_over:
-                        piece = await self._again_from_the_start()
-                case Refused():
-                    raise await self._unfit(piece, verdict)
+                case Smaller():
+                    piece = await self._smaller(piece, verdict)
                 case Suspected():
                     piece = await self._suspected(piece, verdict)
 
     async def _announce(self, piece: Piece) -> None:
         """Write down, in one commit, what is acknowledged and what goes out now; before a wait, the first."""
+        await self._choose(piece)
         if not await Free(targets=self._way):
             await self._write_down()
             await self._probing.clear()
+            await Pace(targets=self._way)
+            await self._choose(piece)
         step = Sending(
             self._row, self._position, self._chunks,
             end=piece.chunk.end, sha256=self._found.sha256, destination=self._found.destination,
             total=self._found.size,
         )  # fmt: skip
         self._row = await self._policy.commit(step)
+
+    async def _choose(self, piece: Piece) -> None:
+        """Choose where the file goes. Not behind the answer: what came of it must not wait for a folder."""
+        if not (piece.chunk.last and self._moves):
+            return
+        today = self._policy.day
+        if self._place is None or self._day != today:
+            targets = (self._policy.done, self._file)
+            delivered = as_delivered(self._row, self._policy.at)
+            self._place, self._day = await Maybe(Choose(delivered, targets=targets)), today
 
     async def _write_down(self) -> None:
         """Write down what is acknowledged, where the journal still takes the last chunk for unanswered."""
@@ -185,6 +205,7 @@ class Delivery:
 
     async def _unfit(self, piece: Piece, refused: Refused) -> Unfit:
         """Return what the file fails with."""
+        self._talk.unknown = self._talk.unknown or refused.in_doubt
         lines = await Locate(self._found, piece.chunk, targets=(self._policy.work, self._file))
         return Unfit(
             refused.reason,
@@ -204,22 +225,16 @@ class Delivery:
         self._own_limit = limit
         return smaller
 
-    async def _smaller(self, piece: Piece, limit: int) -> Piece:
+    async def _smaller(self, piece: Piece, met: Smaller) -> Piece:
         """The server refuses the chunk's size: remember a smaller one for the route, if that can help."""
         await self._write_down()
-        chunk, route = piece.chunk, self._found.route
+        route, limit = self._found.route, met.limit
         smaller = await self._cut(limit=limit)
-        if smaller.chunk.end >= chunk.end:
-            lines = await Locate(self._found, chunk, targets=(self._policy.work, self._file))
-            raise Unfit(
-                f"HTTP 413: one record of {len(chunk.raw):,} bytes is larger than the server takes",
-                what_to_do="ask for a higher limit on the server or its proxy, or shorten the record",
-                lines=lines,
-                status=413,
-            )
+        if smaller.chunk.end >= piece.chunk.end:
+            return await self._suspected(piece, met.uncut)
         self._policy.limits[route.name] = min(limit, self._limit)
         await Tell(SmallerChunks(route.name, limit))
-        return smaller
+        return await self._again_from_the_start() if met.start_over else smaller
 
     def _cut(self, before: Piece | None = None, *, limit: int | None = None) -> Cut:
         """Return the act that cuts the next chunk, or the one that went out before, byte for byte."""
@@ -230,24 +245,16 @@ class Delivery:
             targets=(self._policy.work, self._file), seconds=plausible(self._row),
         )  # fmt: skip
 
-    async def _exchange(self, piece: Piece) -> tuple[Verdict, Piece | Placement | None]:
-        """Send a chunk; meanwhile cut the next, or behind the last one choose the file's place."""
+    async def _exchange(self, piece: Piece) -> tuple[Verdict | None, Piece | None]:
+        """Send a chunk, and meanwhile cut the next; the verdict is None where it did not go out."""
         chunk, found, policy = piece.chunk, self._found, self._policy
         seconds = policy.request_seconds * self._talk.patience(chunk)
+        guard = found if chunk.last else None
+        push = Push(self._row.id, self._talk, chunk, guard, targets=self._way, seconds=seconds)
         if chunk.last:
-            delivered = self._delivered() if self._moves else None
-            return await Push(
-                self._row.id, self._talk, chunk, found, delivered, targets=self._way, seconds=seconds
-            )
-        push = Push(self._row.id, self._talk, chunk, None, targets=self._way, seconds=seconds)
+            return await push, None
         cut = Cut(found, chunk.end, self._limit, None, piece, targets=(policy.work, self._file))
-        (verdict, _), ahead = await Both(push, Maybe(cut))
-        return verdict, ahead
-
-    def _delivered(self) -> Row:
-        """Return the row as it will be, as far as its place depends on it."""
-        outcome = replace(self._row.outcome, finished_at=self._policy.at)
-        return replace(self._row, state=FileState.DELIVERED, outcome=outcome)
+        return await Both(push, Maybe(cut))
 
     @property
     def _limit(self) -> int:
@@ -262,4 +269,5 @@ class Delivery:
             attempts=self._policy.attempts,
             lost_answer=self._policy.lost_answer,
             unknown=unknown,
+            held_up_at=self._row.upload.position if self._row.upload.sends else None,
         )

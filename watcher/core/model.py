@@ -19,8 +19,8 @@ from watcher.core.shape import PLAIN, Lines, Shape
 class FileState(StrEnum):
     """Where a file is in its life; every value is written to the journal before the act it announces."""
 
-    SEEN = "seen"  # about to be claimed: still in the drop folder, or already in the work folder
-    READY = "ready"  # claimed: in the work folder, nothing sent
+    SEEN = "seen"  # claimed, or about to be: in the work folder, or still in the drop folder
+    READY = "ready"  # in the work folder, nothing sent: it begins anew under a new push token
     SENDING = "sending"  # a chunk went out and its answer is not written down yet
     RETRYING = "retrying"  # an answer came, or the chunk never left: the same chunk goes out again
     DELIVERED = "delivered"  # complete for the server; to be moved to the done folder
@@ -37,7 +37,7 @@ FINAL = frozenset({_S.DONE, _S.FAILED, _S.RETURNED, _S.VANISHED})
 UNDECIDED = frozenset({_S.SEEN, _S.READY, _S.SENDING, _S.RETRYING})
 _VERDICTS = frozenset({_S.DELIVERED, _S.REJECTED, _S.CHANGED, _S.VANISHED})
 TRANSITIONS: Mapping[FileState, frozenset[FileState]] = {
-    # Claimed and sent, or decided, in one commit; READY alone is a file that waits after its claim.
+    # Claimed and sent, or decided, in one commit.
     _S.SEEN: _VERDICTS | {_S.READY, _S.SENDING},
     # READY to DELIVERED is the empty file of a route with `empty: done`: there is nothing to send.
     _S.READY: _VERDICTS | {_S.SENDING},
@@ -205,6 +205,13 @@ class Upload:
     def in_doubt(self) -> bool:
         """Whether the last chunk went out without an answer: the file may be complete at the server."""
         return self.sending_to is not None and self.sending_to == self.total
+
+    @property
+    def at_server(self) -> Literal["all", "perhaps"] | None:
+        """Whether the server took the last chunk: then to send the file again is a second import."""
+        if self.chunks and self.position == self.total:
+            return "all"
+        return "perhaps" if self.in_doubt else None
 
 
 @dataclass(frozen=True, slots=True)

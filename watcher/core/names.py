@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 # Linux, macOS and Windows all allow 255 per name (bytes on Linux, so bytes are what we count).
@@ -48,6 +48,12 @@ def stamped(name: str, now: datetime, *, serial: int = 1) -> str:
 
     `agent_events.csv` becomes `agent_events.20261123T192439Z.csv`; `serial` above 1 adds `-2`, `-3`, ...
     """
+    return next(stamped_names(name, now, serial=serial))
+
+
+def stamped_names(name: str, now: datetime, *, serial: int = 1) -> Iterator[str]:
+    """Yield `name` with a stamp: once, or, where it gets too long, cut in all ways, the first of which leaves
+    out the end of its stem, the last the beginning."""
     stem, extension = os.path.splitext(name)
     if is_compressed(name):  # `.csv.gz`: the name of what is in it must still match its route
         stem, inner = os.path.splitext(stem)
@@ -55,7 +61,20 @@ def stamped(name: str, now: datetime, *, serial: int = 1) -> str:
     if len(extension) > LONGEST_EXTENSION:  # no extension, just a dot: it must not push the stem out
         stem, extension = name, ""
     more = f"-{serial}" if serial > 1 else ""
-    return fitted(stem, f".{now:%Y%m%dT%H%M%SZ}{more}{extension}")
+    suffix = f".{now:%Y%m%dT%H%M%SZ}{more}{extension}"
+    yield fitted(stem, suffix)
+    if _fits(stem + suffix):
+        return
+    for end in range(len(stem) - 1, 0, -1):
+        start = end
+        while start > 0 and not _fits(stem[:start] + stem[end:] + suffix):
+            start -= 1
+        if _fits(shorter := stem[:start] + stem[end:] + suffix):
+            yield shorter
+
+
+def _fits(name: str) -> bool:
+    return len(os.fsencode(name)) <= LONGEST_NAME_BYTES
 
 
 # As `stamped` makes them: the stamp, then an extension, and of a compressed file another one before it.
@@ -112,6 +131,33 @@ def inner_name(name: str) -> str:
     return name.rpartition(".")[0] if is_compressed(name) else name
 
 
+# What Windows takes in no name (a colon leads to another drive, or into a file), and what ends a path.
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+_DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?", re.IGNORECASE)
+
+
+def is_portable(name: str) -> bool:
+    """Say whether Windows too has files of this name, and shows it whole."""
+    is_cut = name != name.strip(" .") and not name.startswith(".")
+    is_odd = _NOT_IN_NAMES.search(name) or _DEVICES.fullmatch(name)
+    return bool(name) and name.isprintable() and not is_cut and not is_odd
+
+
+def is_usable(name: str) -> bool:
+    """Say whether a file of ours may have a name that others chose, in a zip, say: one that every file system
+    takes, and that is neither hidden nor that of a report."""
+    is_hidden = name.startswith(".") or folded(name).endswith(REPORT_SUFFIX)
+    return is_portable(name) and not is_hidden and not is_too_long(name)
+
+
+def is_too_long(name: str) -> bool:
+    """Say whether no file system takes a name, for its length, or this machine has no bytes for it."""
+    try:
+        return not _fits(name)
+    except UnicodeEncodeError:  # where names are not UTF-8
+        return True
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 chunk`, `1,234 chunks`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -131,6 +177,6 @@ def listed(names: Sequence[str], most: int = 20) -> str:
 
 def fitted(stem: str, suffix: str) -> str:
     """Return `stem + suffix`, cut so that the whole is a name every file system takes: the stem first."""
-    while len(os.fsencode(stem + suffix)) > LONGEST_NAME_BYTES:
+    while not _fits(stem + suffix):
         stem, suffix = (stem[:-1], suffix) if stem else ("", suffix[:-1])
     return stem + suffix

@@ -49,6 +49,11 @@ class Policy:
         """The time, as the journal has it."""
         return utc_text(self.clock())
 
+    @property
+    def day(self) -> str:
+        """The day of it, in UTC."""
+        return self.at[:10]
+
     def file(self, row: Row) -> Target:
         """Return what is held where the fault is in the way of this file alone."""
         return Target("file", row.name, row.id)

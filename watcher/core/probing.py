@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from watcher.core.acts import Act, Clear, Maybe
-from watcher.core.conversation import Hold, Suspected, Verdict
+from watcher.core.conversation import OnHold, Suspected, Verdict
 from watcher.core.errors import Outside, Proof
 from watcher.core.policy import Policy
 from watcher.core.target import Target
@@ -74,9 +74,9 @@ class Probing:
         """A request was answered, or not: if it was a probe, the others hear of it."""
         probed, self._probed = self._probed, ()
         if probed:
-            fault = verdict.fault if isinstance(verdict, Hold | Suspected) else None
+            fault = verdict.fault if isinstance(verdict, OnHold | Suspected) else None
             # Where the journal is away the others go on a while after that.
-            await Maybe(Report(probed, fault, self._policy.retry_cap))
+            await Maybe(Report(probed, fault, self._policy.retry_cap, targets=(self._policy.state,)))
 
     def end(self) -> None:
         """It is not on its way any more, however that ended: no other agent waits for it."""

@@ -27,7 +27,7 @@ def compiled_regex(pattern: str) -> Expression:
     return expression(unicodedata.normalize("NFC", pattern), ignore_case=True, dot_all=True)
 
 
-def route(name: str, routes: Sequence[Route]) -> Route | None:
+def matching_route(name: str, routes: Sequence[Route]) -> Route | None:
     """Return the first route that matches the file name, its `acd_type` filled in from the name.
 
     Of a compressed file the name of what is in it counts as well: `a.csv.gz` is matched by `*.csv`. A name
@@ -122,12 +122,29 @@ def is_marker(name: str, routes: Sequence[Route]) -> bool:
         owned = _between(before, name, after)
         if owned is None:
             continue
-        owner = route(owned, routes) if whole_name else None
+        owner = matching_route(owned, routes) if whole_name else None
         if whole_name and owner is None and is_zip(owned):
             return True  # of a zip that is routed by what is in it
         # Of a {stem} marker the file's extension is not known: it is one unless it is data itself.
         if (owner is not None and owner.name == wanted.name) or (
-            not whole_name and route(name, routes) is None
+            not whole_name and matching_route(name, routes) is None
         ):
             return True
     return False
+
+
+def markers_among(names: Sequence[str], routes: Sequence[Route]) -> set[str]:
+    """Return those of the names in a folder that are markers by the routes' settings: of a file beside them,
+    whatever its route, for its name may have a stamp; or of one that is not there."""
+    lying = markers_by_name(names, routes)
+    if not lying:
+        return set()
+    found = {marker for name in names for wanted in routes if (marker := marker_for(name, wanted, lying))}
+    return found | {name for name in names if name not in found and _is_marker_surely(name, routes)}
+
+
+def _is_marker_surely(name: str, routes: Sequence[Route]) -> bool:
+    try:
+        return is_marker(name, routes)
+    except TooSlow:
+        return False

@@ -49,14 +49,10 @@ class Sending:
         """Return the row with the chunk on its way."""
         upload = replace(
             stored.upload,
-            position=self.position,
-            chunks=self.chunks,
-            sending_to=self.end,
-            sha256=self.sha256,
-            destination=self.destination,
-            total=self.total,
+            position=self.position, chunks=self.chunks, sending_to=self.end, total=self.total,
+            sha256=self.sha256, destination=self.destination,
             sends=stored.upload.sends + 1 if self._again(stored.upload) else 1,
-        )
+        )  # fmt: skip
         return _next(self.row, stored, self.to, upload=upload)
 
     def _again(self, upload: Upload) -> bool:
@@ -96,15 +92,9 @@ class StartOver:
         """Return the row with nothing sent, and the old token among the earlier ones."""
         was = stored.upload
         upload = replace(
-            was,
-            push_token=self.push_token,
-            earlier_tokens=(*was.earlier_tokens, was.push_token),
-            destination=None,
-            position=0,
-            chunks=0,
-            sending_to=None,
-            sends=0,
-        )
+            was, push_token=self.push_token, earlier_tokens=(*was.earlier_tokens, was.push_token),
+            destination=None, position=0, chunks=0, sending_to=None, sends=0,
+        )  # fmt: skip
         return _next(self.row, stored, self.to, upload=upload)
 
 
@@ -153,10 +143,16 @@ class Reject:
     row: Row
     fault: Unfit
     at: str  # UTC, ISO 8601
+    in_doubt: bool = False  # another agent had begun with it, and may have sent it whole
     to: ClassVar[FileState] = FileState.REJECTED
 
     def applied(self, stored: Row) -> Row:
-        """Return the row with the fault."""
+        """Return the row with the fault; that it may be complete at the server stays known."""
+        upload, size = stored.upload, stored.file.fingerprint.size
+        if self.in_doubt:
+            upload = replace(upload, sending_to=size, total=size)
+        elif not upload.in_doubt:
+            upload = _silent(stored)
         outcome = replace(
             stored.outcome,
             finished_at=self.at,
@@ -167,7 +163,7 @@ class Reject:
             server_said=self.fault.said,
             problems=self.fault.problems,
         )
-        return _next(self.row, stored, self.to, upload=_silent(stored), outcome=outcome, place=Placement())
+        return _next(self.row, stored, self.to, upload=upload, outcome=outcome, place=Placement())
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +228,10 @@ class Vanish:
     to: ClassVar[FileState] = FileState.VANISHED
 
     def applied(self, stored: Row) -> Row:
-        """Return the row at its end; the time of a verdict stays."""
+        """Return the row at its end; the time of a verdict stays, and that an answer never came."""
         finished_at = stored.outcome.finished_at or self.at
         outcome = replace(stored.outcome, reason=self.reason, finished_at=finished_at)
-        return _next(self.row, stored, self.to, upload=_silent(stored), outcome=outcome)
+        return _next(self.row, stored, self.to, outcome=outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ _BYTES = {
     "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
+# What sums of times and C's numbers hold with room to spare; anything above is a slip of the hand.
+LONGEST_SECONDS = 36_500 * 86_400.0
+MOST_BYTES = 10**15
 _AMOUNT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)\s*")
 
 
@@ -19,7 +22,7 @@ def seconds(value: object) -> float:
     amount = _amount(value, _SECONDS, fold=False)
     if amount is None:
         raise ValueError("must be a duration such as 500ms, 2s, 5m, 24h, 30d, or a number of seconds")
-    return amount
+    return _within(amount)
 
 
 def seconds_with_unit(value: object) -> float:
@@ -27,7 +30,10 @@ def seconds_with_unit(value: object) -> float:
 
     Raises ValueError with the remedy, for such a number, too.
     """
-    amount = seconds(value)
+    amount = _amount(value, _SECONDS, fold=False)
+    if amount is None:
+        raise ValueError("must be a duration with its unit, such as 500ms, 2s, 5m, 24h or 30d")
+    _within(amount)
     bare = str(value).strip()
     if not bare[-1:].isalpha() and amount > 0:
         raise ValueError(f'needs a unit: "{bare}d" for days, "{bare}h" for hours, "{bare}s" for seconds')
@@ -41,7 +47,15 @@ def byte_count(value: object) -> int:
         raise ValueError(
             "must be a size such as 500kB, 1MB (1,000,000), 1MiB (1,048,576), or a number of bytes"
         )
+    if amount > MOST_BYTES:
+        raise ValueError("is more than 1000TB; write a smaller size")
     return int(amount)
+
+
+def _within(amount: float) -> float:
+    if amount > LONGEST_SECONDS:
+        raise ValueError("is more than 100 years; write a shorter time, such as 36500d")
+    return amount
 
 
 def _amount(value: object, units: dict[str, float] | dict[str, int], *, fold: bool) -> float | None:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from watcher.content.compressed import name_within
 from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint
-from watcher.core.names import inner_name
+from watcher.core.names import inner_name, is_half_copied, is_usable, is_zip
 from watcher.disk import files, windows
 from watcher.disk.faults import is_the_folders
 from watcher.disk.leases import IN_USE
@@ -92,9 +92,10 @@ def _claim(wanted: Wanted) -> None:
 
 
 def take_marker(folder: Path, own: Path, marker: str) -> None:
-    """Take a claimed file's marker out of the drop folder too, if it is still there."""
-    if (folder / marker).is_file():
-        _rename(folder / marker, own / marker)
+    """Take a claimed file's marker out of the drop folder too, if it is still there, and a file."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if stat.S_ISREG(os.lstat(folder / marker).st_mode):
+            _rename(folder / marker, own / marker)
 
 
 def _rename(source: Path, target: Path) -> None:
@@ -173,10 +174,13 @@ def open_still(path: Path) -> BinaryIO:
 
 
 def name_inside(path: Path) -> str:
-    """Return the name of what is in a compressed file, by its own name where it cannot be read."""
+    """Return a name for what is in a compressed file: its own in there, if that is a name for a file of ours,
+    else the one that the compressed file gives it."""
     with suppress(OSError, NotWhole, Unfit), open_still(path) as file:
-        return name_within(file, path.name)
-    return inner_name(path.name)
+        if is_zip(path.name) and is_usable(name := name_within(file, path.name)):
+            return name
+    name = inner_name(path.name)
+    return name.lstrip(".") if is_half_copied(name) else name
 
 
 def is_gone(path: Path, folder: Path, *, drop: Path | None = None, device: int = 0) -> bool:

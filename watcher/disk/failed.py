@@ -1,23 +1,26 @@
-"""What lies in the failed folder: the files themselves, without their reports and what is not whole."""
+"""What lies in the failed folder: the files themselves, without reports, markers and what is not whole."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from watcher.core.model import Fingerprint
+from watcher.core.model import Fingerprint, Route
 from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name
+from watcher.core.route import marker_for, markers_among, markers_by_name
 from watcher.disk import files
 from watcher.disk.system import open_plain
 
 REPORT_BYTES = 64 * 1024  # more than any report has: its parts are bounded
 
 
-def failed_files(folder: Path, *, lonely_reports: bool = False) -> list[Path]:
+def failed_files(folder: Path, routes: Sequence[Route] = (), *, lonely_reports: bool = False) -> list[Path]:
     """Return the failed files, the one that came last first. Raises `Outside` where the folder is away.
 
-    `lonely_reports`: what is named like a report whose file was taken out by hand counts as a file, too: it
-    may be one of that name.
+    `routes` say what is a marker, which came along with its file; what has a report of its own is a file
+    all the same, for it was one when it failed. `lonely_reports`: what is named like a report whose file was
+    taken out by hand counts as a file, too: it may be one of that name.
     """
     with files.blame(folder), os.scandir(folder) as entries:
         lying = {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
@@ -26,6 +29,7 @@ def failed_files(folder: Path, *, lonely_reports: bool = False) -> list[Path]:
             others |= {
                 name for name in lying if name.endswith(REPORT_SUFFIX) and report_name(name) not in lying
             }
+        others |= {name for name in markers_among(list(lying), routes) if report_name(name) not in lying}
         found = [
             (entry.stat(follow_symlinks=False).st_ctime_ns, name)
             for name, entry in lying.items()
@@ -50,3 +54,11 @@ def report_of(path: Path) -> str:
             return file.read(REPORT_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return ""
+
+
+def marker_beside(path: Path, route: Route) -> Path | None:
+    """Return the marker that came to the failed folder with the file at `path`. Raises `Outside`."""
+    with files.blame(path.parent):
+        lying = markers_by_name(os.listdir(path.parent), [route])
+    marker = marker_for(path.name, route, lying)
+    return None if marker is None else path.with_name(marker)

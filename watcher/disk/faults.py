@@ -62,12 +62,14 @@ _OF_A_FILE = {
 
 
 @contextmanager
-def blame(folder: Path, file: str | None = None, *, tried: Tried = "read") -> Iterator[None]:
+def blame(
+    folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None
+) -> Iterator[None]:
     """Turn an `OSError` in the block into `Outside`, for `folder` or for one file.
 
     `file` is the name of the one that it is about, as the journal has it, where there is one; `tried` is what
     was to be done with it: read in `folder`, moved there, or put back there, into the drop folder, where no
-    probe of ours may ever lie.
+    probe of ours may ever lie. `named`: what people know the folder by, where that is another path.
     """
     try:
         yield
@@ -75,7 +77,8 @@ def blame(folder: Path, file: str | None = None, *, tried: Tried = "read") -> It
         locked = tried == "put back" and not os.access(folder, os.W_OK | os.X_OK)
         if file is None or locked or is_the_folders(error, folder, writes=tried == "moved"):
             raise _of_folder(error, folder) from error
-        words = "it cannot be read" if tried == "read" else f"it cannot be moved to {shown(str(folder))}"
+        there = shown(str(named or folder))
+        words = "it cannot be read" if tried == "read" else f"it cannot be moved to {there}"
         check = _OF_A_FILE.get(windows.number_of(error), "look at the file, and at the disk that it is on")
         why = error.strerror or str(error)
         if windows.is_in_use(error):

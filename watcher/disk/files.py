@@ -49,13 +49,12 @@ def make_folder(path: Path, *, durable: bool = True) -> None:
 
 
 def make_subfolder(path: Path) -> None:
-    """Create a folder in one that others use as well; one that is there is fine. Not its parents."""
-    try:
+    """Create a folder in one that others use as well, where nothing has its name. Not its parents.
+
+    What is there already is for the caller to look at: others may have put it there.
+    """
+    with suppress(FileExistsError):
         path.mkdir()
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-    else:
         sync_folder(path.parent)
 
 

@@ -12,29 +12,34 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from watcher.core.errors import Gone, NotWhole, Outside
+from watcher.core.errors import Gone, NotWhole
 from watcher.core.model import FileState, Placement, Row
-from watcher.core.names import fitted, folded, is_unguessable, report_name, shown, stamped
-from watcher.disk import files
+from watcher.core.names import fitted, folded, is_too_long, is_unguessable, report_name, shown
+from watcher.core.renaming import Keeps, any_name, stamped
+from watcher.disk import days, files
 from watcher.disk.claim import is_gone, name_inside
+from watcher.disk.faults import Tried
 from watcher.disk.ours import require_ours
 from watcher.disk.places import Places
 
 _REPORT, _ASIDE = DRAFTS = (".report", ".aside")  # what lies beside the own folder of a file
 
+_Anothers = Callable[[Path], bool]
+
 SAID_CHARS = 2_000  # how much of a server's answer goes into a report
 
 
-def plan(folder: Path, name: str, now: datetime, *, with_report: bool = False) -> Path:
-    """Choose a free name in `folder` for `name`: itself, or with a UTC stamp before its extension.
-
-    `with_report`: the name of the error report beside it must be free as well.
+def plan(
+    folder: Path, name: str, now: datetime, *, with_report: bool = False, keeps: Keeps = any_name
+) -> Path:
+    """Choose a free name in `folder` for `name`: itself, or with a UTC stamp before its extension, one that
+    `keeps` takes. `with_report`: the name of the error report beside it must be free as well.
     """
     candidate, serial = name, 0
     with files.blame(folder):
@@ -45,34 +50,22 @@ def plan(folder: Path, name: str, now: datetime, *, with_report: bool = False) -
             or (files.is_blind(folder) and not is_unguessable(candidate))
         ):
             serial = files.next_serial(folder, serial)
-            candidate = stamped(name, now, serial=serial)
+            candidate = stamped(name, now, serial, keeps)
     return folder / candidate
-
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-def is_day(name: str) -> bool:
-    """Say whether a folder of this name is that of a day: `2026-11-23`."""
-    return _DAY.fullmatch(name) is not None
-
-
-def folder_for(places: Places, entry: Row) -> Path:
-    """Return the folder for a delivered file, which is there then. Raises `Outside`."""
-    if not places.by_day or entry.outcome.finished_at is None:
-        return places.done
-    folder = places.done / entry.outcome.finished_at[:10]  # UTC
-    _make(places, folder)
-    return folder
 
 
 def choose(places: Places, row: Row, now: datetime) -> Placement:
     """Choose where a file with a verdict goes, and its bad records. Raises `Outside`."""
-    if row.state is FileState.DELIVERED:
-        folder = folder_for(places, row)
-    else:
+    day = days.day_for(places, row)
+    if row.state is not FileState.DELIVERED:
         folder = places.failed if row.state is FileState.REJECTED else places.drop
-    target = plan(folder, row.name, now, with_report=row.state is FileState.REJECTED)
+        keeps = places.keeps if folder == places.drop else any_name
+        target = plan(folder, row.name, now, with_report=row.state is FileState.REJECTED, keeps=keeps)
+    elif day is None:
+        target = plan(places.done, row.name, now)
+    else:
+        with days.made(day) as folder:
+            target = day / plan(folder, row.name, now).name
     aside = None if row.place.aside is None else Path(row.place.aside)
     draft = aside_draft(row.file.source)
     moved = aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
@@ -82,34 +75,26 @@ def choose(places: Places, row: Row, now: datetime) -> Placement:
     return Placement(str(target), None if aside is None else str(aside))
 
 
-def finish(places: Places, entry: Row) -> bool:
+def finish(places: Places, entry: Row, *, is_anothers: _Anothers = lambda _place: False) -> bool:
     """Move the file of a row in `DELIVERED`, `REJECTED` or `CHANGED` to its target; write its report.
 
+    `is_anothers`: whether a place is that of another row, too: what lies there with the same bytes may be a
+    copy that a crash left of this one, or all that there is of the other.
     Returns False where another file has the target's name by now: plan another, and call again.
     Raises `Outside` for a fault of the folders, `Gone` where the file is in neither place, `NotWhole` where
     it was delivered and is not what was delivered any more; nothing was moved then.
     """
     assert entry.place.target is not None, "the target is planned before the move"
-    folder = Path(entry.place.target).parent
-    if folder.parent != places.done:
-        return _finish(entry, places.drop)
-    _make(places, folder)
-    try:
-        return _finish(entry, places.drop)
-    except Outside as fault:
-        if fault.target != files.folder_target(folder):
-            raise
-        raise Outside(files.folder_target(places.done), fault.reason, check=fault.check) from fault
+    target = Path(entry.place.target)
+    if not days.is_in_done(places, target.parent):
+        return _finish(entry, target, target.parent, places.drop, is_anothers)
+    with days.made(target.parent) as folder:
+        return _finish(entry, folder / target.name, target.parent, places.drop, is_anothers)
 
 
-def _make(places: Places, folder: Path) -> None:
-    with files.blame(places.done):
-        files.make_subfolder(folder)
-
-
-def _finish(entry: Row, drop: Path) -> bool:
-    assert entry.place.target is not None, "the target is planned before the move"
-    source, target = Path(entry.file.source), Path(entry.place.target)
+def _finish(entry: Row, target: Path, named: Path, drop: Path, is_anothers: _Anothers) -> bool:
+    """Do what `finish` says; `named`: the target's folder by the path that people know."""
+    source = Path(entry.file.source)
     own = source.parent
     part = f".{own.name}.part"
     require_ours(own.parent, own.name)
@@ -120,7 +105,7 @@ def _finish(entry: Row, drop: Path) -> bool:
         gone = is_gone(source, own.parent, drop=drop, device=entry.file.fingerprint.device)
     if gone:
         if not _taken(target):
-            if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
+            if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part, is_anothers):
                 return False
             raise Gone
     elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
@@ -128,19 +113,20 @@ def _finish(entry: Row, drop: Path) -> bool:
     elif entry.state is FileState.DELIVERED:
         with files.blame(own.parent, entry.name):
             _require_unchanged(entry, source)
-    if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part):
+    if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part, is_anothers):
         return False
-    with files.blame(target.parent, entry.name, tried="put back" if target.parent == drop else "moved"):
+    reserve = target.parent != drop
+    tried: Tried = "moved" if reserve else "put back"
+    with files.blame(target.parent, entry.name, tried=tried, named=named):
         if _taken(source):
             try:
-                files.move_new(source, target, part=part, reserve=target.parent != drop)
+                known = partial(is_anothers, named / target.name)
+                files.move_new(source, target, part=part, reserve=reserve, is_anothers=known)
             except FileExistsError:
                 return False
-        _move_companions(own, source.name, target, part, reserve=target.parent != drop)
+        _move_companions(own, source.name, target, part, reserve=reserve)
         if entry.state is FileState.REJECTED:
-            make_work_folder(
-                own.parent
-            )  # somebody may have removed it, after a crash that came behind the move
+            make_work_folder(own.parent)  # may be gone since a crash that came behind the move
             _write_report(entry, own, target, part)
     with files.blame(own.parent, entry.name):
         files.remove(aside_draft(entry.file.source))  # of an attempt that ended otherwise
@@ -168,7 +154,7 @@ def make_work_folder(work: Path) -> None:
     require_ours(work)
 
 
-def _set_aside(entry: Row, own: Path, part: str) -> bool:
+def _set_aside(entry: Row, own: Path, part: str, is_anothers: _Anothers) -> bool:
     """Move the bad records of a delivered file to the failed folder, with their report; False: plan anew."""
     draft = aside_draft(entry.file.source)
     if entry.place.aside is None:
@@ -176,8 +162,10 @@ def _set_aside(entry: Row, own: Path, part: str) -> bool:
     target = Path(entry.place.aside)
     with files.blame(target.parent, entry.name, tried="moved"):
         if _taken(draft):
+            if is_too_long(target.name):
+                return False  # planned by a version that took any name from a zip
             try:
-                files.move_new(draft, target, part=part)
+                files.move_new(draft, target, part=part, is_anothers=partial(is_anothers, target))
             except FileExistsError:
                 return False
         # No report without its file: somebody may have fetched it already, to mend it.
@@ -193,10 +181,10 @@ def aside_draft(source: str) -> Path:
     return own.with_name(own.name + _ASIDE)
 
 
-def put_back(source: Path, folder: Path, name: str, now: datetime) -> Path:
-    """Move a file into `folder` as `name`, or with a stamp where that is taken. Returns where it is."""
+def put_back(source: Path, folder: Path, name: str, now: datetime, keeps: Keeps = any_name) -> Path:
+    """Move a file into `folder` as `name`, or with a stamp where that is taken: see `plan`. Returns where."""
     while True:
-        target = plan(folder, name, now)
+        target = plan(folder, name, now, keeps=keeps)
         with files.blame(folder, source.name, tried="put back"):
             try:
                 files.move_new(source, target, part=files.part_name(), reserve=False)
@@ -262,12 +250,20 @@ def _move_companions(own: Path, name: str, target: Path, part: str, *, reserve: 
     """Move what was claimed with the file `name` (its marker) along with it.
 
     Where the file got a stamp, its marker gets it too: it must never vouch for another file.
+
+    Somebody may have put something else in its place right before the claim. A link holds nothing, and cannot
+    be copied to another disk: it ends here. A folder stays, and goes back into the drop folder at the next
+    start, as all that nobody knows.
     """
     if not own.is_dir():
         return
     for companion in sorted(own.iterdir()):
-        beside = _renamed(companion.name, name, target.name)
-        _move_beside(companion, target.with_name(beside), part, reserve=reserve)
+        mode = os.lstat(companion).st_mode
+        if stat.S_ISREG(mode):
+            beside = _renamed(companion.name, name, target.name)
+            _move_beside(companion, target.with_name(beside), part, reserve=reserve)
+        elif not stat.S_ISDIR(mode):
+            files.remove(companion)
 
 
 def _renamed(companion: str, name: str, new: str) -> str:
@@ -286,7 +282,8 @@ def _move_beside(source: Path, target: Path, part: str, *, reserve: bool = True)
     while True:
         try:
             name = fitted(target.name, f".{serial}" if serial else "")
-            files.move_new(source, target.with_name(name), part=part, reserve=reserve)
+            # A report is written anew after a crash, and of equal markers one is enough.
+            files.move_new(source, target.with_name(name), part=part, reserve=reserve, rewritten=True)
         except FileExistsError:
             serial = files.next_serial(target.parent, serial)
         else:

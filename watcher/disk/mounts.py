@@ -6,6 +6,7 @@ import os
 import re
 import select
 import sys
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _LOCAL_TYPES = re.compile(r"fuse\.(ntfs|ntfs-3g|exfat|fuse-overlayfs|mergerfs|go
 # nfs(5): acregmax, the longest that a client believes its copy of a file's size and time.
 NFS_CACHE_SECONDS = 60.0
 OTHER_CACHE_SECONDS = 5.0
+_MOST_LINKS = 40  # that Linux follows in one path (path_resolution(7))
 
 
 class MountTable:
@@ -52,20 +54,57 @@ def network_cache_seconds(folder: Path) -> float | None:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None  # macOS: `observe: polling` can be set
-    return cache_seconds(mounts, os.path.realpath(folder))
+    return cache_seconds(mounts, os.path.abspath(folder))
 
 
 def cache_seconds(mountinfo: str, folder: str) -> float | None:
-    """The same for the text of `/proc/self/mountinfo` (proc(5)); the longest mount point wins."""
+    """The same for the text of `/proc/self/mountinfo` (proc(5)); the longest mount point wins.
+
+    No share is asked for anything: one that is away would not answer.
+    """
+    mounts = list(_mounts(mountinfo))
+    folder = _real_path(folder, {point for point, kind, _ in mounts if _is_network(kind)})
     best, answer = -1, None
+    for point, kind, options in mounts:
+        if len(point) >= best and (folder + "/").startswith(point.rstrip("/") + "/"):
+            best = len(point)
+            answer = _cache(kind, options) if _is_network(kind) else None
+    return answer
+
+
+def _mounts(mountinfo: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the mount point, the type and the options of each."""
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), left.split()[4])
-        if len(point) >= best and (folder + "/").startswith(point.rstrip("/") + "/"):
-            best = len(point)
-            kind, _, options = right.partition(" ")
-            answer = _cache(kind, options) if _is_network(kind) else None
-    return answer
+        kind, _, options = right.partition(" ")
+        yield point, kind, options
+
+
+def _real_path(path: str, shares: Collection[str]) -> str:
+    """Follow links as `os.path.realpath` does, as far as none of these mount points is in the way."""
+    real, left, links = "/", path.split("/")[::-1], 0
+    while left:
+        part = left.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            real = os.path.dirname(real)
+            continue
+        here = os.path.join(real, part)
+        if here in shares:
+            return os.path.normpath(os.path.join(here, *left[::-1]))
+        try:
+            target = os.readlink(here)
+        except OSError:  # no link
+            real = here
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            break
+        real = "/" if target.startswith("/") else real
+        left += target.split("/")[::-1]
+    return real
 
 
 def _is_network(kind: str) -> bool:

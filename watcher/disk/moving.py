@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom
 from pathlib import Path
@@ -42,22 +43,34 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 _blind: set[Path] = set()  # folders that know neither, where no name may be reserved
 
 
-def move_new(source: Path, target: Path, *, part: str, reserve: bool = True) -> None:
+def move_new(
+    source: Path,
+    target: Path,
+    *,
+    part: str,
+    reserve: bool = True,
+    is_anothers: Callable[[], bool] = lambda: False,
+    rewritten: bool = False,
+) -> None:
     """Move `source` to `target` and keep its time and mode, where the file system lets us; never overwrite.
 
     `part` is a name for the half-written copy in the target's folder, needed only across file systems;
     `reserve`: a name may be reserved by a small file for a moment, which is never so in the drop folder.
-    May be repeated after a crash: a target that is the same file, or the same bytes, counts as ours.
+    May be repeated after a crash: a target that is the same file counts as ours, and on another file system,
+    where it would be a copy, one that has the same bytes, unless `is_anothers` says that it is the copy of
+    another file. `rewritten`: the source may have been made anew since, so the bytes count everywhere.
     Raises FileExistsError where another file has the name, or where only `next_serial` makes one that is
     safe.
     """
     try:
         placed = _place(source, target, part, reserve=reserve)
-    except FileExistsError:
+    except FileExistsError as error:
         if _is_reservation(target, part):  # of a crash
             target.unlink()
             placed = _place(source, target, part, reserve=reserve)
-        elif is_moved(source, target):
+        elif (
+            is_moved(source, target, copied=rewritten or isinstance(error, _CopyTaken)) and not is_anothers()
+        ):
             placed = os.lstat(source)
             target.with_name(part).unlink(missing_ok=True)  # the crash may have left it behind
         else:
@@ -75,8 +88,16 @@ def part_name() -> str:
     return f".{uuid.uuid4()}.part"
 
 
-def is_moved(source: Path, target: Path) -> bool:
-    """After a crash: is what has the target's name the file that we were moving?"""
+class _CopyTaken(FileExistsError):
+    """The name is taken that a copy was to have."""
+
+
+def is_moved(source: Path, target: Path, *, copied: bool = False) -> bool:
+    """After a crash: is what has the target's name the file that we were moving?
+
+    Within a file system it is the very same one: another one with its bytes was dropped, too. `copied`: it
+    may be a copy all the same (of a bind mount, say).
+    """
     try:
         found, wanted = os.lstat(target), os.lstat(source)
     except FileNotFoundError:
@@ -84,6 +105,8 @@ def is_moved(source: Path, target: Path) -> bool:
     if os.path.samestat(found, wanted):
         return True
     if not (stat.S_ISREG(found.st_mode) and stat.S_ISREG(wanted.st_mode)):
+        return False
+    if found.st_dev == wanted.st_dev and not copied:
         return False
     return found.st_size == wanted.st_size and sha256(source) == sha256(target)
 
@@ -203,7 +226,10 @@ def _is_same(path: Path, status: os.stat_result) -> bool:
 
 def _copy_new(source: Path, target: Path, part: str, *, reserve: bool) -> os.stat_result:
     """Copy to another file system: under `part` first, compared with the source, then named."""
-    _refuse_taken(target)
+    try:
+        _refuse_taken(target)
+    except FileExistsError as error:
+        raise _CopyTaken(*error.args, str(target)) from None
     with open_plain(source) as reader:
         status = os.fstat(reader.fileno())
         half, writer = _begin_copy(target, part)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher.core.renaming import Keeps, any_name
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -16,3 +18,4 @@ class Places:
     failed: Path
     state: Path  # for scratch files
     by_day: bool = False  # done has a folder for each UTC day
+    keeps: Keeps = any_name  # whether a new name in the drop folder is the same to the routes

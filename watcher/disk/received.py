@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from shutil import disk_usage
 from typing import BinaryIO
 
+from watcher.core.errors import Outside
 from watcher.disk import files
 from watcher.disk.system import create_new, remove_plain
 
@@ -54,8 +56,15 @@ class Received:
     def mark(self, marker: str) -> None:
         """Make the marker that says that it is whole, where there is none. Raises `Outside`."""
         with files.blame(self._folder):
-            if not os.path.lexists(self._folder / marker):
+            try:
                 create_new(self._folder / marker).close()
+            except FileExistsError:
+                if not stat.S_ISREG(os.lstat(self._folder / marker).st_mode):
+                    raise Outside(
+                        files.folder_target(self._folder),
+                        "what has its name is no file, and is no marker then",
+                        check="remove it",
+                    ) from None
 
     def abandon(self) -> None:
         """Leave nothing behind; after `finish` there is nothing. Raises `Outside`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from watcher.journal.store import MOST, Record, Store
 
 # Rows that one search looks through: about 50 ms, and a commit waits for no longer than the read in it.
 LOOKED = 20_000
+_ASKED = 500  # values in a statement; SQLite takes 999 at least
 
 
 class SqlArchive:
@@ -60,11 +62,18 @@ class SqlArchive:
 
     def failed_at(self, target: Path) -> Row | None:
         """Return the newest row of a file that was moved to `target` in the failed folder."""
-        found = self._store.query(
-            "SELECT * FROM files WHERE state = ? AND target = ? ORDER BY id DESC LIMIT 1",
-            (FileState.FAILED, os.fsencode(target)),
-        )
-        return row_of(found[0]) if found else None
+        return self.failed_among([target]).get(target)
+
+    def failed_among(self, targets: Sequence[Path]) -> dict[Path, Row]:
+        """Return that row of each of the `targets` for which there is one."""
+        found: dict[Path, Row] = {}
+        for start in range(0, len(targets), _ASKED):
+            paths = [os.fsencode(target) for target in targets[start : start + _ASKED]]
+            marks = ", ".join("?" * len(paths))
+            statement = f"SELECT * FROM files WHERE state = ? AND target IN ({marks}) ORDER BY id"
+            rows = map(row_of, self._store.query(statement, (FileState.FAILED, *paths)))
+            found |= {Path(row.place.target or ""): row for row in rows}
+        return found
 
     def ended(
         self,
@@ -132,6 +141,19 @@ class SqlArchive:
             "SELECT 1 FROM files WHERE target = ? AND id > ? LIMIT 1", (os.fsencode(row.place.target), row.id)
         )
         return not later
+
+    def is_anothers(self, row: Row, place: Path) -> bool:
+        """Say whether another row's file, or its bad records, have this place; see `Archive`."""
+        columns = ("target", "aside") if row.place.aside == str(place) else ("target",)
+        values = (os.fsencode(place), row.id, row.file.fingerprint.size)
+        return any(
+            self._store.query(
+                f"SELECT 1 FROM files WHERE {column} = ? AND id != ? AND size = ? AND removed_at IS NULL"
+                " LIMIT 1",
+                values,
+            )
+            for column in columns
+        )
 
     def removed(self, row: Row, now: datetime) -> None:
         """The file of this row has been kept long enough and was removed."""

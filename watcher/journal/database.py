@@ -32,6 +32,13 @@ Connection = sqlite3.Connection
 Migration: TypeAlias = str | Callable[[Connection], None]  # statements, or what SQL alone cannot do
 
 
+def needs_a_writer(fault: Outside) -> bool:
+    """Say whether a journal cannot be read only because a crash left a commit half done: who writes next
+    takes that back."""
+    code = getattr(fault.__cause__, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
 class Database:
     """One connection, shared by the threads of this process behind a lock."""
 
@@ -61,6 +68,11 @@ class Database:
         except BaseException:
             self._connection.close()
             raise
+
+    def require_sound(self) -> None:
+        """Read every page, however many there are. Raises `ConfigError` where it is damaged, `Outside`."""
+        with self._lock, self._translated():
+            self._check(readonly=True, thorough=True)
 
     def close(self) -> None:
         """Close the connection; the file stays as it is."""
@@ -168,10 +180,11 @@ class Database:
         connection.row_factory = sqlite3.Row
         return connection
 
-    def _check(self, readonly: bool) -> None:
+    def _check(self, readonly: bool, *, thorough: bool = False) -> None:
         try:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            sound = readonly or self.path.stat().st_size > CHECKED_BYTES or self._quick_check()
+            unasked = readonly or self.path.stat().st_size > CHECKED_BYTES
+            sound = (unasked and not thorough) or self._quick_check()
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:

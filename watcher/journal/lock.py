@@ -30,6 +30,7 @@ else:
 _WINDOWS_OFFSET = 1 << 20
 
 AGENT_LOCK = "agent.lock"  # whoever has this one has the folder
+UPLOAD_LOCK = "upload.lock"  # whoever has this one writes rows of files that are sent by hand
 PATIENCE_SECONDS = 1.0
 _OTHERS_LOOK_SECONDS = 0.05
 # What `flock` says of a folder where the file system locks files alone.

@@ -21,7 +21,7 @@ from watcher.journal.lease import Lease
 from watcher.journal.peers import LEASE_SECONDS
 from watcher.journal.postgres_beats import Beats
 from watcher.journal.postgres_memory import Memory, Recent, Restored, write_again
-from watcher.journal.postgres_peers import TIME, PostgresPeers
+from watcher.journal.postgres_peers import OPEN, TIME, PostgresPeers
 from watcher.journal.postgres_schema import FIRST_ID
 from watcher.journal.postgres_store import InDoubt, PostgresStore, Transaction
 from watcher.journal.protocol import AgentSeen
@@ -167,6 +167,13 @@ class PostgresJournal(SqlJournal):
             " FROM agents ORDER BY id"
         )
         return [AgentSeen(*record) for record in found]
+
+    def quiet_until(self) -> dict[int, str]:
+        """As `SqlJournal.quiet_until`."""
+        found = self._store.query(
+            f"SELECT id, {TIME.format('quiet_at')} FROM files WHERE {OPEN} AND quiet_at > clock_timestamp()"
+        )
+        return {record[0]: record[1] for record in found}
 
     def ids_for_old_rows(self, connection: Connection, count: int) -> Iterator[int] | None:
         """As `SqlJournal.ids_for_old_rows`: below all ids that were given, where room was left for that."""

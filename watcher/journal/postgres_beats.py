@@ -31,6 +31,11 @@ _RESTORED = (
     "was it restored from a backup? Restore a newer one; or say that it is right as it is, with `watcher"
     " journal accept`: files that are in the work folder, and that it does not know, are sent anew then"
 )
+_ANOTHER = (
+    "does `journal` name the database that it was in? Bring that back, and take what it knows along with"
+    " `watcher journal copy --back`, and `watcher journal copy`; or say that this one is right, with `watcher"
+    " journal accept`: files that are in the work folder, and that it does not know, are sent anew then"
+)
 _PIECE_SECONDS = 0.2  # that is heard for at a time: an end waits no longer
 # One that begins has promised nothing yet: until then it holds what it promised in its life before.
 _BEAT = """
@@ -122,6 +127,10 @@ class Beats:
         journal, seen = connection.execute(_HEARD, (self._agent,)).fetchone() or ("", None)
         if known is None and seen is None:
             self._is_new = True
+        if of not in (None, journal) and not self._memory.is_accepted():
+            raise Restored(
+                self._held, "this database is another one than that with this agent's journal", check=_ANOTHER
+            )
         if known is not None and of == journal and (seen is None or seen < known - TOLERANCE_SECONDS):
             least = self._began_at if seen is None else seen
             if least is not None and known - least <= MOST_LOST_SECONDS:

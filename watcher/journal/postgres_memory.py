@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from watcher.core.errors import Outside
+from watcher.core.errors import ConfigError, Outside
 from watcher.core.model import FINAL, Row
-from watcher.core.steps import Step
 from watcher.core.units import utc_text
 from watcher.disk import files
 from watcher.journal.postgres_schema import FIRST_ID
 from watcher.journal.schema import insertion, record_of, row_of
 from watcher.journal.store import Connection
+
+if TYPE_CHECKING:
+    from watcher.core.steps import Step
 
 MOST_LOST_SECONDS = 60.0
 # What is told is rounded.
@@ -105,15 +108,33 @@ class Recent:
             self._rows.pop(row.id, None)
 
 
+def known_until(folder: Path) -> datetime | None:
+    """Return when the database that has our rows heard of us last; None: as far as we know, none has them."""
+    _, seen = Memory(folder).latest
+    return None if seen is None else datetime.fromtimestamp(seen, UTC)
+
+
 def accept(folder: Path) -> datetime | None:
-    """From now on the database is right, whatever this agent knew; returns until when it did. Raises
-    `Outside`."""
+    """From now on what the settings name is right, whatever this agent knew; returns until when it did.
+    Raises `Outside`."""
     path = folder / FILE
     with files.blame(folder):
-        _, seen = Memory(folder).latest
+        known = known_until(folder)
         if path.exists():
             files.replace_private(path, b"{}")
-    return None if seen is None else datetime.fromtimestamp(seen, UTC)
+    return known
+
+
+def refuse_elsewhere(folder: Path) -> None:
+    """Raise `ConfigError` where a database has our rows, and the settings name none: what is under way by the
+    journal in the state folder would be sent again."""
+    if (known := known_until(folder)) is not None:
+        raise ConfigError(
+            "journal: the settings name no database, and this agent's journal is in PostgreSQL, at the latest"
+            f" {utc_text(known)}; bring `journal` back, and take what it knows into the state folder with"
+            " `watcher journal copy --back`; or say with `watcher journal accept` that the journal in the"
+            " state folder is right as it is"
+        )
 
 
 def lost_words(known: float, seen: float | None) -> str:

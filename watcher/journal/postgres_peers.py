@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 TIME = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 _CLAIMING = 0x71756575  # advisory lock of whoever claims: "queu"
 _TELLING = 0x74656C6C  # ... of whoever tells people: "tell"
-_OPEN = "state NOT IN ({}) AND origin = 'drop'".format(", ".join(f"'{state}'" for state in sorted(FINAL)))
-_THEIRS = f"{_OPEN} AND owner = ? AND id <> ALL(?::bigint[])"
+OPEN = "state NOT IN ({}) AND origin = 'drop'".format(", ".join(f"'{state}'" for state in sorted(FINAL)))
+_THEIRS = f"{OPEN} AND owner = ? AND id <> ALL(?::bigint[])"
 _QUIET_IN = "extract(epoch FROM quiet_at - clock_timestamp())::double precision"
 _LOST = (
     "does PostgreSQL answer in time? Until it does, another agent may go on with what this one has under way"
@@ -119,7 +119,7 @@ class PostgresPeers:
         found = self._database.query(
             f"SELECT id, host, {TIME.format('seen_at')} FROM agents"
             f" WHERE id <> ? AND {LEASE_ENDS} < clock_timestamp()"
-            f" AND EXISTS (SELECT 1 FROM files WHERE {_OPEN} AND owner = agents.id)",
+            f" AND EXISTS (SELECT 1 FROM files WHERE {OPEN} AND owner = agents.id)",
             (self._agent,),
         )
         return {record[0]: (record[0], record[1], record[2]) for record in found}
@@ -154,7 +154,7 @@ class PostgresPeers:
     def quiet_in(self) -> dict[int, float]:
         """As `Peers.quiet_in`."""
         found = self._database.query(
-            f"SELECT id, {_QUIET_IN} FROM files WHERE {_OPEN} AND owner = ? AND quiet_at > clock_timestamp()",
+            f"SELECT id, {_QUIET_IN} FROM files WHERE {OPEN} AND owner = ? AND quiet_at > clock_timestamp()",
             (self._agent,),
         )
         return {record[0]: record[1] for record in found}
@@ -221,7 +221,7 @@ class _Queue:
         self._ours, self._theirs = Counter[str | None](), Counter[str | None]()
         found = connection.execute(
             "SELECT route, owner = ? AND id = ANY(?::bigint[]), count(*) FROM files"
-            f" WHERE {_OPEN} AND owner = ANY(?::text[]) GROUP BY 1, 2",
+            f" WHERE {OPEN} AND owner = ANY(?::text[]) GROUP BY 1, 2",
             (agent, list(known), list(near)),
         ).fetchall()
         for route, is_ours, count in found:

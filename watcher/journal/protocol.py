@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from watcher.core.model import Claim, FileState, Row
-from watcher.core.steps import Step
 from watcher.journal.peers import Peers
+
+if TYPE_CHECKING:  # who only reads a journal takes no steps
+    from watcher.core.steps import Step
 
 KEPT = timedelta(days=60)  # of holds that are over: twice what is shown
 
@@ -71,6 +73,10 @@ class Journal(Protocol):
     def agents(self) -> list[AgentSeen]:
         """Return the agents that share the journal, by their ids; none where it is one agent's alone."""
 
+    def quiet_until(self) -> dict[int, str]:
+        """Return the rows, of all agents, that were taken over and wait, and until when (UTC, ISO 8601) a
+        request of the owner before may still be under way; none where it is one agent's alone."""
+
     def history(
         self, *, failed: bool = False, since: datetime | None = None, limit: int | None = None
     ) -> list[Row]:
@@ -106,6 +112,9 @@ class Archive(Protocol):
     def failed_at(self, target: Path) -> Row | None:
         """Return the newest row of a file that was moved to `target` in the failed folder."""
 
+    def failed_among(self, targets: Sequence[Path]) -> dict[Path, Row]:
+        """Return that row of each of the `targets` for which there is one."""
+
     def ended(
         self,
         *,
@@ -133,6 +142,10 @@ class Archive(Protocol):
 
     def is_latest_at(self, row: Row) -> bool:
         """Say whether no later file was put where this one was: a replay takes the name again."""
+
+    def is_anothers(self, row: Row, place: Path) -> bool:
+        """Say whether the file of another row, of the same size and not removed, was to go to this place, or
+        its bad records were."""
 
     def removed(self, row: Row, now: datetime) -> None:
         """The file of this row has been kept long enough and was removed."""

@@ -12,6 +12,7 @@ from watcher.core.model import Row
 from watcher.disk.files import folder_target
 from watcher.journal.lease import Lease
 from watcher.journal.peers import LEASE_SECONDS
+from watcher.journal.postgres_memory import accept, known_until, refuse_elsewhere
 from watcher.journal.protocol import Journal
 from watcher.journal.sql import SqlJournal
 from watcher.journal.sqlite import SqliteJournal
@@ -27,10 +28,11 @@ def open_journal(folder: Path, url: str | None, *, lives: bool, lease: float = L
 
     The agent's id is in the state folder in any case: it names its part of the work folder, too.
     """
-    own = SqliteJournal(folder)
     if url is None:
-        return own
-    with closing(own):
+        refuse_elsewhere(folder)
+        return SqliteJournal(folder)
+    with closing(SqliteJournal(folder)) as own:
+        was_there = known_until(folder) is not None
         journal = _postgres(folder, url, own, lives=lives, lease=lease)
         try:
             open_rows = (*own.under_way("drop"), *own.under_way("hand"))
@@ -41,6 +43,8 @@ def open_journal(folder: Path, url: str | None, *, lives: bool, lease: float = L
                 )
         except BaseException:
             journal.close()
+            if not was_there:  # and is not now: the settings may go back
+                accept(folder)
             raise
         return journal
 

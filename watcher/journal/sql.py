@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from watcher.core.errors import IllegalStep, TakenOver
 from watcher.core.model import FINAL, Claim, Dropped, FileState, Outcome, Row, Upload
-from watcher.core.steps import Step
 from watcher.core.units import utc_text
 from watcher.journal.archive import SqlArchive
 from watcher.journal.peers import Peers
@@ -20,6 +19,9 @@ from watcher.journal.protocol import AgentSeen, Archive, Timeline
 from watcher.journal.schema import changes, insertion, record_of, row_of, stored
 from watcher.journal.store import MOST, Connection, Store
 from watcher.journal.timeline import SqlTimeline
+
+if TYPE_CHECKING:
+    from watcher.core.steps import Step
 
 _OPEN = tuple(state for state in FileState if state not in FINAL)
 
@@ -102,6 +104,10 @@ class SqlJournal:
     def agents(self) -> list[AgentSeen]:
         """Return the agents that share the journal: none but its own, and that is known."""
         return []
+
+    def quiet_until(self) -> dict[int, str]:
+        """Return the rows that wait for an owner before to be quiet: there is none."""
+        return {}
 
     def history(
         self, *, failed: bool = False, since: datetime | None = None, limit: int | None = None

@@ -10,9 +10,10 @@ _HEAD = """\
 # Settings: each key, its type and its default
 
 They are read from the file of `-c`, else `$WATCHER_CONFIG`, else `config.yaml`. Relative paths are relative
-to that file. `${NAME}` is the environment variable NAME. A *duration* is `500ms`, `2s`, `5m`, `24h`, `30d`,
-or a number of seconds; a *size* is `1MB` (10^6), `1MiB` (2^20), or a number of bytes. `config.example.yaml`
-shows all of it in use. `watcher manual --schema` prints the JSON Schema of it, for editors.
+to that file. `${NAME}` is the environment variable NAME, which must be set and not empty. A *duration* is
+`500ms`, `2s`, `5m`, `24h`, `30d`, or a number of seconds, at most 100 years; a *size* is `1MB` (10^6), `1MiB`
+(2^20), or a number of bytes, at most 1000TB. `config.example.yaml` shows all of it in use. `watcher manual
+--schema` prints the JSON Schema of it, for editors.
 """
 _SIZES = (("GB", 10**9), ("MiB", 2**20), ("MB", 10**6), ("kB", 10**3))
 _SPANS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))

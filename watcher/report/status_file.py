@@ -9,13 +9,15 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watcher.core.events import Stuck
 from watcher.core.holds import Hold
 from watcher.core.names import shown
 from watcher.core.units import utc_text
 from watcher.disk import files
+
+if TYPE_CHECKING:  # who only reads it needs no events
+    from watcher.core.events import Stuck
 
 # A backlog of 100,000 names would be rewritten once a second; their number is always told.
 SHOWN_WAITING = 500

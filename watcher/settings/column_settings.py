@@ -10,10 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from watcher.core.expressions import line_expression
 from watcher.core.shape import Lines, Shape
-from watcher.settings.setting_types import Count, Model, Name, Pattern, Span, TimeZone, named
+from watcher.settings.setting_types import Count, Duration, Model, Pattern, Text, TimeZone, Truth, named
+from watcher.settings.wrong import WRONG, where_known
 
 Kind = Literal["text", "integer", "number", "utc_time", "uuid", "one_of", "pattern"]
 TIME_WORDS = ("epoch", "epoch_ms", "excel")
+_MOST_COLUMNS = 100_000  # what is between them is gone through one by one
 # Keys that say what is made of a field: of one field one thing is made.
 _MAKING = ("map", "time", "duration", "decimal")
 # That each part of a time survives: a format with %I needs %p, one with %d needs %m.
@@ -28,8 +30,10 @@ def _as_list(value: object) -> object:
 def _source(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError('must be the name of a column in the header, such as "Agent Name", or its number')
-    if value == "" or (isinstance(value, int) and value < 1):
+    if (isinstance(value, str) and not value.strip()) or (isinstance(value, int) and value < 1):
         raise ValueError("must be the name of a column in the header, or its number from 1")
+    if isinstance(value, int) and value > _MOST_COLUMNS:
+        raise ValueError(f"is more than {_MOST_COLUMNS:,}, which no header has; write the column's number")
     return value
 
 
@@ -89,13 +93,13 @@ class LinesSettings(Model):
 class ColumnSettings(Model):
     """One item of a route's `columns`."""
 
-    name: Name
+    name: Text
     kind: Annotated[Kind | None, Field(alias="is")] = None
-    required: bool = False
+    required: Truth = False
     one_of: tuple[str, ...] = ()
     pattern: Pattern = ""
-    not_future: Span | None = None
-    not_older: Span | None = None
+    not_future: Duration | None = None
+    not_older: Duration | None = None
     source: Annotated[tuple[Source, ...], OneOrMany, Field(alias="from")] = ()
     value: str | None = None
     map: dict[str, str] = Field(default={})
@@ -105,18 +109,20 @@ class ColumnSettings(Model):
     duration: Annotated[tuple[Literal["H:MM:SS", "MM:SS"], ...], OneOrMany] = ()
     decimal: Literal[",", "."] | None = None
     default: str | None = None
-    optional: bool = False
+    optional: Truth = False
 
     @model_validator(mode="before")
     @classmethod
     def _rule_within(cls, data: Any) -> Any:
         """`is: {one_of: [...]}` is the same as `one_of: [...]`."""
         rule = data.get("is") if isinstance(data, dict) else None
-        if isinstance(rule, dict) and len(rule) == 1 and set(rule) <= {"one_of", "pattern"} - set(data):
-            return {key: data[key] for key in data if key != "is"} | rule
+        taken = {key for key in data if data[key] is not WRONG} if isinstance(rule, dict) else set()
+        if isinstance(rule, dict) and len(rule) == 1 and set(rule) <= {"one_of", "pattern"} - taken:
+            return rule | {key: data[key] for key in data if key != "is"}
         return data
 
     @model_validator(mode="after")
+    @where_known
     def _fits_together(self) -> Self:
         for key in ("one_of", "pattern"):
             if key in self.model_fields_set and not getattr(self, key):
@@ -132,6 +138,7 @@ class ColumnSettings(Model):
         return self
 
     @model_validator(mode="after")
+    @where_known
     def _can_be_made(self) -> Self:
         making = [key for key in _MAKING if getattr(self, key)]
         if len(making) > 1:

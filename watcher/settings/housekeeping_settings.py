@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, model_validator
 
 from watcher.settings.setting_types import LongDuration, Model
+from watcher.settings.wrong import WRONG, where_known
 
 Duplicates = Literal["upload", "skip", "fail"]
 T = TypeVar("T")
@@ -28,10 +29,11 @@ class Retention(Model):
     history: Annotated[LongDuration, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
+    @where_known
     def _history_outlives_files(self) -> Self:
-        longest = max(self.done or 0.0, self.failed or 0.0)
-        if self.history is not None and self.history < longest:
-            raise ValueError("history must be as long as done and failed: by it the files are found")
+        for kept in (self.done, self.failed):
+            if self.history is not None and kept is not None and kept is not WRONG and self.history < kept:
+                raise ValueError("history must be as long as done and failed: by it the files are found")
         return self
 
 

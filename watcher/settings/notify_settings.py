@@ -6,10 +6,11 @@ from datetime import time
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from watcher.report.expect import DAY_SECONDS, Expectation
-from watcher.settings.setting_types import Duration, LongDuration, Model, Secret, TimeZone
+from watcher.settings.setting_types import Duration, LongDuration, Model, Secret, Timeout, TimeZone, Truth
+from watcher.settings.wrong import where_known
 
 
 def _time_of_day(value: str) -> str:
@@ -30,6 +31,7 @@ class Expect(Model):
     timezone: TimeZone | None = None
 
     @model_validator(mode="after")
+    @where_known
     def _fits_together(self) -> Self:
         if self.every is None and self.by is None:
             raise ValueError('give every (such as 24h), or by (such as "06:30") and timezone')
@@ -51,7 +53,7 @@ class Notify(Model):
     """Who is told of what; `expect` of a route adds its silence."""
 
     urls: Annotated[tuple[Secret, ...], Field(min_length=1)]
-    failed: StrictBool = True
+    failed: Truth = True
     held_for: Duration | None = 900.0
     gather: Duration = 60.0
-    timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    timeout: Timeout = 10.0

@@ -20,20 +20,26 @@ from watcher.settings.strict_yaml import Document, Location
 
 
 def withhold(document: Document) -> None:
-    """Forget what is not there of secrets: an environment variable that is not set is no problem in them.
+    """Forget what is not there of secrets: a variable that is not set, or empty, is no problem in them.
 
     The text stays as it is written, but for a proxy's, which would have to be a URL: there is none then.
     """
     # Whoever asks the journal needs the way to it.
-    secret = set(_secret_keys(Config, ())) - {("journal",)}
+    secret = secret_keys() - {("journal",)}
     unset = [at for at in document.unset if tuple(part for part in at if isinstance(part, str)) in secret]
     document.problems = [problem for problem in document.problems if problem[0] not in unset]
-    if ("wfm", "proxy") in unset and isinstance(document.data, dict):
+    if ("wfm", "proxy") in unset and isinstance(document.data, dict) and "wfm" in document.data:
         document.data["wfm"] = {**document.data["wfm"], "proxy": None}
+    for _, before in document.displaced:
+        withhold(before)
+
+
+def secret_keys() -> frozenset[tuple[str, ...]]:
+    """Return the keys of everything that is secret, by its type; without the numbers of items."""
+    return frozenset(_secret_keys(Config, ()))
 
 
 def _secret_keys(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the keys of everything that is secret, by its type."""
     for name, field in model.model_fields.items():
         at = (*above, field.alias or name)
         for kind in kinds(field.annotation):
@@ -59,6 +65,8 @@ def read_secret(data: dict[str, Any], base: Path, environ: Mapping[str, str]) ->
     if not isinstance(wfm, dict) or not isinstance(wfm.get("client_secret_file"), str):
         return []
     at: Location = ("wfm", "client_secret_file")
+    if not wfm["client_secret_file"].strip():
+        return [(at, "is empty; write the path of the file that holds the client secret")]
     if words := home_problem(wfm["client_secret_file"]):
         return [(at, words)]
     # systemd's LoadCredential= puts secrets into this folder.

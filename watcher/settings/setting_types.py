@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
@@ -19,19 +19,49 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SecretStr,
     ValidationInfo,
     WithJsonSchema,
+    field_validator,
+    model_validator,
 )
 
 from watcher.core.expressions import expression
 from watcher.core.units import byte_count, seconds, seconds_with_unit
+from watcher.settings.strict_yaml import TRUTHS, Given
+from watcher.settings.wrong import WRONG
 
 
-def _no_truth(value: object) -> object:
-    if isinstance(value, bool):  # Python takes True for 1
-        raise ValueError("must be a whole number")
+def _whole_number(value: object) -> object:
+    """Take a number, or a variable's text; Python has True for 1, and pydantic "2" and 2.0 for 2."""
+    if isinstance(value, Given) and re.fullmatch(r"[-+]?[0-9]{1,18}", value.strip()):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number" + _bare(value, r"[0-9]+"))
     return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, Given) and re.fullmatch(r"[-+]?[0-9]{1,18}(\.[0-9]{1,18})?", value.strip()):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number such as 200" + _bare(value, r"[0-9.]+"))
+    return value
+
+
+def _truth(value: object) -> object:
+    if isinstance(value, Given):
+        value = TRUTHS.get(value.strip().lower())
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false" + _bare(value, "true|false|yes|no|on|off"))
+    return value
+
+
+def _bare(value: object, sound: str) -> str:
+    """Return the remedy for a value that is sound but for its quotes."""
+    quoted = isinstance(value, str) and not isinstance(value, Given) and re.fullmatch(sound, value.lower())
+    return "; take the quotes away" if quoted else ""
 
 
 def home_problem(path: str) -> str:
@@ -39,6 +69,12 @@ def home_problem(path: str) -> str:
     if not path.startswith("~"):
         return ""
     return "begins with ~, which is no home folder here; write the whole path"
+
+
+def _some_path(value: object) -> object:
+    if isinstance(value, str) and not value.strip():  # which `Path` takes for the folder that it is in
+        raise ValueError("is empty; write a path")
+    return value
 
 
 def _absolute(value: Path, info: ValidationInfo) -> Path:
@@ -90,7 +126,7 @@ def _journal_url(value: SecretStr) -> SecretStr:  # it may hold a password
 
 
 def _some_secret(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value():
+    if not value.get_secret_value().strip():
         raise ValueError("is empty; is the environment variable filled in?")
     return value
 
@@ -111,6 +147,9 @@ def _plain_path(value: str) -> str:
 def _content_type(value: str) -> str:
     if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(\s*;[ -~]*)?", value, re.ASCII):
         raise ValueError("must be a content type such as text/csv or application/json")
+    charset = re.search(r";\s*charset\s*=\s*\"?([^;\"\s]*)", value, re.IGNORECASE)
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        raise ValueError("names another charset than UTF-8, in which every file is sent; remove it")
     return value
 
 
@@ -164,15 +203,15 @@ def named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _name(value: str) -> str:
+def _some_text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
     return value
 
 
-def _span(value: float) -> float:
-    if value > 36_500 * 86_400:
-        raise ValueError("is more than 100 years; leave it out for no limit")
+def _timeout(value: float) -> float:
+    if value > 86_400:  # sockets wait for some weeks at most, and a request waits several times as long
+        raise ValueError("is more than a day; write a shorter time, such as 60s")
     return value
 
 
@@ -196,7 +235,7 @@ def _time_zone(value: str) -> str:
 
 
 def _key_path(value: str) -> str:
-    if not all(value.split(".")):
+    if not all(name.strip() for name in value.split(".")):
         raise ValueError("must be a name, or names with a point between them, such as data.conversations")
     return value
 
@@ -208,9 +247,11 @@ _SIZE = WithJsonSchema({"type": ["string", "integer"], "x-kind": "size"})
 
 Duration = Annotated[float, BeforeValidator(seconds), _DURATION]
 LongDuration = Annotated[float, BeforeValidator(seconds_with_unit), _LONG_DURATION]
-Count = Annotated[int, BeforeValidator(_no_truth)]
+Count = Annotated[int, BeforeValidator(_whole_number)]
+Number = Annotated[float, BeforeValidator(_number)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
 Size = Annotated[int, BeforeValidator(byte_count), _SIZE]
-FolderPath = Annotated[Path, AfterValidator(_absolute)]
+FolderPath = Annotated[Path, BeforeValidator(_some_path), AfterValidator(_absolute)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 HeaderText = Annotated[str, AfterValidator(header_text)]
 Secret = Annotated[SecretStr, AfterValidator(_some_secret)]
@@ -222,14 +263,28 @@ Marker = Annotated[str, AfterValidator(_marker)]
 Delimiter = Annotated[str, AfterValidator(_delimiter)]
 Escape = Annotated[str, AfterValidator(_escape)]
 Codec = Annotated[str, AfterValidator(_codec)]
-Name = Annotated[str, AfterValidator(_name)]
-Span = Annotated[Duration, AfterValidator(_span)]
+# Where nothing, or blanks alone, makes no sense.
+Text = Annotated[str, Field(min_length=1), AfterValidator(_some_text)]
+Timeout = Annotated[Duration, Field(gt=0), AfterValidator(_timeout)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 KeyPath = Annotated[str, AfterValidator(_key_path)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class Model(BaseModel):
-    """Frozen; unknown keys are errors; errors do not quote values, for one may be a secret."""
+    """Frozen; unknown keys are errors; errors do not quote values, for one may be a secret.
+
+    `WRONG` is taken for a value of any kind, and for a section.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _or_wrong(cls, data: Any, handler: Callable[[Any], Any]) -> Any:
+        return data if data is WRONG else handler(data)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _each_or_wrong(cls, value: Any, handler: Callable[[Any], Any]) -> Any:
+        return value if value is WRONG else handler(value)

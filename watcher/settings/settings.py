@@ -29,13 +29,18 @@ from watcher.settings.setting_types import (
     KeyPath,
     Marker,
     Model,
+    Number,
     Proxy,
     Secret,
     Size,
+    Text,
+    Timeout,
+    Truth,
     UrlPath,
     WebUrl,
 )
 from watcher.settings.status_settings import Status
+from watcher.settings.wrong import WRONG
 
 
 class Folders(Model):
@@ -59,17 +64,17 @@ class Wfm(Model):
     tenant: HeaderText
     api_url: WebUrl
     token_url: WebUrl
-    client_id: Annotated[str, Field(min_length=1)]
+    client_id: Text
     client_secret: Secret | None = None
     client_secret_file: Path | None = None
     login: Literal["post", "basic"] = "post"
-    scope: Annotated[str, Field(min_length=1)] | None = None
-    audience: Annotated[str, Field(min_length=1)] | None = None
+    scope: Text | None = None
+    audience: Text | None = None
     ca_file: FolderPath | None = None
     client_cert: FolderPath | None = None
     client_key: FolderPath | None = None
     proxy: Proxy | None = None
-    timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    timeout: Timeout = 60.0
 
     @property
     def api(self) -> str:
@@ -88,7 +93,7 @@ class Settle(Model):
     quiet: Duration = 2.0
     unsure: Duration = 30.0
     patience: Annotated[Duration, Field(gt=0)] = 900.0
-    ignore: tuple[str, ...] = (
+    ignore: tuple[Text, ...] = (
         ".*",
         "~*",
         "*.tmp",
@@ -122,7 +127,7 @@ class Upload(Model):
     max_record: Annotated[Size, Field(gt=0)] = 16 * 2**20
     max_json: Annotated[Size, Field(gt=0)] = 10_000_000
     max_expanded: Annotated[Size, Field(gt=0)] = 4_000_000_000
-    max_ratio: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 200.0
+    max_ratio: Annotated[Number, Field(gt=1, allow_inf_nan=False)] = 200.0
 
 
 class Log(Model):
@@ -138,28 +143,28 @@ class Log(Model):
 class RouteSettings(Model):
     """One item of `routes`."""
 
-    name: Annotated[str, Field(min_length=1)]
-    match: tuple[str, ...] = ()
-    regex: str | None = None
-    endpoint: str | None = None
-    acd_type: str | None = None
+    name: Text
+    match: tuple[Text, ...] = ()
+    regex: Text | None = None
+    endpoint: Text | None = None
+    acd_type: Text | None = None
     path: UrlPath | None = None
     content_type: ContentType | None = None
     params: dict[str, str] = Field(default={})
     chunk_bytes: Annotated[Size, Field(gt=0)] | None = None
     parallel: Annotated[Count, Field(ge=1, le=64)] = 1
-    after: tuple[str, ...] | None = None
+    after: tuple[Text, ...] | None = None
     header: Literal["none", "drop", "first", "every"] = "none"
     encoding: Codec | None = None
     delimiter: Delimiter = ","
     quotes: Literal["double", "none"] = "double"
     escape: Escape | None = None
-    trailing_delimiter: bool = False
+    trailing_delimiter: Truth = False
     empty_rows: Literal["fail", "drop", "send"] = "fail"
     columns: tuple[ColumnItem, ...] = ()
     others: Literal["fail", "drop"] = "fail"
     lines: LinesSettings | None = None
-    reorder: bool = False
+    reorder: Truth = False
     bad_records: Literal["fail", "set_aside"] = "fail"
     schema_file: Annotated[FolderPath | None, Field(alias="schema")] = None
     split: Annotated[Count, Field(ge=1)] | None = None
@@ -177,9 +182,10 @@ class RouteSettings(Model):
         if isinstance(data, dict):
             match = data.get("match")
             if isinstance(match, str):
-                return {**data, "match": [match]}
-            if isinstance(match, dict) and set(match) == {"regex"} and "regex" not in data:
-                return {**{key: data[key] for key in data if key != "match"}, "regex": match["regex"]}
+                return {**data, "match": [match] if match else []}
+            regex = data.get("regex", WRONG)
+            if isinstance(match, dict) and set(match) == {"regex"} and regex is WRONG:
+                return {"regex": match["regex"], **{key: data[key] for key in data if key != "match"}}
         return data
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from watcher.settings.setting_types import Model, Secret, Size
+from watcher.settings.wrong import where_known
 
 _WORDS = "must be an address and a port such as 127.0.0.1:8787 or '[::1]:8787'"
 
@@ -79,12 +80,18 @@ class Status(Model):
         return address(self.listen)
 
     @model_validator(mode="after")
+    @where_known
     def _closed_to_others(self) -> Self:
         if not self.address.is_loopback and self.password is None and self.token is None:
             raise ValueError(
                 f"others can reach {self.listen}, so it needs a password or a token: add status.password or"
                 " status.token, or listen on 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    @where_known
+    def _no_acts_of_others(self) -> Self:
         if self.actions and self.password is None and self.token is None:
             raise ValueError(
                 "actions let whoever sees the page move files, so it needs a password or a token: add"

@@ -25,9 +25,17 @@ _NULLS = frozenset({"", "~", "null"})
 _NO_TEXT = frozenset({*_BOOLEANS, *_NULLS, "y", "n"})
 _WORD = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 _PLACE = re.compile(r"(https?://|\.{0,2}/)[\w./:{}-]*[\w/}]", re.ASCII)
+# What a variable of the environment may say where yes or no is wanted: it has no types of its own.
+TRUTHS = {**_BOOLEANS, "y": True, "t": True, "1": True, "n": False, "f": False, "0": False}
 _VARIABLE = re.compile(r"\$(\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)")
 
 _FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where PyYAML was built with libyaml
+
+
+class Given(str):
+    """A text that is a variable of the environment and nothing else: it may stand for a number, yes or no."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -37,7 +45,13 @@ class Document:
     data: object = None
     lines: dict[Location, int] = field(default_factory=dict)
     problems: list[tuple[Location, str]] = field(default_factory=list)
-    unset: set[Location] = field(default_factory=set)  # text with a ${NAME} that the environment has not
+    # Text with a ${NAME} that the environment has not, or that leaves nothing of it: it stays as written.
+    unset: set[Location] = field(default_factory=set)
+    variables: dict[Location, list[str]] = field(default_factory=dict)  # whose text has their names in it
+    twice: set[Location] = field(default_factory=set)  # keys that are there twice
+    # What stood at such a key before it, each as a document of its own.
+    displaced: list[tuple[Location, Document]] = field(default_factory=list)
+    plain: dict[Location, str] = field(default_factory=dict)  # what is no text, as it is written
     literal: set[Location] = field(default_factory=set)  # text written out, with no ${NAME} in it
 
 
@@ -53,7 +67,8 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         document.lines[()] = line
-        document.problems.append(((), f"not YAML: {_unquoted(error)}; {_remedy(text, line)}"))
+        remedy = _remedy(text, line, in_braces="got '{'" in (error.problem or ""))
+        document.problems.append(((), f"not YAML: {_unquoted(error)}; {remedy}"))
     except yaml.YAMLError as error:
         document.problems.append(((), f"not YAML: {' '.join(str(error).split())}; save the file as UTF-8"))
     except RecursionError:
@@ -89,8 +104,15 @@ def _unquoted(error: yaml.MarkedYAMLError) -> str:
     return re.sub(r" '(?!<[a-z ]+>'|.{1,2}')[^']*'?", "", error.problem or error.context or "cannot be read")
 
 
-def _remedy(text: str, line: int) -> str:
+# A variable behind `{`, `[` or `,`, or behind a key, that no quotes begin before: YAML takes its brace for
+# one of its own.
+_BARE_VARIABLE = re.compile(r"(?:[{\[,]|:\s)\s*(?:[\w-]+:\s+)?[^\s'\"#,{}\[\]]*\$\{")
+
+
+def _remedy(text: str, line: int, *, in_braces: bool) -> str:
     found = (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1] if text.strip() else ""
+    if in_braces and _BARE_VARIABLE.search(found):
+        return 'within { } and [ ], put quotes around a value with ${NAME} in it: "${NAME}"'
     if re.search(r"[:-]\s+[*&@%`!|>]", found):
         return "put quotes around the value"
     if "\t" in found:
@@ -114,14 +136,20 @@ def _mapping(
     node: yaml.MappingNode, at: Location, document: Document, environ: Mapping[str, str]
 ) -> dict[str, object]:
     found: dict[str, object] = {}
-    for key_node, value_node in node.value:
+    first: dict[str, int] = {}  # the lines of keys that are there again
+    last = {str(key_node.value): index for index, (key_node, _) in enumerate(node.value)}
+    for index, (key_node, value_node) in enumerate(node.value):
         key = str(key_node.value)
-        here = (*at, key)
-        line = key_node.start_mark.line + 1
-        if key in found:
-            document.problems.append(
-                (here, f"is there twice, first on line {document.lines[here]}; remove one")
-            )
+        here, line = (*at, key), key_node.start_mark.line + 1
+        if index != last[key]:
+            first.setdefault(key, line)
+            before = Document(lines={here: line})
+            before.data = _plain(value_node, here, before, environ)
+            document.displaced.append((here, before))
+            continue
+        if key in first:
+            document.twice.add(here)
+            document.problems.append((here, f"is there twice, first on line {first[key]}; remove one"))
         document.lines[here] = line
         found[key] = _plain(value_node, here, document, environ)
     return found
@@ -130,18 +158,26 @@ def _mapping(
 def _scalar(node: yaml.Node, at: Location, document: Document, environ: Mapping[str, str]) -> object:
     text = str(node.value)
     if isinstance(node, yaml.ScalarNode) and not node.style:
+        document.plain[at] = text
         if text.lower() in _NULLS:
             return None
         if text.lower() in _BOOLEANS:
             return _BOOLEANS[text.lower()]
         if _NUMBER.fullmatch(text) and len(text) <= 18:
             return float(text) if "." in text else int(text)
-    if not any(match[2] for match in _VARIABLE.finditer(text)):
+        del document.plain[at]
+    filled = _fill(text, at, document, environ)
+    if at not in document.variables:
         document.literal.add(at)
-    return _fill(text, at, document, environ)
+    only = _VARIABLE.fullmatch(text)
+    return Given(filled) if only and only[2] else filled
 
 
 def _fill(text: str, at: Location, document: Document, environ: Mapping[str, str]) -> str:
+    names = list(dict.fromkeys(match[2] for match in _VARIABLE.finditer(text) if match[2]))
+    if names:
+        document.variables[at] = names
+
     def value(match: re.Match[str]) -> str:
         if match[1] == "${":
             return "${"
@@ -158,4 +194,13 @@ def _fill(text: str, at: Location, document: Document, environ: Mapping[str, str
             return match[0]
         return environ[match[2]]
 
-    return _VARIABLE.sub(value, text)
+    filled = _VARIABLE.sub(value, text)
+    if names and not filled:
+        # Never meant: an empty folder is the settings' own, and an empty ACD type one that no event has.
+        document.unset.add(at)
+        words = (
+            f"the environment variable {' and '.join(names)} is empty; fill it in, or write the value here"
+        )
+        document.problems.append((at, words))
+        return text
+    return filled

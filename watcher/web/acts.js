@@ -6,6 +6,10 @@ const HEADER = 'x-watcher-page';
 const ACTS = {
   retry: {
     label: 'Send again',
+    warn: {
+      perhaps: 'Its last chunk had no answer: it may be complete at the server, and would be there twice. Look into the import history first.',
+      all: 'It was delivered, and changed since: all of it would be a second import. Drop what is new, alone.',
+    },
     what: (name) => `Send ${name} again?`,
     how: 'It goes back into the drop folder as it is, and is sent whole, as a new import. That helps where the reason is gone.',
   },
@@ -25,10 +29,12 @@ export function setActs(acts) {
   return known.may.join() !== before;
 }
 
-/** The buttons for a file: [] where nothing may be done with it. `key` tells it from a newer one of its name. */
-export function act(kind, name, key) {
+/** The buttons for a file: [] where nothing may be done with it. `key` tells it from a newer one of its name;
+ * `atServer`: the server has "all" of it, or "perhaps". */
+export function act(kind, name, key, atServer = null) {
   if (!known.may.includes(kind) || !key) return [];
-  const { label, what, how } = ACTS[kind];
+  const { label, what, warn } = ACTS[kind];
+  const how = [warn?.[atServer], ACTS[kind].how].filter(Boolean).join(' ');
   const button = make('button', { type: 'button', 'aria-label': `${label}: ${name}`, 'data-key': `${kind} ${name}`, text: label });
   button.addEventListener('click', async () => {
     if (!(await wanted(what(name), how, label))) return;

@@ -66,6 +66,12 @@ export function moment(text) {
   return make('time', { datetime: text, title: `${when.toISOString().slice(0, 19).replace('T', ' ')} UTC`, text: shown });
 }
 
+/** Which other agent of a shared journal has a file under way. */
+export const whose = (row) => make('span', {}, 'the agent on ', named(row.host ?? row.agent, ''));
+
+/** Until when a file waits that was taken over: the agent before may still have something of it under way. */
+export const waits = (row) => make('span', {}, 'until ', moment(row.waits_until), ': no request of the agent that had it before can be under way then');
+
 /** Put other children into an element; the keyboard's focus stays on what has the same `data-key`. */
 export function fill(element, ...children) {
   const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;

@@ -24,9 +24,12 @@ def key_of_row(id: int) -> str:
 
 
 def with_keys(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what `overview.collect` found, with keys for what is told by a row or by its place."""
+    """Return what `overview.collect` found, with keys for what is told by a row or by its place. What another
+    agent has under way has none: it is taken out there."""
     return found | {
-        "under_way": [row | {"key": key_of_row(row["id"])} for row in found["under_way"]],
+        "under_way": [
+            row | {"key": "" if row["agent"] else key_of_row(row["id"])} for row in found["under_way"]
+        ],
         "stranded": [row | {"key": row["path"]} for row in found["stranded"]],
     }
 

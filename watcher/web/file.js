@@ -1,7 +1,7 @@
 // One file's own view, at an address that can be kept: #/file/TOKEN, #/failed/NAME or #/waiting/NAME.
 
 import { act } from './acts.js';
-import { $, bytes, fileAddress, fileLink, fill, make, moment, named, setTitle } from './basics.js';
+import { $, bytes, fileAddress, fileLink, fill, make, moment, named, setTitle, waits, whose } from './basics.js';
 
 const KINDS = { file: 'token', failed: 'failed', waiting: 'waiting' }; // of addresses: what the agent is asked by
 const MOST = 10; // problems that a report lists
@@ -97,7 +97,7 @@ function draw(file, query) {
 
 /** The place for buttons: what can be done with it now. */
 function acts(file) {
-  if (file.lies_in_failed) return act('retry', file.lies_in_failed, file.key);
+  if (file.lies_in_failed) return act('retry', file.lies_in_failed, file.key, file.at_server);
   const isOpen = !file.is_over && file.state !== 'failed';
   return isOpen ? act('withdraw', file.name, file.key) : [];
 }
@@ -109,6 +109,7 @@ function facts(file) {
     ['why', file.reason], ['what to do', file.state === 'done' ? null : file.what_to_do],
     ['without it', file.went_without.length ? `files of ${file.went_without.join(', ')} go out` : null],
     ['lines', file.lines], ['note', file.note], ['so far', total],
+    ['with', file.agent && whose(file)], ['waits', file.waits_until && waits(file)],
     ['route', file.route ?? 'none'], ['size', file.bytes === null ? null : bytes(file.bytes)],
     ['records', file.records === null ? null : file.records.toLocaleString('en')],
     ['where', file.where && named(file.where, '')],

@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from watcher.agent.build import build_drop
+from watcher.agent.folders import build_drop
 from watcher.agent.lying_failed import told_of
-from watcher.agent.overview import collect
+from watcher.agent.overview import Whose, collect
 from watcher.core.errors import Outside
 from watcher.core.holds import Hold
 from watcher.core.model import FINAL, FileState, Fingerprint, Row
@@ -83,7 +83,7 @@ def of_failed(config: Config, holds: Sequence[Hold], name: str) -> dict[str, Any
             return _of_row(config, journal, holds, row)
         if path is None:
             return None
-        known = told_of(path, journal, build_routes(config))
+        known = told_of(path, None, journal, build_routes(config))
     finally:
         if journal is not None:
             journal.close()
@@ -197,10 +197,13 @@ def _of_row(config: Config, journal: Journal, holds: Sequence[Hold], row: Row) -
         latest = journal.archive.failed_at(path)  # another one may have the name by now
         is_there = latest is not None and latest.id == row.id
     partly = row.state is FileState.DONE and row.place.aside is not None
+    whose = Whose(journal, journal.agents()).told(row)
+    key = "" if whose["agent"] else key_of_row(row.id)  # another agent's is taken out there
     return told | {
+        **whose,
         "id": row.id,
         "token": row.push_token,
-        "key": key_of(path) if path is not None and is_there else key_of_row(row.id),
+        "key": key_of(path) if path is not None and is_there else key,
         "is_over": row.state in FINAL,
         "state": "partly delivered" if partly else told["state"],
         "delivered_bytes": row.upload.position,
@@ -209,7 +212,9 @@ def _of_row(config: Config, journal: Journal, holds: Sequence[Hold], row: Row) -
         "report": report_text(row) if has_report(row) else None,
         "receipt": row.state in (FileState.DELIVERED, FileState.DONE),
         "lies_in_failed": shown(path.name) if path is not None and is_there else None,
-        "went_without": told_of(path, journal, build_routes(config))["went_without"] if path else [],
+        # Of records that were set aside it has none.
+        "at_server": row.upload.at_server if row.state is FileState.FAILED else None,
+        "went_without": told_of(path, row, journal, build_routes(config))["went_without"] if path else [],
         "timeline": moments(row, _held_by(config, journal, holds, row), others),
         "others": [
             {"token": other.push_token, "state": str(other.state), "at": other.outcome.finished_at}
@@ -268,6 +273,7 @@ def _bare(name: str, state: str, reason: str) -> dict[str, Any]:
         (
             "route", "token", "id", "what_to_do", "lines", "report", "lies_in_failed", "started_at", "sha256",
             "finished_at", "push_token", "server_said", "status", "note", "set_aside", "bytes", "records",
+            "agent", "host", "waits_until",
         )
     )  # fmt: skip
     return nothing | {

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from watcher.agent.vitals import Vitals
+from watcher.agent.signs import Signs
 from watcher.agent.workers import LONGEST_WAIT_SECONDS
 
 # The loop waits 5 s at most. A look at a huge folder on a slow share, or a claim there, takes its time.
@@ -37,20 +37,20 @@ class Health:
 
     def __init__(
         self,
-        vitals: Vitals,
+        signs: Signs,
         held: Callable[[], Sequence[str]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._vitals = vitals
+        self._signs = signs
         self._held = held
         self._clock = clock
         self._lost_since: dict[str, float] = {}  # names of threads; used by the server's thread alone
 
     def judge(self) -> Verdict:
         """Return the verdict of this moment."""
-        age = self._vitals.heartbeat_age()
+        age = self._signs.heartbeat_age()
         reasons = [f"{name} has died" for name in self._lost_for_good()]
-        if self._vitals.ending:
+        if self._signs.ending:
             reasons = ["the agent is stopping"]
         elif age > STUCK_SECONDS:
             reasons.insert(0, f"the main loop is stuck: it did not turn for {age:.0f} s")
@@ -58,7 +58,7 @@ class Health:
 
     def _lost_for_good(self) -> list[str]:
         now = self._clock()
-        self._lost_since = {name: self._lost_since.get(name, now) for name in self._vitals.lost()}
+        self._lost_since = {name: self._lost_since.get(name, now) for name in self._signs.lost()}
         return [
             f"the thread {name}"
             for name, since in self._lost_since.items()

@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from watcher import __version__
-from watcher.agent.vitals import Vitals
+from watcher.agent.signs import Signs
 from watcher.core.events import (
     ChunkSent,
     Event,
@@ -50,7 +50,7 @@ class Metrics:
     def __init__(
         self,
         routes: Sequence[str],
-        vitals: Vitals,
+        signs: Signs,
         *,
         holds: Callable[[], Sequence[Hold]],
         seconds_held: Callable[[Hold], float],
@@ -77,7 +77,7 @@ class Metrics:
             registry=self._registry,
         )
         self._begin_at_zero(self._routes)
-        self._now = _Now(vitals, holds, seconds_held, token_renewals, agents)
+        self._now = _Now(signs, holds, seconds_held, token_renewals, agents)
         self._registry.register(self._now)
 
     def text(self) -> bytes:
@@ -125,14 +125,14 @@ class _Now:
 
     def __init__(
         self,
-        vitals: Vitals,
+        signs: Signs,
         holds: Callable[[], Sequence[Hold]],
         seconds_held: Callable[[Hold], float],
         token_renewals: Callable[[], int],
         agents: Callable[[], Mapping[str, int]],
     ) -> None:
         self._agents = agents
-        self._vitals = vitals
+        self._signs = signs
         self._holds = holds
         self._seconds_held = seconds_held
         self._token_renewals = token_renewals
@@ -167,18 +167,18 @@ class _Now:
         yield CounterMetricFamily(
             "watcher_token_renewals", "Access tokens got from the login server.", self._token_renewals()
         )
-        vitals = self._vitals
+        signs = self._signs
         for name, text, value in (
-            ("waiting_files", "Files in the drop folder, as of the last look.", vitals.waiting()),
-            ("files_under_way", "Files that were claimed and are not finished.", vitals.under_way()),
-            ("stuck_files", "Files that wait too long for a reason of their own.", vitals.stuck()),
-            ("stranded_files", "Files of agents that do not live, as of the last look.", vitals.stranded()),
+            ("waiting_files", "Files in the drop folder, as of the last look.", signs.waiting()),
+            ("files_under_way", "Files that were claimed and are not finished.", signs.under_way()),
+            ("stuck_files", "Files that wait too long for a reason of their own.", signs.stuck()),
+            ("stranded_files", "Files of agents that do not live, as of the last look.", signs.stranded()),
             (
                 "oldest_waiting_file_age_seconds",
                 "How long the oldest waiting file has been as it is; 0 if none waits.",
-                vitals.oldest_waiting_seconds(),
+                signs.oldest_waiting_seconds(),
             ),
-            ("heartbeat_age_seconds", "Seconds since the main loop turned.", vitals.heartbeat_age()),
+            ("heartbeat_age_seconds", "Seconds since the main loop turned.", signs.heartbeat_age()),
         ):
             yield GaugeMetricFamily(f"watcher_{name}", text, value)
         yield self._sharing()

@@ -59,7 +59,7 @@ function failures({ key, rows }, label, kind) {
     const about = [row.lines && `line ${row.lines}`, row.route].filter(Boolean).join(', ');
     return make('li', {},
       make('div', { class: 'with-button' }, make('div', { class: 'line' }, fileLink(row.name, 'failed', row.name),
-        make('span', { class: 'quiet' }, about, ...(row.failed_at ? [about ? ', ' : '', moment(row.failed_at)] : []))), make('div', { class: 'buttons' }, button, ...act('retry', row.name, row.key))),
+        make('span', { class: 'quiet' }, about, ...(row.failed_at ? [about ? ', ' : '', moment(row.failed_at)] : []))), make('div', { class: 'buttons' }, button, ...act('retry', row.name, row.key, row.at_server))),
       ...(row.went_without?.length ? [make('div', { class: 'quiet', text: `Files of ${row.went_without.join(', ')} go without it.` })] : []),
       ...(row.again ? [since(row.again)] : []),
       ...(row.reason === reason ? [] : [make('div', { class: 'quiet', text: row.reason })]), place);

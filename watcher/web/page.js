@@ -1,7 +1,7 @@
 // Fills the page from JSON. File names and server answers are data: they are put in as text, never as markup.
 
 import { act, setActs } from './acts.js';
-import { $, bytes, clock, counted, duration, fileLink, fill, make, moment, named, now, setTitle } from './basics.js';
+import { $, bytes, clock, counted, duration, fileLink, fill, make, moment, named, now, setTitle, waits, whose } from './basics.js';
 import { showFile } from './file.js';
 import { needed, needs, showNeeds } from './needs.js';
 import { loadOutcomes } from './outcomes.js';
@@ -94,11 +94,12 @@ function upload(row) {
   return make('div', { class: 'upload' },
     make('div', { class: 'line' },
       fileLink(row.name, 'file', row.push_token),
-      make('span', { class: 'quiet', text: row.route ?? 'no route' }), ...act('withdraw', row.name, row.key)),
+      make('span', { class: 'quiet', text: row.route ?? 'no route' }),
+      ...(row.agent ? [make('span', { class: 'quiet' }, 'with ', whose(row))] : []), ...act('withdraw', row.name, row.key)),
     make('progress', { max: 100, value: share, 'aria-label': `${row.name}: ${share} %` }),
     make('div', { class: 'line quiet' },
       make('span', { text: `${share} %, ${bytes(row.delivered_bytes)} of ${bytes(row.total_bytes)}, ${counted(row.chunks, 'chunk')}` }),
-      make('span', { text: left(row) })));
+      row.waits_until ? make('span', {}, 'waits ', waits(row)) : make('span', { text: left(row) })));
 }
 
 /** Say how long an upload will take, by its speed since this page saw it first, else since it began. */

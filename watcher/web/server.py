@@ -18,7 +18,7 @@ from typing import Any
 
 import uvicorn
 
-from watcher.agent.vitals import Vitals
+from watcher.agent.signs import Signs
 from watcher.core.errors import ConfigError
 from watcher.core.events import Crashed, Warned
 from watcher.core.holds import Hold, Holds
@@ -46,7 +46,7 @@ def served(
     config: Config,
     status: Status,
     *,
-    vitals: Vitals,
+    signs: Signs,
     holds: Holds,
     stream: Stream,
     token_renewals: Callable[[], int],
@@ -55,11 +55,11 @@ def served(
     """Serve the page as long as the block lasts; gives its URL. Raises `ConfigError` where it cannot."""
     sock = _bound(status.address)
     address = Address(status.address.host, sock.getsockname()[1])
-    health = Health(vitals, lambda: [str(hold.target) for hold in holds.active])
+    health = Health(signs, lambda: [str(hold.target) for hold in holds.active])
     agents = Agents(config)
     metrics = Metrics(
         [route.name for route in config.routes],
-        vitals,
+        signs,
         holds=lambda: holds.active,
         seconds_held=lambda hold: clock() - hold.began,
         token_renewals=token_renewals,

@@ -42,7 +42,7 @@ def now(
         found, trouble = with_keys(collect(config, last=PAGE)), None
         found["failed"] = again.mark(found)
     except (Outside, ConfigError) as fault:  # away, or a journal that was damaged meanwhile
-        failed, failed_count = lying_failed(config.folders.failed, None)
+        failed, failed_count = lying_failed(config.folders.failed, None, build_routes(config))
         nothing: dict[str, Any] = {"waiting": [], "under_way": [], "stranded": [], "last": []}
         nothing |= {"waiting_count": 0, "failed": failed, "failed_count": failed_count}
         found, trouble = nothing, str(fault)

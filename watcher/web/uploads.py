@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
-from watcher.agent.build import build_drop
+from watcher.agent.folders import build_drop
 from watcher.core.errors import Outside, TooSlow
-from watcher.core.names import counted, is_zip, shown
-from watcher.core.route import is_marker, marker_of
-from watcher.core.route import route as route_of
+from watcher.core.names import counted, is_portable, is_zip, shown
+from watcher.core.route import is_marker, marker_of, matching_route
 from watcher.disk.received import Received, remove_leftovers, room_in
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
@@ -30,9 +29,6 @@ SPARE_BYTES = 16 << 20  # that an upload leaves on the disk
 LEFTOVER_SECONDS = 86_400.0
 FINISH_SECONDS = 0.5  # at the end of the agent, for the last write of one that came whole
 CLEAR_SECONDS = 2.0  # at the end of the agent, for what is to be removed
-# What Windows takes in no name, and a name that would be hidden or cut there.
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-_DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?", re.IGNORECASE)
 
 _TAKEN = "a file of that name waits already; nothing was written over"
 _UNSURE = "it may be in the drop folder all the same: look first"
@@ -182,14 +178,7 @@ class Uploads:
 
     def _unfit(self, name: str) -> str:
         """Say why no file of this name is taken; "" where it is. Raises `TooSlow`."""
-        cut = name != name.strip(" .") and not name.startswith(".")
-        if (
-            not name.isprintable()
-            or not name
-            or cut
-            or _NOT_IN_NAMES.search(name)
-            or _DEVICES.fullmatch(name)
-        ):
+        if not is_portable(name):
             return "that is no name for a file, on Windows at least"
         if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
             return f"its name has more than {LONGEST_NAME_BYTES} bytes"
@@ -197,7 +186,7 @@ class Uploads:
             return "files of such names are ignored (settle.ignore): it would lie there for ever"
         if is_marker(name, self._routes):
             return "that is the name of a marker, which is made with the file that it belongs to"
-        if not is_zip(name) and route_of(name, self._routes) is None:
+        if not is_zip(name) and matching_route(name, self._routes) is None:
             return f"no route takes a file of this name; {self._names()}"
         return ""
 
@@ -207,6 +196,6 @@ class Uploads:
 
     def _marker(self, name: str) -> str | None:
         with suppress(TooSlow):
-            if (found := route_of(name, self._routes)) is not None:
+            if (found := matching_route(name, self._routes)) is not None:
                 return marker_of(name, found)
         return None

@@ -20,7 +20,7 @@ class Watch(Protocol):
         """When a waiting file was first seen as it is now, by the clock."""
 
 
-class Vitals:
+class Signs:
     """One agent's signs of life."""
 
     def __init__(
