@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.conftest import Server, World, answer, rows, works
+from tests.conftest import Server, Step, World, answer, rows, works
 from tests.forked import Forked, run
 from watcher.sandbox.server import Request
 
@@ -61,6 +61,15 @@ class Gate:
         return take(request)
 
 
+def gated(world: World, *before: Step) -> Gate:
+    """Put a gate behind these steps of the server; the agent waits for its answer as long as it takes,
+    so that what a test looks at while the request is under way does not end by itself."""
+    gate = Gate()
+    world.server.script.extend([*before, gate])
+    world.settings["wfm"]["timeout"] = "60s"
+    return gate
+
+
 def test_files_dropped_while_it_runs_are_delivered_by_events(world: World) -> None:
     world.settings |= {"observe": "native", "rescan": "1h"}
     with agent(world) as process:
@@ -77,8 +86,7 @@ def test_files_dropped_while_it_runs_are_delivered_by_events(world: World) -> No
 
 
 def test_sigterm_lets_the_request_under_way_finish_and_the_next_start_goes_on(world: World) -> None:
-    gate = Gate()
-    world.server.script.extend([works, gate])
+    gate = gated(world, works)
     world.drop("agent_events.csv", rows(12))
     with agent(world) as process:
         assert gate.reached.wait(20)
@@ -97,9 +105,7 @@ def test_sigterm_lets_the_request_under_way_finish_and_the_next_start_goes_on(wo
 
 
 def test_a_second_signal_ends_at_once_and_loses_nothing(world: World) -> None:
-    gate = Gate()
-    world.server.script.append(gate)
-    world.settings["wfm"]["timeout"] = "60s"
+    gate = gated(world)
     world.drop("agent_events.csv", rows(3))
     with agent(world) as process:
         assert gate.reached.wait(20)
@@ -114,8 +120,7 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(world: World) -> None:
 
 
 def test_a_killed_agent_goes_on_under_the_same_token_at_the_right_chunk(world: World) -> None:
-    gate = Gate()
-    world.server.script.extend([works, works, gate])
+    gate = gated(world, works, works)
     world.drop("agent_events.csv", rows(22))
     with agent(world) as process:
         assert gate.reached.wait(20)

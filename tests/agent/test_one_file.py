@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.test_agent import Gate, agent, until, watcher
+from tests.agent.test_agent import agent, gated, until, watcher
 from tests.conftest import World, answer, rows
 from tests.simulation import Simulation
 from watcher.core.events import Event, HoldBegan
@@ -278,8 +278,7 @@ def test_a_changed_file_waits_until_its_name_is_free_where_its_route_needs_all_o
     """It is no file without a route then: the other one of its name goes on, and so does it."""
     failed_and_dropped_again(world, regex="q{240}_end[.]csv")
     world.drop(LONG_NAME, rows(12))
-    gate = Gate()
-    world.server.script.append(gate)
+    gate = gated(world)
     with agent(world) as process:
         assert gate.reached.wait(20)
         (claimed,) = world.work_files()

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.test_agent import Gate, agent, log_of, until, watcher
+from tests.agent.test_agent import agent, gated, log_of, until, watcher
 from tests.agent.test_drop_watcher import Folder, folder, linux
 from tests.conftest import Server, World, rows
 from tests.forked import Forked
@@ -240,8 +240,7 @@ def test_a_drop_folder_unmounted_during_an_upload_loses_nothing(world: World, mo
     world.settings |= {"observe": "native", "rescan": "200ms"}
     drop, real = world.path("drop"), mount(world.path("real"))
     sh("mount", "--bind", real, drop)
-    gate = Gate()
-    world.server.script.append(gate)
+    gate = gated(world)
     world.drop("agent_events_1.csv", rows(8))
     with agent(world) as process:
         assert gate.reached.wait(20)
@@ -330,9 +329,8 @@ def test_a_full_disk_under_failed_is_a_hold(world: World, mount: Mount, room: in
 @pytest.mark.parametrize(("room", "claimed"), [(0, False), (0, True), (1, False)])
 def test_a_journal_on_a_full_disk_is_a_hold(world: World, mount: Mount, room: int, claimed: bool) -> None:
     disk = mount(world.path("disk"), "256k")
-    state, gate = disk / "state", Gate()
+    state, gate = disk / "state", gated(world)
     world.settings["folders"]["state"] = str(state)
-    world.server.script.append(gate)
     with agent(world) as process:
         until((state / "live.json").exists)
         if claimed:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.test_agent import Gate, agent, log_of, until
+from tests.agent.test_agent import agent, gated, log_of, until
 from tests.conftest import Server, World, answer, rows, works
 from tests.forked import Forked
 from tests.simulation import SimulatedWorkers, Simulation
@@ -143,8 +143,7 @@ def test_a_port_that_is_taken_when_the_settings_take_effect_gives_way_to_the_old
 
 
 def test_an_upload_under_way_ends_under_its_old_settings_and_nothing_is_sent_twice(world: World) -> None:
-    gate = Gate()
-    world.server.script.extend([works, gate])
+    gate = gated(world, works)
     world.drop("agent_events.csv", rows(12))
     with agent(world) as process:
         assert gate.reached.wait(20)
@@ -164,8 +163,7 @@ def test_an_upload_under_way_ends_under_its_old_settings_and_nothing_is_sent_twi
 
 
 def test_files_are_claimed_under_the_new_settings_while_an_upload_is_still_under_way(world: World) -> None:
-    gate = Gate()
-    world.server.script.append(gate)
+    gate = gated(world)
     world.settings["unmatched"] = "ignore"
     world.drop("agent_events.csv", rows(2))
     with agent(world) as process:

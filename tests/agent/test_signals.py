@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.agent.test_agent import Gate, agent, log_of, until
+from tests.agent.test_agent import agent, gated, log_of, until
 from tests.agent.test_reload import TOLD, end
 from tests.conftest import World, rows
 
@@ -102,8 +102,7 @@ def test_signals_are_heard_while_the_settings_are_read(world: World, number: sig
 
 
 def test_sighup_does_not_end_what_ends_by_itself(world: World) -> None:
-    gate = Gate()
-    world.server.script.append(gate)
+    gate = gated(world)
     world.drop("agent_events.csv", rows(3))
     with agent(world, "--once") as process:
         assert gate.reached.wait(20)

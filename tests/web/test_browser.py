@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.agent.test_agent import Gate
+from tests.agent.test_agent import gated
 from tests.conftest import World, answer, rows, works
 from tests.web.conftest import Open
 from tests.web.page import page, running
@@ -253,8 +253,7 @@ def test_a_page_that_was_dimmed_is_as_before_when_the_agent_answers_again(world:
 def test_an_upload_under_way_has_a_bar_with_its_share_and_says_what_is_left(
     world: World, opened: Open
 ) -> None:
-    gate = Gate()
-    world.server.script.extend([works, gate])
+    gate = gated(world, works)
     world.drop("agent_events.csv", rows(12))
     with running(world) as url:
         tab = opened(url, expected="Failed to load resource")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.agent.test_agent import Gate, until
+from tests.agent.test_agent import gated, until
 from tests.conftest import World, answer, rows
 from tests.web.page import page, running
 from watcher.core.errors import Outside
@@ -171,8 +171,7 @@ def _free(url: str) -> bool:
 
 
 def test_the_page_of_a_running_agent_follows_a_file_from_waiting_to_its_end(world: World) -> None:
-    gate = Gate()
-    world.server.script.extend([answer(503), gate])
+    gate = gated(world, answer(503))
     with running(world) as url:
         events = Events(url)
         seen = [events.data()]

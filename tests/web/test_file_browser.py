@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.agent.test_agent import Gate
+from tests.agent.test_agent import gated
 from tests.conftest import World, answer, rows
 from tests.web.conftest import Open
 from tests.web.page import page, running
@@ -73,8 +73,7 @@ def test_a_files_view_is_readable_and_named_on_a_phone(world: World, opened: Ope
 
 
 def test_an_open_view_follows_its_file_to_the_end(world: World, opened: Open) -> None:
-    gate = Gate()
-    world.server.script.append(gate)
+    gate = gated(world)
     with running(world) as url:
         tab = opened(url)
         world.drop("agent_events.csv", rows(12))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.agent.test_agent import Gate, until
+from tests.agent.test_agent import gated, until
 from tests.conftest import World, rows
 from tests.web.conftest import Open
 from tests.web.page import page, running
@@ -48,8 +48,7 @@ class Late:
 def test_an_older_answer_that_comes_late_puts_no_older_state_over_a_files_view(
     world: World, opened: Open
 ) -> None:
-    gate = Gate()
-    world.server.script.append(gate)
+    gate = gated(world)
     with running(world) as url:
         tab = opened(url)
         world.drop("agent_events.csv", rows(12))
