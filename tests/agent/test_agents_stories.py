@@ -38,7 +38,7 @@ from watcher.wfm.bounds import seconds_for
 
 __all__ = ["database", "database_of_tests", "postgres_server"]
 STORIES = int(os.environ.get("WATCHER_AGENTS_STORIES", "10"))
-SLICES = 4
+SLICES = 2  # each with stories enough that somebody takes over in one
 LEASE_SECONDS = 4.0
 RETRY_CAP_SECONDS = 5.0
 # A request is over before the lease of who sent it; or long after another agent took its file over.
