@@ -28,7 +28,7 @@ from greenlet import getcurrent, greenlet
 from tests.simulation import MOST_VAIN_TURNS, Crash, Effects, Wire
 from watcher.agent import signals
 from watcher.agent.build import World
-from watcher.agent.runs import Task
+from watcher.agent.engine.runs import Task
 from watcher.commands.run import run
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push

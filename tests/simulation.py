@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from loguru import logger
 
 from watcher.agent.build import World
-from watcher.agent.runs import Task
+from watcher.agent.engine.runs import Task
 from watcher.commands.run import run
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push

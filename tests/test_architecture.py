@@ -22,6 +22,10 @@ LAYERS = [
     {"journal"},
     {"report"},
     {"settings"},
+    {"agent.engine"},
+    {"agent.effects", "agent.queue", "agent.start"},
+    {"agent.upkeep"},
+    {"agent.by_hand"},
     {"agent"},
     {"sandbox", "web", "manual"},
     {"commands"},
@@ -92,7 +96,7 @@ def tree(module: str) -> ast.Module:
 
 def folder(module: str) -> str:
     """The folder that a module is in, or its own name at the top."""
-    return module.partition(".")[0]
+    return module.rpartition(".")[0] or module
 
 
 @cache

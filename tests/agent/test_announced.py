@@ -11,7 +11,7 @@ from tests.agent.test_reload import simulated
 from tests.conftest import rows
 from tests.simulation import SimulatedWorkers, Simulation
 from watcher.agent.agent import STOPPED
-from watcher.agent.runs import Task
+from watcher.agent.engine.runs import Task
 from watcher.core.acts import Choose, Inspect, Move
 from watcher.core.conversation import Reply, Request
 from watcher.core.model import FileState

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from watcher.agent.drop_watcher import SHORTEST_PAUSE_SECONDS, DropWatcher
+from watcher.agent.queue.drop_watcher import SHORTEST_PAUSE_SECONDS, DropWatcher
 from watcher.core.errors import Outside
 from watcher.core.model import Fingerprint, Route
 from watcher.core.order import Waiting

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from tests.made import made_row
-from watcher.agent.engine import Engine
-from watcher.agent.holding import Holding
-from watcher.agent.runs import Attempt, Awaited, Call, Part, Run, Script
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.holding import Holding
+from watcher.agent.engine.runs import Attempt, Awaited, Call, Part, Run, Script
 from watcher.core.acts import Both, Clear, Commit, Maybe, Release, Turn
 from watcher.core.errors import ConfigError, IllegalStep, Outside
 from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from watcher.agent.holding import Holding
+from watcher.agent.engine.holding import Holding
 from watcher.core.acts import Push
 from watcher.core.conversation import Accepted, Again, Conversation, Verdict
 from watcher.core.holds import Holds

@@ -20,8 +20,8 @@ import pytest
 from tests.commands.test_check import found
 from tests.conftest import Server, Take, World, answer, lose_answer, rows, works
 from tests.simulation import Simulation
-from watcher.agent.folders import places
-from watcher.agent.retention import ROUND_SECONDS, STEP_FILES, Housekeeper
+from watcher.agent.start.folders import places
+from watcher.agent.upkeep.retention import ROUND_SECONDS, STEP_FILES, Housekeeper
 from watcher.content.receipt import STEP_BYTES, line_digests
 from watcher.core.errors import ConfigError
 from watcher.core.model import FileState

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import watchdog.observers  # noqa: F401  # the agent's user may not read where it is installed
 
-from watcher.agent.drop_watcher import DropWatcher
-from watcher.agent.kept import Kept
-from watcher.agent.openings import Openings
+from watcher.agent.queue.drop_watcher import DropWatcher
+from watcher.agent.queue.kept import Kept
+from watcher.agent.queue.openings import Openings
 from watcher.core.model import Route
 from watcher.core.route import compiled_glob
 from watcher.core.settle import EMPTY_PATIENCE, OPEN_FOR_WRITING, Ready, Wait

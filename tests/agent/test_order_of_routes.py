@@ -14,7 +14,7 @@ import pytest
 
 from tests.agent.test_agent import watcher
 from tests.conftest import World, rows
-from watcher.agent.drop_watcher import DropWatcher, Look
+from watcher.agent.queue.drop_watcher import DropWatcher, Look
 from watcher.core.model import Route
 from watcher.core.order import ANY, blocked, present_of
 from watcher.core.route import compiled_glob

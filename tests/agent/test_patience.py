@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from watcher.agent.patience import Case, Patience
+from watcher.agent.queue.patience import Case, Patience
 from watcher.core.events import Event, Stuck, StuckEnded
 from watcher.core.model import Fingerprint, Route
 from watcher.core.order import ANY, Waiting, behind

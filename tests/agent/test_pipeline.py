@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World, answer, lose_answer, lose_request, rows, works
-from watcher.agent.overview import collect
+from watcher.agent.by_hand.overview import collect
 from watcher.sandbox.server import Answer
 from watcher.settings.config import load
 

@@ -22,10 +22,10 @@ from tests.forked import Forked
 from tests.simulation import SimulatedWorkers, Simulation
 from watcher.agent import build
 from watcher.agent.agent import REPLACED, Agent
-from watcher.agent.claims import Claiming
-from watcher.agent.engine import Engine
-from watcher.agent.opening import open_state
-from watcher.agent.runs import Task
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.runs import Task
+from watcher.agent.queue.claims import Claiming
+from watcher.agent.start.opening import open_state
 from watcher.disk.owner import Identity
 from watcher.report.hold_history import HoldHistory
 

@@ -13,8 +13,8 @@ from tests.journal.contract import S, row_in, step
 from tests.journal.test_peers import wait_until_it_hears
 from tests.journal.test_postgres import STATE
 from tests.postgres import database, database_of_tests, postgres_server
-from watcher.agent.runs import Runs
-from watcher.agent.shared_queue import ASKED_SECONDS, SharedQueue
+from watcher.agent.engine.runs import Runs
+from watcher.agent.queue.shared_queue import ASKED_SECONDS, SharedQueue
 
 pytest.importorskip("psycopg")
 from watcher.journal.postgres import PostgresJournal

@@ -13,8 +13,8 @@ import pytest
 from tests.agent.test_agent import watcher
 from tests.agent.test_order_of_routes import TOKEN, zipped
 from tests.conftest import World
-from watcher.agent.drop_watcher import DropWatcher
-from watcher.agent.routing import routed
+from watcher.agent.queue.drop_watcher import DropWatcher
+from watcher.agent.queue.routing import routed
 from watcher.content.inspect import prepare
 from watcher.core.errors import Outside
 from watcher.core.model import Column, Route

@@ -21,8 +21,8 @@ from tests.journal.contract import row_in
 from tests.journal.test_postgres import Line, change
 from tests.postgres import database, database_of_tests, postgres_server
 from watcher.agent.clients import build_client
-from watcher.agent.effects import Effects
-from watcher.agent.folders import places
+from watcher.agent.effects.effects import Effects
+from watcher.agent.start.folders import places
 from watcher.core.acts import Push
 from watcher.core.conversation import Conversation, Reply
 from watcher.core.errors import TakenOver

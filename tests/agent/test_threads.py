@@ -16,8 +16,8 @@ import pytest
 from tests.agent.test_agent import until
 from tests.conftest import World, rows
 from tests.hook import hook
-from watcher.agent.hashing import BesideSha256
-from watcher.agent.workers import Threads
+from watcher.agent.effects.hashing import BesideSha256
+from watcher.agent.engine.workers import Threads
 
 OURS = ("worker-", "sha256", "notify", "status-")
 Allow = Callable[[Callable[[str], bool]], None]
@@ -119,7 +119,7 @@ def come_back(workers: Threads, number: int) -> list[object]:
 def test_short_pieces_are_done_one_after_the_other_once_the_control_thread_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("watcher.agent.workers.LONG_SECONDS", 60.0)  # however busy the machine is
+    monkeypatch.setattr("watcher.agent.engine.workers.LONG_SECONDS", 60.0)  # however busy the machine is
     workers = Threads()
     began: list[int] = []
 

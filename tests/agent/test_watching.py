@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.agent.test_open_files import somebody
-from watcher.agent.watching import Watching
+from watcher.agent.start.watching import Watching
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="leases are Linux")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="it takes two users")

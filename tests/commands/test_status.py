@@ -15,8 +15,8 @@ from tests.conftest import World
 from tests.journal.contract import row_in
 from tests.left_over import nothing_left_over
 from tests.postgres import database, database_of_tests, postgres_server
-from watcher.agent.lying_failed import SHOWN
-from watcher.agent.overview import collect
+from watcher.agent.by_hand.lying_failed import SHOWN
+from watcher.agent.by_hand.overview import collect
 from watcher.core.model import FileState
 from watcher.core.target import Target
 from watcher.settings.config import load

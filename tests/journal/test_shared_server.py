@@ -11,7 +11,7 @@ import pytest
 from tests.journal.test_peers import Open, agent, pass_away, peers, wait_until_it_hears
 from tests.journal.test_postgres import change
 from tests.postgres import database, database_of_tests, postgres_server
-from watcher.agent.shared_server import SharedServer
+from watcher.agent.effects.shared_server import SharedServer
 from watcher.core.errors import Outside
 from watcher.core.holds import LONGEST_RETRY_AFTER_SECONDS
 from watcher.core.probing import Ask, Prober, Report

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from tests.agent.test_agent import agent, log_of, until
 from tests.conftest import World
-from watcher.agent.drop_watcher import DropWatcher
-from watcher.agent.holding import Holding
+from watcher.agent.engine.holding import Holding
+from watcher.agent.queue.drop_watcher import DropWatcher
 from watcher.agent.signs import Signs
 from watcher.core.holds import Holds
 from watcher.disk.drop import Drop

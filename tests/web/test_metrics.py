@@ -15,9 +15,9 @@ from tests.agent.test_agent import until
 from tests.conftest import World, answer, rows
 from tests.made import made_row
 from tests.web.page import Got, get, page, running
-from watcher.agent.drop_watcher import DropWatcher
+from watcher.agent.engine.workers import Threads
+from watcher.agent.queue.drop_watcher import DropWatcher
 from watcher.agent.signs import Signs
-from watcher.agent.workers import Threads
 from watcher.core.errors import Outside
 from watcher.core.events import Event, FileDelivered, HoldBegan, HoldEnded
 from watcher.core.model import FileState

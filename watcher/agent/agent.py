@@ -8,16 +8,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from watcher.agent.chores import Chores, Duties
-from watcher.agent.dispatcher import Dispatcher
-from watcher.agent.effects import Effects
-from watcher.agent.engine import Engine
-from watcher.agent.holding import Holding
+from watcher.agent.effects.effects import Effects
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.holding import Holding
+from watcher.agent.engine.runs import Awaited, Part, Run, Task
+from watcher.agent.engine.workers import Workers
 from watcher.agent.once import Once
-from watcher.agent.recovery import Recovery
-from watcher.agent.runs import Awaited, Part, Run, Task
+from watcher.agent.queue.dispatcher import Dispatcher
 from watcher.agent.signs import Signs
-from watcher.agent.workers import Workers
+from watcher.agent.upkeep.chores import Chores, Duties
+from watcher.agent.upkeep.recovery import Recovery
 from watcher.core.acts import Act
 from watcher.core.errors import ConfigError, NotAlone
 from watcher.core.events import (

@@ -12,30 +12,30 @@ from functools import partial
 from pathlib import Path
 
 from watcher.agent.agent import Agent
-from watcher.agent.chores import Duties
-from watcher.agent.claims import Claims
 from watcher.agent.clients import WfmClient, build_client
-from watcher.agent.dispatcher import Dispatcher
-from watcher.agent.drop_watcher import DropWatcher
-from watcher.agent.effects import Effects
-from watcher.agent.engine import Engine
-from watcher.agent.folders import build_drop, places
-from watcher.agent.holding import Holding
-from watcher.agent.kept import Kept
+from watcher.agent.effects.effects import Effects
+from watcher.agent.effects.shared_server import SharedServer
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.holding import Holding
+from watcher.agent.engine.workers import Threads, Workers
 from watcher.agent.once import Once
-from watcher.agent.patience import Patience
-from watcher.agent.preparing import prepare
-from watcher.agent.publisher import Publisher
-from watcher.agent.recovery import Recovery
-from watcher.agent.retention import Housekeeper
-from watcher.agent.shared_queue import SharedQueue
-from watcher.agent.shared_server import SharedServer
+from watcher.agent.queue.claims import Claims
+from watcher.agent.queue.dispatcher import Dispatcher
+from watcher.agent.queue.drop_watcher import DropWatcher
+from watcher.agent.queue.kept import Kept
+from watcher.agent.queue.patience import Patience
+from watcher.agent.queue.shared_queue import SharedQueue
+from watcher.agent.queue.time_of_day import TimeOfDay
 from watcher.agent.signs import Signs
-from watcher.agent.takeover import Takeover
-from watcher.agent.time_of_day import TimeOfDay
-from watcher.agent.watching import watching
-from watcher.agent.withdrawals import Withdrawals
-from watcher.agent.workers import Threads, Workers
+from watcher.agent.start.folders import build_drop, places
+from watcher.agent.start.preparing import prepare
+from watcher.agent.start.watching import watching
+from watcher.agent.upkeep.chores import Duties
+from watcher.agent.upkeep.publisher import Publisher
+from watcher.agent.upkeep.recovery import Recovery
+from watcher.agent.upkeep.retention import Housekeeper
+from watcher.agent.upkeep.takeover import Takeover
+from watcher.agent.upkeep.withdrawals import Withdrawals
 from watcher.core.conversation import MOST_PATIENCE
 from watcher.core.holds import Holds
 from watcher.core.model import Route

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from watcher.agent.effects import Sender
+from watcher.agent.effects.effects import Sender
 from watcher.core.target import Target
 from watcher.settings.settings import Config
 from watcher.wfm.client import Client

@@ -14,15 +14,15 @@ from watcher import __version__
 from watcher.agent.agent import REPLACED, Agent
 from watcher.agent.build import World, build_agent
 from watcher.agent.clients import WfmClient
-from watcher.agent.engine import Engine
-from watcher.agent.folders import places
-from watcher.agent.holding import Holding
-from watcher.agent.kept import Kept
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.holding import Holding
+from watcher.agent.queue.kept import Kept
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
+from watcher.agent.start.folders import places
+from watcher.agent.start.watching import watching
 from watcher.agent.systemd import Supervisor
 from watcher.agent.telling import build_notifier, expectations
-from watcher.agent.watching import watching
 from watcher.core.events import Started
 from watcher.disk.others import agents
 from watcher.disk.owner import Identity

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from watcher.agent.engine import Engine
-from watcher.agent.preparing import require_distinct
-from watcher.agent.runs import Call
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.runs import Call
+from watcher.agent.start.preparing import require_distinct
 from watcher.core.errors import ConfigError, WatcherError
 from watcher.core.events import ReloadAccepted, ReloadRefused, Warned
 from watcher.core.target import Target

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import disk_usage
 
-from watcher.agent.folders import build_drop
-from watcher.agent.opening import refuse_share
-from watcher.agent.overview import collect
-from watcher.agent.preparing import check_distinct
-from watcher.agent.watching import watching
+from watcher.agent.by_hand.overview import collect
+from watcher.agent.start.folders import build_drop
+from watcher.agent.start.opening import refuse_share
+from watcher.agent.start.preparing import check_distinct
+from watcher.agent.start.watching import watching
 from watcher.commands.as_user import check_command
 from watcher.commands.finding import Finding, Level, probed
 from watcher.core.errors import ConfigError, Outside

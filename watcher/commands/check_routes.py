@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from watcher.agent.folders import build_drop
+from watcher.agent.start.folders import build_drop
 from watcher.commands.finding import Finding
 from watcher.core.errors import TooSlow
 from watcher.core.model import Route

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from watcher.agent.overview import collect
+from watcher.agent.by_hand.overview import collect
 from watcher.commands import demo_web
 from watcher.commands.demo_web import Story, Troubled
 from watcher.commands.interrupts import Interrupts

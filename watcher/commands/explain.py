@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from watcher.agent.doubts import Doubts
-from watcher.agent.folders import build_drop
-from watcher.agent.routing import routed
-from watcher.agent.watching import watching
+from watcher.agent.queue.doubts import Doubts
+from watcher.agent.queue.routing import routed
+from watcher.agent.start.folders import build_drop
+from watcher.agent.start.watching import watching
 from watcher.content import split
 from watcher.content.content import Content
 from watcher.content.inspect import prepare, refuse_empty

@@ -10,12 +10,12 @@ from watcher import web
 from watcher.agent.agent import REPLACED, STILL_HELD, STOPPED, Agent
 from watcher.agent.build import World, build_engine, build_holding
 from watcher.agent.clients import WfmClient
+from watcher.agent.engine.workers import LONGEST_WAIT_SECONDS, Threads
 from watcher.agent.lifecycle import Generation, Process, Run
-from watcher.agent.opening import open_state
 from watcher.agent.reload import Reload
 from watcher.agent.signals import Signals
+from watcher.agent.start.opening import open_state
 from watcher.agent.systemd import Supervisor
-from watcher.agent.workers import LONGEST_WAIT_SECONDS, Threads
 from watcher.core.errors import ConfigError, NotAlone, Outside
 from watcher.core.events import StatusPage, Warned
 from watcher.disk.files import folder_target

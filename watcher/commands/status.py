@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from watcher.agent.overview import collect
+from watcher.agent.by_hand.overview import collect
 from watcher.commands.terminal import FINE, HELD, PROBLEM, Terminal, local_time, state, zone
 from watcher.core.names import counted, some_of
 from watcher.settings.settings import Config

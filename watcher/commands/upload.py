@@ -13,12 +13,12 @@ from types import FrameType
 from watcher.agent.agent import ended
 from watcher.agent.build import World, build_holding, build_policy
 from watcher.agent.clients import build_client
-from watcher.agent.effects import Effects
-from watcher.agent.engine import Engine
-from watcher.agent.folders import places
-from watcher.agent.opening import open_state
-from watcher.agent.runs import Part, Run
-from watcher.agent.time_of_day import TimeOfDay
+from watcher.agent.effects.effects import Effects
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.runs import Part, Run
+from watcher.agent.queue.time_of_day import TimeOfDay
+from watcher.agent.start.folders import places
+from watcher.agent.start.opening import open_state
 from watcher.commands.interrupts import Interrupts
 from watcher.commands.terminal import Bar, Terminal
 from watcher.commands.upload_fate import DELIVERED, FAILED, NOT_SENT, give_up, given_up

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from watcher.agent.folders import build_drop
-from watcher.agent.routing import Routed, routed
+from watcher.agent.queue.routing import Routed, routed
+from watcher.agent.start.folders import build_drop
 from watcher.core.errors import ConfigError
 from watcher.core.model import Route
 from watcher.core.names import shown

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from watcher.agent import withdrawing
+from watcher.agent.by_hand import withdrawing
 from watcher.settings.settings import Config
 
 

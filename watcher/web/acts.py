@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from watcher.agent import putting_back, withdrawing
+from watcher.agent.by_hand import putting_back, withdrawing
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import Acted, Event
 from watcher.core.names import shown

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from watcher.agent.withdrawing import Found
+from watcher.agent.by_hand.withdrawing import Found
 from watcher.core.model import Fingerprint, Row
 from watcher.core.names import shown
 from watcher.disk.failed import failed_files, key_of

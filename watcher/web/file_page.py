@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from watcher.agent.folders import build_drop
-from watcher.agent.lying_failed import told_of
-from watcher.agent.overview import Whose, collect
+from watcher.agent.by_hand.lying_failed import told_of
+from watcher.agent.by_hand.overview import Whose, collect
+from watcher.agent.start.folders import build_drop
 from watcher.core.errors import Outside
 from watcher.core.holds import Hold
 from watcher.core.model import FINAL, FileState, Fingerprint, Row

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from watcher.agent.engine.workers import LONGEST_WAIT_SECONDS
 from watcher.agent.signs import Signs
-from watcher.agent.workers import LONGEST_WAIT_SECONDS
 
 # The loop waits 5 s at most. A look at a huge folder on a slow share, or a claim there, takes its time.
 STUCK_SECONDS = 60.0

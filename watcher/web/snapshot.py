@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher import __version__
-from watcher.agent.lying_failed import lying_failed
-from watcher.agent.overview import collect
+from watcher.agent.by_hand.lying_failed import lying_failed
+from watcher.agent.by_hand.overview import collect
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.holds import Hold
 from watcher.core.names import shown

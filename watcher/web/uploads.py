@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
-from watcher.agent.folders import build_drop
+from watcher.agent.start.folders import build_drop
 from watcher.core.errors import Outside, TooSlow
 from watcher.core.names import counted, is_portable, is_zip, shown
 from watcher.core.route import is_marker, marker_of, matching_route

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from watcher.agent.dispatcher import Dispatcher
-from watcher.agent.effects import Effects
-from watcher.agent.engine import Engine
-from watcher.agent.publisher import Publisher
-from watcher.agent.retention import Housekeeper
-from watcher.agent.runs import Awaited, Call, Part
-from watcher.agent.shared_server import SharedServer
-from watcher.agent.takeover import Found, Takeover
-from watcher.agent.withdrawals import Request, Withdrawals
+from watcher.agent.effects.effects import Effects
+from watcher.agent.effects.shared_server import SharedServer
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.runs import Awaited, Call, Part
+from watcher.agent.queue.dispatcher import Dispatcher
+from watcher.agent.upkeep.publisher import Publisher
+from watcher.agent.upkeep.retention import Housekeeper
+from watcher.agent.upkeep.takeover import Found, Takeover
+from watcher.agent.upkeep.withdrawals import Request, Withdrawals
 from watcher.core.holds import NEVER
 from watcher.core.life import life
 from watcher.core.model import Row

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from watcher.agent.kept import Kept
-from watcher.agent.recovery import Recovery
+from watcher.agent.queue.kept import Kept
+from watcher.agent.upkeep.recovery import Recovery
 from watcher.core.acts import Pause
 from watcher.core.errors import Outside, TakenOver
 from watcher.core.events import TookOver, Warned

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from watcher.agent.doubts import Doubts
-from watcher.agent.runs import Attempt
-from watcher.agent.shared_queue import Line, SharedQueue
-from watcher.agent.time_of_day import TimeOfDay
+from watcher.agent.engine.runs import Attempt
+from watcher.agent.queue.doubts import Doubts
+from watcher.agent.queue.shared_queue import Line, SharedQueue
+from watcher.agent.queue.time_of_day import TimeOfDay
 from watcher.core.errors import NotWhole, Outside
 from watcher.core.model import Claim, Fingerprint, Route, Row
 from watcher.core.order import Waiting

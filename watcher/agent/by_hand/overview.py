@@ -7,9 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from watcher.agent.folders import build_drop
-from watcher.agent.lying_failed import lying_failed
-from watcher.agent.routing import route_of
+from watcher.agent.by_hand.lying_failed import lying_failed
+from watcher.agent.queue.routing import route_of
+from watcher.agent.start.folders import build_drop
 from watcher.core.errors import Outside
 from watcher.core.model import FINAL, Row
 from watcher.core.names import shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watcher.agent.watching import watching
+from watcher.agent.start.watching import watching
 from watcher.core.renaming import keeping
 from watcher.disk.drop import Drop
 from watcher.disk.places import Places

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from watcher.agent.openings import Openings
-from watcher.agent.patience import Case
+from watcher.agent.queue.openings import Openings
+from watcher.agent.queue.patience import Case
 from watcher.core.model import Row
 
 

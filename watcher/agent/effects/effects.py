@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from watcher.agent.contents import Contents
-from watcher.agent.duplicates import destination, left_out
-from watcher.agent.hashing import BesideSha256
-from watcher.agent.open_file import ROUNDS, OpenFile, lines_of
-from watcher.agent.shared_server import SharedServer
+from watcher.agent.effects.duplicates import destination, left_out
+from watcher.agent.effects.hashing import BesideSha256
+from watcher.agent.effects.open_file import ROUNDS, OpenFile, lines_of
+from watcher.agent.effects.shared_server import SharedServer
+from watcher.agent.engine.contents import Contents
 from watcher.content import split
 from watcher.content.compressed import member_name, told_size
 from watcher.content.inspect import prepare, refuse_empty

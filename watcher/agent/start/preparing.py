@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from watcher.agent.runs import Attempt, Call
+from watcher.agent.engine.runs import Attempt, Call
 from watcher.core.acts import Tell
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import FolderCreated, Warned

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from watcher.agent.runs import Task
-from watcher.agent.workers import Done
+from watcher.agent.engine.runs import Task
+from watcher.agent.engine.workers import Done
 from watcher.core.acts import Commit
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER

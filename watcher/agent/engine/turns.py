@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from watcher.agent.lines import Lines
-from watcher.agent.runs import Run, Runs, Task
+from watcher.agent.engine.lines import Lines
+from watcher.agent.engine.runs import Run, Runs, Task
 from watcher.core.acts import Turn
 from watcher.core.events import SteppedAside
 from watcher.report.stream import Stream

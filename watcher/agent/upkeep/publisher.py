@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from watcher.agent.dispatcher import Dispatcher
+from watcher.agent.queue.dispatcher import Dispatcher
 from watcher.core.events import Stuck
 from watcher.core.holds import NEVER, Hold
 from watcher.core.order import route_name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from watcher.agent.runs import Runs
+from watcher.agent.engine.runs import Runs
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER
 from watcher.core.model import Claim, Route, Row

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from watcher.agent.doubts import Doubts
-from watcher.agent.elsewhere import Others
-from watcher.agent.openings import Openings
-from watcher.agent.routing import Routed, routed
+from watcher.agent.queue.doubts import Doubts
+from watcher.agent.queue.elsewhere import Others
+from watcher.agent.queue.openings import Openings
+from watcher.agent.queue.routing import Routed, routed
 from watcher.core.errors import TooSlow
 from watcher.core.events import ObserverRestarted, Warned
 from watcher.core.model import Fingerprint, Route

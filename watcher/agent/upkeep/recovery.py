@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from watcher.agent.orphans import put_away
+from watcher.agent.upkeep.orphans import put_away
 from watcher.core.errors import NotAlone, NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row

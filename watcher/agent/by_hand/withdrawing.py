@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher.agent.folders import places
-from watcher.agent.opening import open_state
-from watcher.agent.recovery import tidy
-from watcher.agent.routing import route_of
-from watcher.agent.taking_out import file_it, put_out, take_out
-from watcher.agent.withdrawals import ask, forget
+from watcher.agent.by_hand.taking_out import file_it, put_out, take_out
+from watcher.agent.queue.routing import route_of
+from watcher.agent.start.folders import places
+from watcher.agent.start.opening import open_state
+from watcher.agent.upkeep.recovery import tidy
+from watcher.agent.upkeep.withdrawals import ask, forget
 from watcher.core.errors import NotWhole, Outside, TakenOver, Unfit
 from watcher.core.model import FINAL, UNDECIDED, FileState, Route, Row
 from watcher.core.names import shown

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from watcher.agent.claims import Claimed, Claiming, Claims
-from watcher.agent.drop_watcher import DropWatcher, Look
-from watcher.agent.engine import Engine
-from watcher.agent.pace import Pace
-from watcher.agent.patience import Patience
-from watcher.agent.runs import Attempt, Call
+from watcher.agent.engine.engine import Engine
+from watcher.agent.engine.runs import Attempt, Call
+from watcher.agent.queue.claims import Claimed, Claiming, Claims
+from watcher.agent.queue.drop_watcher import DropWatcher, Look
+from watcher.agent.queue.pace import Pace
+from watcher.agent.queue.patience import Patience
 from watcher.core.errors import Outside
 from watcher.core.holds import NEVER, Hold
 from watcher.core.model import Fingerprint, Route, Row

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher.agent.routing import routed
+from watcher.agent.queue.routing import routed
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.model import Route, Row
 from watcher.core.names import REPORT_SUFFIX, report_name, shown

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from watcher.agent.claims import claim_of
+from watcher.agent.queue.claims import claim_of
 from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint, Route, Row
 from watcher.core.route import marker_for, markers_by_name

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from watcher.agent.contents import Contents
+from watcher.agent.engine.contents import Contents
 from watcher.core.acts import Act, Both, Found, Maybe, Pause
 from watcher.core.errors import Outside, Proof
 from watcher.core.holds import NEVER

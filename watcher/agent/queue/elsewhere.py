@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from watcher.agent.routing import routed
+from watcher.agent.queue.routing import routed
 from watcher.core.errors import TooSlow
 from watcher.core.events import Warned
 from watcher.core.model import Route

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from watcher.agent.batches import Batches, steps_of
-from watcher.agent.holding import Holding
-from watcher.agent.runs import Part, Run, Runs, Script, Task, tasks_of
-from watcher.agent.tasks import Tasks
-from watcher.agent.turns import Turns
-from watcher.agent.workers import Done, Workers
+from watcher.agent.engine.batches import Batches, steps_of
+from watcher.agent.engine.holding import Holding
+from watcher.agent.engine.runs import Part, Run, Runs, Script, Task, tasks_of
+from watcher.agent.engine.tasks import Tasks
+from watcher.agent.engine.turns import Turns
+from watcher.agent.engine.workers import Done, Workers
 from watcher.core.acts import Accuse, Aside, Clear, Commit, Free, Pace, Pause, Push, Release, Tell, Turn
 from watcher.core.errors import TakenOver, WatcherError
 from watcher.core.events import Crashed, LostToOther

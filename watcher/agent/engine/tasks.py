@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from watcher.agent.runs import Run, Task
-from watcher.agent.turns import Turns
+from watcher.agent.engine.runs import Run, Task
+from watcher.agent.engine.turns import Turns
 from watcher.core.acts import Pause
 from watcher.core.holds import NEVER, Holds
 from watcher.core.target import Target

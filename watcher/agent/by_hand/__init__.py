@@ -1,0 +1,1 @@
+"""What people do to files beside the running agent, and what they are told of them."""

@@ -1,0 +1,1 @@
+"""What the acts of a file's life do: where they meet disk, journal and server."""

@@ -1,0 +1,1 @@
+"""Which files are there, which of them are whole, and who goes next."""

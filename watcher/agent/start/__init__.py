@@ -1,0 +1,1 @@
+"""What must be there before any file is moved: folders, lock, journal, and how the drop folder is watched."""
