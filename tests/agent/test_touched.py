@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Step, World, answer, rows, works
-from watcher.agent.effects.effects import open_file
+from watcher.agent.effects import open_file
 from watcher.disk import claim
 from watcher.sandbox.server import Answer, Request
 
@@ -124,7 +124,7 @@ def test_a_refused_chunk_of_a_file_that_was_touched_is_told_with_its_lines(world
 def test_a_file_touched_while_it_is_found_unfit_fails_for_what_is_in_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from watcher.agent.effects.effects import effects
+    from watcher.agent.effects import effects
 
     prepare, calls = effects.prepare, []
 
