@@ -22,6 +22,7 @@ from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.core.settle import remedy
 from watcher.disk import days, files
+from watcher.disk.answering import require_answer
 from watcher.disk.leases import trial
 from watcher.disk.ours import require_ours, user_name
 from watcher.settings.settings import Config
@@ -38,8 +39,12 @@ _USUAL = frozenset({".ds_store", ".gitkeep", ".keep", "thumbs.db", "desktop.ini"
 
 def folders(config: Config, settings: Path) -> Iterator[Finding]:
     """Yield the findings; creates, renames and deletes a few files in each folder. `settings`: their file."""
-    yield from _user(config.folders.state, settings)
     named: dict[str, Path] = {name: getattr(config.folders, name) for name in _NAMES}
+    if silent := list(_silent(named)):
+        yield from silent
+        yield Finding("untested", "folders", "not tested any further", "see to those first")
+        return
+    yield from _user(config.folders.state, settings)
     for name, folder in named.items():
         yield probed(f"folders.{name} {shown(str(folder))}", lambda folder=folder: _probe(folder))  # type: ignore[misc]
     yield from _lease(config)
@@ -56,6 +61,15 @@ def folders(config: Config, settings: Path) -> Iterator[Finding]:
     yield from _forgotten(config)
     yield from _misplaced(config)
     yield from _stranded(config)
+
+
+def _silent(named: dict[str, Path]) -> Iterator[Finding]:
+    """Yield those that do not answer at all: who looks any further waits for ever."""
+    for name, folder in named.items():
+        try:
+            require_answer(folder)
+        except Outside as fault:
+            yield Finding("fault", f"folders.{name} {shown(str(folder))}", fault.reason, fault.check)
 
 
 def _probe(folder: Path) -> str:

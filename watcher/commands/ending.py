@@ -75,12 +75,17 @@ def _run(run: Callable[[], object]) -> None:
 
 def _as_its_owner(fault: Outside) -> str:
     """Return this very command for the user whose folder it is: the agent's state is for it alone."""
+    if sys.platform == "win32" or fault.target.kind != "folder":
+        return ""
+    from watcher.disk.answering import require_answer
+
     folder = Path(fault.target.name)
     try:
-        if sys.platform == "win32" or fault.target.kind != "folder" or os.access(folder, os.R_OK | os.X_OK):
+        require_answer(folder)
+        if os.access(folder, os.R_OK | os.X_OK):
             return ""
         owner = folder.stat().st_uid
-    except OSError:
+    except (OSError, Outside):
         return ""
     if owner == os.geteuid():
         return ""

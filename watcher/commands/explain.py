@@ -24,6 +24,7 @@ from watcher.core.model import Fingerprint, Route
 from watcher.core.names import counted, is_compressed, shown
 from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name
 from watcher.core.settle import EMPTY_PATIENCE, in_doubt, remedy
+from watcher.disk.answering import require_answer
 from watcher.disk.claim import open_still
 from watcher.disk.drop import oddity
 from watcher.disk.leases import trial
@@ -44,13 +45,18 @@ def explain(config: Config, files: Sequence[Path], say: Callable[[str], None]) -
 def _explain(config: Config, path: Path, say: Callable[[str], None]) -> bool:
     routes = build_routes(config)
     say(shown(str(path)))
-    if not os.path.lexists(path):
-        say("  file:    there is no such file")
-        return False
 
     def line(key: str, text: str) -> None:
         say(f"  {key + ':':<8} {text}")
 
+    try:
+        require_answer(path.parent)
+    except Outside as fault:
+        line("file", f"{fault}; {fault.check}")
+        return False
+    if not os.path.lexists(path):
+        line("file", "there is no such file")
+        return False
     if build_drop(config).ignored(path.name):
         line("ignored", "its name is on settle.ignore; it stays where it is")
         return False

@@ -15,6 +15,7 @@ from watcher.core.errors import ConfigError
 from watcher.core.model import Route
 from watcher.core.names import shown
 from watcher.core.order import depth
+from watcher.disk.answering import require_answer
 from watcher.disk.drop import Drop
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
@@ -33,8 +34,11 @@ def plan(
 ) -> Plan:
     """Find each file's route; of folders, those files that a route matches, with `deep` in all below, too.
 
-    Raises `ConfigError` with all problems at once, for files that were named and cannot be sent.
+    Raises `ConfigError` with all problems at once, for files that were named and cannot be sent; `Outside`
+    for a folder of the agent that does not answer: whether they lie in it cannot be told then.
     """
+    for folder in (config.folders.drop, config.folders.done, config.folders.failed):
+        require_answer(folder)
     routes = build_routes(config)
     by_name = {item.name: item for item in routes}
     if route_name is not None and route_name not in by_name:

@@ -23,6 +23,7 @@ from watcher.core.model import FINAL, FileState, Fingerprint, Row
 from watcher.core.names import shown
 from watcher.core.target import Target
 from watcher.core.units import utc_text
+from watcher.disk.answering import require_answer
 from watcher.disk.failed import key_of, report_of
 from watcher.disk.filing import report_text
 from watcher.journal.protocol import Journal
@@ -152,6 +153,7 @@ def problems(sentences: Sequence[str]) -> list[dict[str, str | None]]:
 def _look(config: Config, name: str) -> Fingerprint | None:
     """Return the size and time of the file in the drop folder that is shown as `name`; None: it has gone."""
     try:
+        require_answer(config.folders.drop)
         found = build_drop(config).scan()
     except Outside:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from watcher.agent.by_hand.lying_failed import lying_failed
@@ -14,6 +15,7 @@ from watcher.core.errors import Outside
 from watcher.core.model import FINAL, Row
 from watcher.core.names import shown
 from watcher.core.units import utc_text
+from watcher.disk.answering import require_answer
 from watcher.disk.others import Stranger, strangers
 from watcher.journal import lock
 from watcher.journal.protocol import AgentSeen, Journal
@@ -45,9 +47,12 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
     agent_id: str | None = None
     held = list(told.get("held", []))
     journal, away = _journal(config)
-    if away is not None and not any(hold["target"] == str(away.target) for hold in held):
-        since = utc_text(datetime.now(UTC))
-        held.append({"target": str(away.target), "since": since, "reason": away.reason, "check": away.check})
+    silent = _silent(config)
+    for fault in filter(None, (away, *silent.values())):
+        if not any(hold["target"] == str(fault.target) for hold in held):
+            since = utc_text(datetime.now(UTC))
+            about = {"reason": fault.reason, "check": fault.check}
+            held.append({"target": str(fault.target), "since": since, **about})
     if journal is None:
         failed, failed_count = lying_failed(config.folders.failed, None, build_routes(config))
     else:
@@ -60,7 +65,9 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         finally:
             journal.close()
     own = config.folders.work_folder / (agent_id or "nobody ran here yet")
-    waiting, lying = _lying_there(config, told if running else None)
+    drop_away = silent.get(config.folders.drop)
+    waiting, lying = _lying_there(config, told if running else None, drop_away)
+    others = [] if drop_away else strangers(own)
     return {
         "running": running,
         "started_at": told.get("started_at"),
@@ -73,7 +80,7 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         "failed_count": failed_count,
         "failed": failed,
         # Without the journal we do not know which part of the work folder is our own.
-        "stranded": [] if away else [as_data(found) for found in strangers(own) if found.is_stranded],
+        "stranded": [] if away else [as_data(found) for found in others if found.is_stranded],
         "last": ended,
         "agents": agents,
     }
@@ -88,6 +95,17 @@ def _journal(config: Config) -> tuple[Journal | None, Outside | None]:
         if config.journal_url is None:
             raise
         return None, fault
+
+
+def _silent(config: Config) -> dict[Path, Outside]:
+    """Return those of the folders that do not answer at all: nobody looks into them then."""
+    found = {}
+    for folder in (config.folders.drop, config.folders.failed):
+        try:
+            require_answer(folder)
+        except Outside as fault:
+            found[folder] = fault
+    return found
 
 
 def _under_way(journal: Journal, agents: Sequence[AgentSeen]) -> list[dict[str, Any]]:
@@ -135,13 +153,17 @@ def as_data(stranger: Stranger) -> dict[str, Any]:
     }
 
 
-def _lying_there(config: Config, told: dict[str, Any] | None) -> tuple[list[dict[str, Any]], Lying]:
+def _lying_there(
+    config: Config, told: dict[str, Any] | None, away: Outside | None
+) -> tuple[list[dict[str, Any]], Lying]:
     """Return what is in the drop folder, with what the agent last said of it: those that are stuck first.
 
-    The look is our own: a file that was dropped this very moment is not missing.
+    The look is our own: a file that was dropped this very moment is not missing. `away`: why there is none.
     """
     drop = build_drop(config)
     try:
+        if away is not None:
+            raise away
         found, ignored = drop.scan(), drop.ignored_files()
     except Outside as fault:
         return [_row("", None, f"{fault.target}: {fault.reason}")], Lying(0, {})

@@ -16,6 +16,7 @@ from watcher.core.order import depth
 from watcher.core.renaming import Keeps, keeping
 from watcher.core.route import marker_of
 from watcher.disk import files, filing
+from watcher.disk.answering import require_answer
 from watcher.disk.failed import failed_files, marker_beside
 from watcher.journal.reading import open_to_read
 from watcher.settings.presets import build_routes
@@ -45,6 +46,7 @@ def retry(
     `Outside`, `ConfigError`.
     """
     routes = build_routes(config)
+    require_answer(config.folders.drop)
     failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=True))
     exact = {path.name: path for path in failed}
     asked = [exact[name] for name in map(_file_name, names) if name in exact]

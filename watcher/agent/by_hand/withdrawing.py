@@ -24,6 +24,7 @@ from watcher.core.errors import NotWhole, Outside, TakenOver, Unfit
 from watcher.core.model import FINAL, UNDECIDED, FileState, Route, Row
 from watcher.core.names import shown
 from watcher.core.withdrawal import of_ours, of_stranded, of_waiting
+from watcher.disk.answering import require_answer
 from watcher.disk.faults import blame
 from watcher.disk.others import Stranger, strangers
 from watcher.disk.owner import Identity, Owner
@@ -55,6 +56,8 @@ def withdraw(
     `running`: whether our agent runs, None: look; `is_it`: of all files in the queue, those that are meant,
     whatever the name says, which is for the words alone then. Raises `Outside`, `ConfigError`.
     """
+    for folder in (config.folders.drop, config.folders.failed):
+        require_answer(folder)
     with ExitStack() as stack:
         state = config.folders.state
         if running is None:
