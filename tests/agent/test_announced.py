@@ -15,7 +15,6 @@ from watcher.agent.engine.runs import Task
 from watcher.core.acts import Choose, Inspect, Move
 from watcher.core.conversation import Reply, Request
 from watcher.core.model import FileState
-from watcher.disk.files import folder_target
 from watcher.sandbox.server import Answer
 
 FILES = 12
@@ -58,7 +57,7 @@ class HungDone(SimulatedWorkers):
         if not (isinstance(ticket, Task) and isinstance(ticket.act, self.act)):
             super().do(ticket, work)
         elif isinstance(ticket.act, Inspect):
-            ticket.act.at.append(folder_target(self.done))
+            ticket.act.at.append(self.done)
 
 
 @pytest.mark.parametrize(("act", "content"), [(Choose, rows(12)), (Inspect, rows(2))])

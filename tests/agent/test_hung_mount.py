@@ -10,22 +10,34 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.agent.test_agent import agent, log_of, until, watcher
-from tests.conftest import World, rows
+from tests.agent.test_agent import Gate, agent, log_of, until, watcher
+from tests.conftest import World, answer, rows
 from tests.web.page import page
 from watcher.agent.by_hand.overview import collect
 from watcher.agent.by_hand.putting_back import retry
 from watcher.agent.by_hand.withdrawing import withdraw
+from watcher.agent.engine.runs import Task
 from watcher.commands.check import check
 from watcher.commands.explain import explain
 from watcher.commands.upload_plan import plan
 from watcher.core.errors import Outside
 from watcher.core.target import Target
 from watcher.disk import answering
+from watcher.report import status_file
+from watcher.sandbox.server import Request
 from watcher.settings.config import load
+
+
+class Refusal(Gate):
+    """A gate behind which the request is refused."""
+
+    def __call__(self, request: Request, take: Any) -> Any:
+        super().__call__(request, lambda _request: None)
+        return answer(422, "no")(request, take)
 
 
 class Share:
@@ -35,7 +47,9 @@ class Share:
         real = folder.with_name(f"{folder.name}-real")
         real.mkdir(mode=0o700)
         self._folder = folder
-        self._daemon = subprocess.Popen(["bindfs", "-f", str(real), str(folder)], stderr=subprocess.DEVNULL)
+        never_cached = "attr_timeout=0,entry_timeout=0"
+        command = ["bindfs", "-f", "-o", never_cached, str(real), str(folder)]
+        self._daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         until(lambda: os.path.ismount(folder) or self._daemon.poll() is not None)
         if not os.path.ismount(folder):
             pytest.skip("no file system of a program may be mounted here")
@@ -72,7 +86,7 @@ def test_a_done_folder_that_hangs_keeps_no_agent_from_ending_and_loses_nothing(
 ) -> None:
     with agent(world) as process:
         world.drop("agent_events_1.csv", rows(3))
-        until(lambda: len(world.files("done")) == 1)
+        until(lambda: "delivered" in log_of(world))
         share.hang()
         world.drop("agent_events_2.csv", rows(4))
         until(world.work_files)
@@ -133,3 +147,41 @@ def test_the_page_goes_on_telling_while_a_folder_does_not_answer(
         for kind in ("failed", "waiting"):
             assert served.get(f"/api/file?{kind}=agent_events.csv").status == 404
         assert sum(thread.name == "asks-folder" for thread in threading.enumerate()) == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "named", "records", "refused"),
+    [
+        ("drop", "drop", 8, False),  # it is looked at right before the last chunk
+        ("done", "done", 8, False),  # its place is chosen before the last chunk
+        ("done", "done", 2, False),  # it is moved
+        ("failed", "failed", 2, True),
+    ],
+    indirect=["share"],
+)
+def test_the_folder_that_hangs_is_the_one_that_is_held_wherever_the_file_is_on_its_way(
+    world: World, share: Share, named: str, records: int, refused: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Task, "late_at", property(lambda task: task.asked_at + 1.0 + 1e9 * task.is_late))
+    world.settings["settle"]["unsure"] = 0
+    gate = Refusal() if refused else Gate()
+    world.server.script.append(gate)
+    world.drop("agent_events.csv", rows(records))
+
+    def hang() -> None:
+        gate.reached.wait(20)
+        share.hang()
+        gate.open.set()
+
+    meanwhile = threading.Thread(target=hang)
+    meanwhile.start()
+    assert world.run_once(patience=2.5) == 4
+    meanwhile.join()
+    share.answer()
+
+    held = [hold["target"] for hold in status_file.read(world.path("state"))["held"]]
+    assert held[0].startswith(f"folder {world.path(named)}"), held
+    assert len(held) == (2 if named == "drop" else 1), "the work folder in it, and then itself"
+    assert world.run_once() == refused
+    assert len(world.files("failed" if refused else "done")) == 1 + refused  # the report

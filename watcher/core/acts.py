@@ -31,6 +31,8 @@ class Act(Generic[T]):
 
     targets: tuple[Target, ...] = field(default=(), kw_only=True)
     seconds: float = field(default=PLAUSIBLE_SECONDS, kw_only=True)
+    # The folders that a worker is at now, the innermost one last: it alone writes it, and others may look.
+    at: list[object] = field(default_factory=list, kw_only=True, compare=False, repr=False)
     repeats: ClassVar[bool] = True  # after an `Outside` it is done again; else the coroutine gets it
     waits: ClassVar[bool] = True  # until it may begin; else it gives None where it would have to
     # How it meets a stop: it is begun even then, it is waited for, or it is left alone.
@@ -41,7 +43,9 @@ class Act(Generic[T]):
 
     @property
     def blamed(self) -> Target | None:
-        """What does not answer, where it takes too long."""
+        """What does not answer, where it takes too long: the folder that it is at, or what it needs first."""
+        for folder in self.at[-1:]:
+            return Target("folder", str(folder))
         return self.targets[0] if self.targets else None
 
     def digested(self, result: object) -> tuple[object, Outside | None]:
@@ -127,12 +131,6 @@ class Inspect(Act[Found]):
     route: Route | None  # None: there is none, or it is not in the settings any more
     limit: int | None  # bytes of the first chunk; None: the route's own
     moves: bool  # it is filed afterwards, and its bad records are kept for that
-    at: list[Target] = field(default_factory=list, kw_only=True, compare=False)  # what else a worker is at
-
-    @property
-    def blamed(self) -> Target | None:
-        """What does not answer, where it takes too long."""
-        return (*self.at, *self.targets)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,23 @@ _OF_A_FILE = {
 }
 
 
+_at: ContextVar[list[object] | None] = ContextVar("at", default=None)
+
+
+@contextmanager
+def noting(folders: list[object]) -> Iterator[None]:
+    """Note in `folders` which ones the block is at, in this thread: others can tell what does not answer.
+
+    The last one is the innermost; when the block is over there is none.
+    """
+    before = _at.set(folders)
+    try:
+        yield
+    finally:
+        _at.reset(before)
+        folders.clear()
+
+
 @contextmanager
 def blame(
     folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None
@@ -71,6 +89,9 @@ def blame(
     was to be done with it: read in `folder`, moved there, or put back there, into the drop folder, where no
     probe of ours may ever lie. `named`: what people know the folder by, where that is another path.
     """
+    at = _at.get()
+    if at is not None:
+        at.append(named or folder)
     try:
         yield
     except OSError as error:
@@ -85,6 +106,9 @@ def blame(
             why, check = _IN_USE
         reason = f"{words}: {why}; others can be"
         raise Outside(Target("file", file), reason, check=check) from error
+    finally:
+        if at:
+            at.pop()
 
 
 def folder_target(folder: Path) -> Target:

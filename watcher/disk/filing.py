@@ -36,13 +36,15 @@ SAID_CHARS = 2_000  # how much of a server's answer goes into a report
 
 
 def plan(
-    folder: Path, name: str, now: datetime, *, with_report: bool = False, keeps: Keeps = any_name
-) -> Path:
+    folder: Path, name: str, now: datetime, *, with_report: bool = False, keeps: Keeps = any_name,
+    named: Path | None = None,
+) -> Path:  # fmt: skip
     """Choose a free name in `folder` for `name`: itself, or with a UTC stamp before its extension, one that
-    `keeps` takes. `with_report`: the name of the error report beside it must be free as well.
+    `keeps` takes. `with_report`: the name of the error report beside it must be free as well. `named`: what
+    people know the folder by, where that is another path.
     """
     candidate, serial = name, 0
-    with files.blame(folder):
+    with files.blame(folder, named=named):
         folder.stat()
         while (
             _taken(folder / candidate)
@@ -65,11 +67,13 @@ def choose(places: Places, row: Row, now: datetime) -> Placement:
         target = plan(places.done, row.name, now)
     else:
         with days.made(day) as folder:
-            target = day / plan(folder, row.name, now).name
+            target = day / plan(folder, row.name, now, named=places.done).name
     aside = None if row.place.aside is None else Path(row.place.aside)
     draft = aside_draft(row.file.source)
-    moved = aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
-    if row.state is FileState.DELIVERED and os.path.lexists(draft) and not moved:
+    with files.blame(draft.parent, row.name):
+        left = row.state is FileState.DELIVERED and os.path.lexists(draft)
+    moved = left and aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
+    if left and not moved:
         name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
         aside = plan(places.failed, name, now, with_report=True)
     return Placement(str(target), None if aside is None else str(aside))
@@ -97,8 +101,9 @@ def _finish(entry: Row, target: Path, named: Path, drop: Path, is_anothers: _Ano
     source = Path(entry.file.source)
     own = source.parent
     part = f".{own.name}.part"
-    require_ours(own.parent, own.name)
-    with files.blame(target.parent):
+    with files.blame(own.parent):
+        require_ours(own.parent, own.name)
+    with files.blame(target.parent, named=named):
         target.parent.stat()
     with files.blame(own.parent, entry.name):
         # Away? Then the file may be there as well, and come back with it.
@@ -108,11 +113,12 @@ def _finish(entry: Row, target: Path, named: Path, drop: Path, is_anothers: _Ano
             if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part, is_anothers):
                 return False
             raise Gone
-    elif entry.state is not FileState.CHANGED and not stat.S_ISREG(os.lstat(source).st_mode):
-        raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
-    elif entry.state is FileState.DELIVERED:
+    elif entry.state is not FileState.CHANGED:
         with files.blame(own.parent, entry.name):
-            _require_unchanged(entry, source)
+            if not stat.S_ISREG(os.lstat(source).st_mode):
+                raise Gone  # somebody put a link, say, in its place: what it points to is none of ours
+            if entry.state is FileState.DELIVERED:
+                _require_unchanged(entry, source)
     if entry.state is FileState.DELIVERED and not _set_aside(entry, own, part, is_anothers):
         return False
     reserve = target.parent != drop

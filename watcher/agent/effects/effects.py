@@ -5,7 +5,6 @@ One for each set of settings. It keeps nothing between two acts, and decides not
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from watcher.agent.effects.cutting import cut
 from watcher.agent.effects.duplicates import destination, left_out
 from watcher.agent.effects.hashing import BesideSha256
-from watcher.agent.effects.open_file import ROUNDS, OpenFile, lines_of
+from watcher.agent.effects.open_file import ROUNDS, OpenFile, lines_of, opened_of
 from watcher.agent.effects.shared_server import SharedServer
 from watcher.agent.engine.contents import Contents
-from watcher.content import split
 from watcher.content.compressed import member_name, told_size
 from watcher.content.inspect import prepare, refuse_empty
 from watcher.content.receipt import line_digests, receipt_of
@@ -35,6 +34,7 @@ from watcher.core.target import Target
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import changed_at, is_gone, open_claimed, require_same_version
+from watcher.disk.faults import noting
 from watcher.disk.places import Places
 from watcher.disk.scratch import require_room, scratch_file
 from watcher.journal.protocol import Journal
@@ -78,19 +78,23 @@ class Effects:
 
     def do(self, act: Act[Any]) -> object:
         """Do an act; returns its result. Raises what the act says."""
+        with noting(act.at):
+            return self._done(act)
+
+    def _done(self, act: Act[Any]) -> object:
         match act:
             case Load(number):
                 return self._loaded(number)
             case Inspect():
                 return self._inspect(act)
             case Cut():
-                return _cut(act)
+                return cut(act)
             case Push():
                 return self._pushed(act)
             case Ask() | Report():
                 return self.shared.do(act)
             case Locate(found, chunk):
-                return lines_of(_open(found), chunk)
+                return lines_of(opened_of(found), chunk)
             case Choose(row):
                 return filing.choose(self._places, row, self._now())
             case Move(row):
@@ -132,7 +136,7 @@ class Effects:
                 opened = OpenFile(path, folder, file, status, content, ExitStack(), work, status.st_ctime_ns)
                 found = self._found(row, route, opened, keep_aside=act.moves)
                 if not found.nothing_to_send and row.upload.sha256 is None:
-                    first = _cut(Cut(found, found.start, act.limit or route.chunk_bytes))
+                    first = cut(Cut(found, found.start, act.limit or route.chunk_bytes))
                     found = replace(found, first=first, place=self._place(act, first))
             except Unfit:
                 # What was found may be half of what is being written.
@@ -180,14 +184,10 @@ class Effects:
         """Choose the place in done of a file that is one chunk: as an act it takes a tenth of its time."""
         if not (act.moves and first.chunk.last):
             return None
-        act.at.append(files.folder_target(self._places.done))
         now = self._now()
-        try:
+        with suppress(Outside):  # there is another try, which is held
             return filing.choose(self._places, as_delivered(act.row, utc_text(now)), now)
-        except Outside:
-            return None  # before it is sent there is another try, which is held
-        finally:
-            act.at.clear()
+        return None
 
     def _require_room(self, file: BinaryIO, name: str, route: Route) -> None:
         """Raise `Outside` for a file that says by itself that it expands to more than there is room for."""
@@ -201,7 +201,7 @@ class Effects:
     # -- while it is sent --------------------------------------------------------------------------
 
     def _pushed(self, act: Push) -> Reply:
-        check = None if act.guard is None else _open(act.guard).check
+        check = None if act.guard is None else opened_of(act.guard).check
         if check is not None:
             self._require_alone()
             check()  # where it has to read the whole file, no server waits for that
@@ -255,46 +255,3 @@ def _opened(row: Row, folder: Path, drop: Path | None) -> Iterator[BinaryIO]:
         raise Gone from None
     with file:
         yield file
-
-
-def _open(found: Found) -> OpenFile:
-    assert isinstance(found.opened, OpenFile)
-    return found.opened
-
-
-def _cut(act: Cut) -> Piece:
-    """Cut the next chunk, or the one that went out before, byte for byte; hash everything up to its end."""
-    opened = _open(act.found)
-    content, route = opened.content, act.found.route
-    file, opening = content.file, content.opening
-    with files.blame(opened.folder, opened.path.name):
-        try:
-            if act.end is not None:
-                chunk = split.exactly(file, act.start, act.end, opening)
-            elif content.cuttable:
-                chunk = split.cut(
-                    file, act.start, act.limit, opening, max_record=route.max_record, count=route.split
-                )
-            else:
-                chunk = split.whole(file, act.start, route.max_json, opening)
-        except Unfit:
-            opened.check()  # raises `NotWhole`: what was found may be half of what is being written
-            raise
-        digest = act.before.digest.copy() if act.before else _hashed(file, act.start)
-    # The bytes sent are those that were inspected, all of them.
-    digest.update(chunk.raw)
-    if not chunk.raw or chunk.end > content.size or chunk.last != (chunk.end == content.size):
-        raise NotWhole
-    if chunk.last and digest.hexdigest() != content.sha256:
-        raise NotWhole
-    return Piece(chunk, digest)
-
-
-def _hashed(file: BinaryIO, end: int) -> Any:
-    """Return the hash of the first `end` bytes."""
-    digest, left = hashlib.sha256(), end
-    file.seek(0)
-    while left and (block := file.read(min(split.READ_BYTES, left))):
-        digest.update(block)
-        left -= len(block)
-    return digest

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from watcher.content.content import Content
 from watcher.content.records import NEWLINE, line_at
+from watcher.core.acts import Found
 from watcher.core.errors import NotWhole
 from watcher.core.model import Chunk
 from watcher.disk import files
@@ -53,6 +54,12 @@ class OpenFile:
                     raise NotWhole
                 self.known_at = now  # it may have moved while the file was read: look again
         raise NotWhole
+
+
+def opened_of(found: Found) -> OpenFile:
+    """Return the open file of what an inspection found."""
+    assert isinstance(found.opened, OpenFile)
+    return found.opened
 
 
 def lines_of(opened: OpenFile, chunk: Chunk) -> str:

@@ -164,7 +164,7 @@ class Engine:
             task.since = now
             self._commits.waiting.append(task)
         else:
-            task.asked_at, task.is_late = now, False
+            task.asked_at, task.late_for = now, None
             self.tasks.flying.append(task)
             self._workers.do(task, partial(task.run.part.do, act), at_once=len(task.run.tasks) > 1)
 

@@ -104,9 +104,14 @@ class Task:
     targets: tuple[Target, ...]  # those of the act, and further ones that it met a fault of
     asked_at: float = NEVER  # when it was handed out
     since: float = 0.0  # when it was ready to be
-    is_late: bool = False
+    late_for: Target | None = None  # what did not answer in time
     is_done: bool = False
     result: object = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it takes longer than is plausible, and that was told."""
+        return self.late_for is not None
 
     @property
     def late_at(self) -> float:
@@ -117,17 +122,17 @@ class Task:
 
     def lateness(self) -> Outside:
         """It is late: return what is held for that."""
-        self.is_late = True
-        assert self.act.blamed is not None
+        self.late_for = self.act.blamed
+        assert self.late_for is not None
         words = f"it has not answered for {self.act.seconds:.0f} s"
-        fault = Outside(self.act.blamed, words, check="is it still there?")
+        fault = Outside(self.late_for, words, check="is it still there?")
         self.met(fault)
         return fault
 
     def answering(self, fault: Outside | None) -> list[Target]:
         """Return what it was late for, if that answered now: it met this fault, or none."""
-        blamed = self.act.blamed if self.is_late else None
-        return [] if blamed is None or (fault is not None and fault.target == blamed) else [blamed]
+        late = self.late_for
+        return [] if late is None or (fault is not None and fault.target == late) else [late]
 
     def met(self, fault: Outside) -> None:
         """From now on it waits for what failed, too, whatever its act says that it needs."""
