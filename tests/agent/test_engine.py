@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.made import made_row
 from watcher.agent.engine.engine import Engine
 from watcher.agent.engine.holding import Holding
 from watcher.agent.engine.runs import Attempt, Awaited, Call, Part, Run, Script
-from watcher.core.acts import Both, Clear, Commit, Maybe, Release, Turn
+from watcher.core.acts import Act, Both, Clear, Commit, Maybe, Release, Turn
 from watcher.core.errors import ConfigError, IllegalStep, Outside
 from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded
 from watcher.core.holds import Holds
@@ -27,6 +28,7 @@ from watcher.core.model import FileState, Row
 from watcher.core.probing import Ask
 from watcher.core.steps import Ready, Step
 from watcher.core.target import Target
+from watcher.disk.faults import blame, noting
 from watcher.report.stream import Stream
 
 STATE, SHARE, SERVER = Target("folder", "/state"), Target("folder", "/share"), Target("server", "http://x")
@@ -136,6 +138,19 @@ def fault(target: Target = SHARE) -> Outside:
 async def call(work: Callable[[], object], *targets: Target, **more: Any) -> object:
     """What a worker does, until it works."""
     return await Call(work, (*targets, SHARE)[0], targets=targets, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves(Act[str]):
+    """An act of a file."""
+
+    def work(self) -> str:
+        return "moved"
+
+
+async def once(act: Act[Any]) -> object:
+    """A script of one act."""
+    return await act
 
 
 async def attempt(work: Callable[[], object], *targets: Target) -> object:
@@ -257,6 +272,21 @@ def test_an_act_that_does_not_answer_is_a_hold_and_costs_nobody_else_anything(be
     bench.turn()
     bench.finish()
     assert bench.ended == {"1": "late", "2": "quick", "3": "behind"}
+    assert bench.engine.holds.active == ()
+
+
+def test_the_folder_that_an_act_hangs_at_is_held_until_the_act_comes_back(bench: Bench) -> None:
+    """Whatever it needs first: a move needs the work folder, and may hang in the one that it moves to."""
+    done = Target("folder", "/done")
+    bench.begin(1, once(Moves(targets=(SHARE, done))))
+    bench.turn()
+    [(task, _)] = bench.asked
+    with noting(task.act.at), blame(Path("/share")), blame(Path("/done")):  # type: ignore[attr-defined]
+        bench.now += 60
+        bench.turn()
+        assert [hold.target for hold in bench.engine.holds.active] == [done]
+    bench.finish()
+    assert bench.ended == {"1": "moved"}
     assert bench.engine.holds.active == ()
 
 
