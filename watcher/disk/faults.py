@@ -81,17 +81,19 @@ def noting(folders: list[object]) -> Iterator[None]:
 
 @contextmanager
 def blame(
-    folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None
-) -> Iterator[None]:
+    folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None,
+    within: Path | None = None,
+) -> Iterator[None]:  # fmt: skip
     """Turn an `OSError` in the block into `Outside`, for `folder` or for one file.
 
     `file` is the name of the one that it is about, as the journal has it, where there is one; `tried` is what
     was to be done with it: read in `folder`, moved there, or put back there, into the drop folder, where no
-    probe of ours may ever lie. `named`: what people know the folder by, where that is another path.
+    probe of ours may ever lie. `named`: what people know the folder by, where that is another path; `within`:
+    the folder of the settings that it lies in, where it is none itself.
     """
     at = _at.get()
     if at is not None:
-        at.append(named or folder)
+        at.append(within or named or folder)
     try:
         yield
     except OSError as error:

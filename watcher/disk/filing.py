@@ -31,7 +31,6 @@ from watcher.disk.places import Places
 _REPORT, _ASIDE = DRAFTS = (".report", ".aside")  # what lies beside the own folder of a file
 
 _Anothers = Callable[[Path], bool]
-
 SAID_CHARS = 2_000  # how much of a server's answer goes into a report
 
 
@@ -91,19 +90,20 @@ def finish(places: Places, entry: Row, *, is_anothers: _Anothers = lambda _place
     assert entry.place.target is not None, "the target is planned before the move"
     target = Path(entry.place.target)
     if not days.is_in_done(places, target.parent):
-        return _finish(entry, target, target.parent, places.drop, is_anothers)
+        return _finish(entry, target, target.parent, None, places.drop, is_anothers)
     with days.made(target.parent) as folder:
-        return _finish(entry, folder / target.name, target.parent, places.drop, is_anothers)
+        return _finish(entry, folder / target.name, target.parent, places.done, places.drop, is_anothers)
 
 
-def _finish(entry: Row, target: Path, named: Path, drop: Path, is_anothers: _Anothers) -> bool:
-    """Do what `finish` says; `named`: the target's folder by the path that people know."""
+def _finish(
+    entry: Row, target: Path, named: Path, within: Path | None, drop: Path, is_anothers: _Anothers
+) -> bool:
+    """Do what `finish` says; `named`: the target's folder by the path that people know; `within`: `blame`."""
     source = Path(entry.file.source)
-    own = source.parent
-    part = f".{own.name}.part"
+    own, part = source.parent, f".{source.parent.name}.part"
     with files.blame(own.parent):
         require_ours(own.parent, own.name)
-    with files.blame(target.parent, named=named):
+    with files.blame(target.parent, named=named, within=within):
         target.parent.stat()
     with files.blame(own.parent, entry.name):
         # Away? Then the file may be there as well, and come back with it.
@@ -123,7 +123,7 @@ def _finish(entry: Row, target: Path, named: Path, drop: Path, is_anothers: _Ano
         return False
     reserve = target.parent != drop
     tried: Tried = "moved" if reserve else "put back"
-    with files.blame(target.parent, entry.name, tried=tried, named=named):
+    with files.blame(target.parent, entry.name, tried=tried, named=named, within=within):
         if _taken(source):
             try:
                 known = partial(is_anothers, named / target.name)
