@@ -285,6 +285,13 @@ def test_the_folder_that_an_act_hangs_at_is_held_until_the_act_comes_back(bench:
         bench.now += 60
         bench.turn()
         assert [hold.target for hold in bench.engine.holds.active] == [done]
+    with noting(task.act.at), blame(Path("/share")):  # type: ignore[attr-defined]
+        bench.now += 1
+        assert bench.turn() == bench.now + 60  # that answered: what it is at now has as long
+        assert bench.engine.holds.active == ()
+        bench.now += 60
+        bench.turn()
+        assert [hold.target for hold in bench.engine.holds.active] == [SHARE]
     bench.finish()
     assert bench.ended == {"1": "moved"}
     assert bench.engine.holds.active == ()

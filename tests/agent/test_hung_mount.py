@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from watcher.agent.by_hand.overview import collect
 from watcher.agent.by_hand.putting_back import retry
 from watcher.agent.by_hand.withdrawing import withdraw
 from watcher.agent.engine.runs import Task
+from watcher.agent.engine.workers import _Worker
 from watcher.commands.check import check
 from watcher.commands.explain import explain
 from watcher.commands.upload_plan import plan
@@ -107,6 +109,7 @@ def test_commands_say_which_folder_does_not_answer_and_do_not_wait_for_it(
     world: World, share: Share, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answering, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(answering, "ACTING_SECONDS", 1.0)
     name = request.node.callspec.params["share"]
     folder, said = world.path(name), list[str]()
     config, warnings = load(world.config, {})
@@ -182,9 +185,11 @@ def test_the_folder_that_hangs_is_the_one_that_is_held_wherever_the_file_is_on_i
 
     meanwhile = threading.Thread(target=hang)
     meanwhile.start()
-    assert world.run_once(patience=6) == 4
+    assert world.run_once(patience=15 if name == "drop" else 6) == 4
     meanwhile.join()
     share.answer()
+    # It is done, for nobody: a process would be gone.
+    until(lambda: not any(each.is_busy for each in gc.get_objects() if type(each) is _Worker))
 
     held = [hold["target"] for hold in status_file.read(world.path("state"))["held"]]
     if name == "drop":  # the work folder in it, and then itself

@@ -22,7 +22,7 @@ from watcher.core.errors import ConfigError, Outside
 from watcher.core.names import LONGEST_NAME_BYTES, counted, fitted, shown
 from watcher.core.settle import remedy
 from watcher.disk import days, files
-from watcher.disk.answering import require_answer
+from watcher.disk.answering import silent
 from watcher.disk.leases import trial
 from watcher.disk.ours import require_ours, user_name
 from watcher.settings.settings import Config
@@ -40,8 +40,8 @@ _USUAL = frozenset({".ds_store", ".gitkeep", ".keep", "thumbs.db", "desktop.ini"
 def folders(config: Config, settings: Path) -> Iterator[Finding]:
     """Yield the findings; creates, renames and deletes a few files in each folder. `settings`: their file."""
     named: dict[str, Path] = {name: getattr(config.folders, name) for name in _NAMES}
-    if silent := list(_silent(named)):
-        yield from silent
+    if quiet := list(_silent(named | {"work": config.folders.work_folder})):
+        yield from quiet
         yield Finding("untested", "folders", "not tested any further", "see to those first")
         return
     yield from _user(config.folders.state, settings)
@@ -65,10 +65,10 @@ def folders(config: Config, settings: Path) -> Iterator[Finding]:
 
 def _silent(named: dict[str, Path]) -> Iterator[Finding]:
     """Yield those that do not answer at all: who looks any further waits for ever."""
+    found = silent(named.values(), acting=True)
     for name, folder in named.items():
-        try:
-            require_answer(folder)
-        except Outside as fault:
+        if folder in found:
+            fault = found[folder]
             yield Finding("fault", f"folders.{name} {shown(str(folder))}", fault.reason, fault.check)
 
 

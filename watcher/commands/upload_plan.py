@@ -37,8 +37,8 @@ def plan(
     Raises `ConfigError` with all problems at once, for files that were named and cannot be sent; `Outside`
     for a folder of the agent that does not answer: whether they lie in it cannot be told then.
     """
-    for folder in (config.folders.drop, config.folders.done, config.folders.failed):
-        require_answer(folder)
+    ours = config.folders
+    require_answer(ours.drop, ours.work_folder, ours.done, ours.failed, acting=True)
     routes = build_routes(config)
     by_name = {item.name: item for item in routes}
     if route_name is not None and route_name not in by_name:

@@ -1,4 +1,4 @@
-"""Does a folder answer at all? A share whose server is gone lets whoever looks into it wait for ever.
+"""Do folders answer at all? A share whose server is gone lets whoever looks into it wait for ever.
 
 The agent's own looks are acts with a deadline. This is for people, who ask most of all when something hangs:
 for commands, and for the page.
@@ -7,37 +7,63 @@ for commands, and for the page.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from shutil import disk_usage
 
 from watcher.core.errors import Outside
-from watcher.disk.files import folder_target
+from watcher.disk.faults import folder_target
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0  # of who only looks
+ACTING_SECONDS = 20.0  # of who moves files: a slow share is better waited for than refused
 
-_unanswered: dict[Path, threading.Thread] = {}  # the questions that went without an answer so far
+_lock = threading.Lock()
+_asked: dict[Path, threading.Thread] = {}  # the questions that have no answer so far; guarded by _lock
 
 
-def require_answer(folder: Path) -> None:
-    """Ask the file system of `folder` for its free space: a short answer, and none that a cache gives.
+def silent(folders: Iterable[Path], *, acting: bool = False) -> dict[Path, Outside]:
+    """Return those of `folders` that do not answer in time, each with the fault that says so.
 
-    Raises `Outside` where it does not answer within `PATIENCE_SECONDS`, and at once while an earlier question
-    has no answer. That a folder is not there is an answer, and for the look behind this one to tell.
+    All of them have `PATIENCE_SECONDS` together; with `acting`, for who moves files, `ACTING_SECONDS`. What
+    lies below another one of them is not asked, for it is as that one is.
+    Their file systems are asked for the free space: a short answer, and none that a cache gives. That a
+    folder is not there is an answer, and for the look behind this one to tell.
     """
-    asked = _unanswered.pop(folder, None)
-    if asked is None or not asked.is_alive():
-        # A daemon: one that hangs must not keep the process.
-        asked = threading.Thread(target=_ask, args=(folder,), name="asks-folder", daemon=True)
-        try:
-            asked.start()
-        except RuntimeError:  # the system has no more threads: the look itself will tell
-            return
-        asked.join(PATIENCE_SECONDS)
-    if asked.is_alive():
-        _unanswered[folder] = asked
-        words = f"it has not answered for {PATIENCE_SECONDS:.0f} s"
-        raise Outside(folder_target(folder), words, check="is it still there?")
+    patience = ACTING_SECONDS if acting else PATIENCE_SECONDS
+    until = time.monotonic() + patience
+    asked, found = set(folders), {}
+    for folder, thread in [
+        (folder, _question(folder)) for folder in asked if asked.isdisjoint(folder.parents)
+    ]:
+        if thread is not None:
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                words = f"it has not answered for {patience:.0f} s"
+                found[folder] = Outside(folder_target(folder), words, check="is it still there?")
+    return found
+
+
+def require_answer(*folders: Path, acting: bool = False) -> None:
+    """Raise `Outside` for one of the folders that is `silent`, if any is."""
+    for fault in silent(folders, acting=acting).values():
+        raise fault
+
+
+def _question(folder: Path) -> threading.Thread | None:
+    """Return the question to this folder that is under way, or a new one; None: there is no thread for it."""
+    with _lock:
+        thread = _asked.get(folder)
+        if thread is None or not thread.is_alive():
+            # A daemon: one that hangs must not keep the process.
+            thread = threading.Thread(target=_ask, args=(folder,), name="asks-folder", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more of them: the look itself will tell
+                return None
+            _asked[folder] = thread
+        return thread
 
 
 def _ask(folder: Path) -> None:

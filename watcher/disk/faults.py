@@ -80,6 +80,21 @@ def noting(folders: list[object]) -> Iterator[None]:
 
 
 @contextmanager
+def looking_at(folder: Path) -> Iterator[None]:
+    """Say, to whoever is `noting`, that the block is at `folder`; an error in it is as it was."""
+    at = _at.get()
+    if at is None:
+        yield
+        return
+    at.append(folder)
+    try:
+        yield
+    finally:
+        if at:
+            at.pop()
+
+
+@contextmanager
 def blame(
     folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None,
     within: Path | None = None,
@@ -91,11 +106,9 @@ def blame(
     probe of ours may ever lie. `named`: what people know the folder by, where that is another path; `within`:
     the folder of the settings that it lies in, where it is none itself.
     """
-    at = _at.get()
-    if at is not None:
-        at.append(within or named or folder)
     try:
-        yield
+        with looking_at(within or named or folder):
+            yield
     except OSError as error:
         locked = tried == "put back" and not os.access(folder, os.W_OK | os.X_OK)
         if file is None or locked or is_the_folders(error, folder, writes=tried == "moved"):
@@ -108,9 +121,6 @@ def blame(
             why, check = _IN_USE
         reason = f"{words}: {why}; others can be"
         raise Outside(Target("file", file), reason, check=check) from error
-    finally:
-        if at:
-            at.pop()
 
 
 def folder_target(folder: Path) -> Target:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from watcher.disk.faults import blame as blame
 from watcher.disk.faults import folder_target as folder_target
+from watcher.disk.faults import looking_at as looking_at
 from watcher.disk.moving import COPY_BYTES as COPY_BYTES
 from watcher.disk.moving import is_blind as is_blind
 from watcher.disk.moving import is_moved as is_moved

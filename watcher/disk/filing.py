@@ -38,10 +38,8 @@ def plan(
     folder: Path, name: str, now: datetime, *, with_report: bool = False, keeps: Keeps = any_name,
     named: Path | None = None,
 ) -> Path:  # fmt: skip
-    """Choose a free name in `folder` for `name`: itself, or with a UTC stamp before its extension, one that
-    `keeps` takes. `with_report`: the name of the error report beside it must be free as well. `named`: what
-    people know the folder by, where that is another path.
-    """
+    """Choose a free name in `folder` (`named`: as people know it) for `name`: itself, or with a UTC stamp
+    before its extension, one that `keeps` takes. `with_report`: that of its report must be free, too."""
     candidate, serial = name, 0
     with files.blame(folder, named=named):
         folder.stat()
@@ -71,9 +69,10 @@ def choose(places: Places, row: Row, now: datetime) -> Placement:
     draft = aside_draft(row.file.source)
     with files.blame(draft.parent, row.name):
         left = row.state is FileState.DELIVERED and os.path.lexists(draft)
-    moved = left and aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
+        name = name_inside(Path(row.file.source)) if left else ""  # not compressed: it is to be looked at
+    with files.looking_at(places.failed):
+        moved = left and aside is not None and os.path.lexists(aside) and files.is_moved(draft, aside)
     if left and not moved:
-        name = name_inside(Path(row.file.source))  # not compressed: it is to be looked at
         aside = plan(places.failed, name, now, with_report=True)
     return Placement(str(target), None if aside is None else str(aside))
 
@@ -89,10 +88,11 @@ def finish(places: Places, entry: Row, *, is_anothers: _Anothers = lambda _place
     """
     assert entry.place.target is not None, "the target is planned before the move"
     target = Path(entry.place.target)
-    if not days.is_in_done(places, target.parent):
-        return _finish(entry, target, target.parent, None, places.drop, is_anothers)
-    with days.made(target.parent) as folder:
-        return _finish(entry, folder / target.name, target.parent, places.done, places.drop, is_anothers)
+    named = target.parent
+    if not days.is_in_done(places, named):
+        return _finish(entry, target, named, None, places.drop, is_anothers)
+    with days.made(named) as folder:  # in the done folder, or in one of earlier settings
+        return _finish(entry, folder / target.name, named, named.parent, places.drop, is_anothers)
 
 
 def _finish(

@@ -18,10 +18,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom
 from pathlib import Path
+from typing import BinaryIO
 
 from watcher.core.model import Fingerprint
 from watcher.core.names import is_unguessable
 from watcher.disk import system
+from watcher.disk.faults import looking_at
 from watcher.disk.system import (
     create_new,
     is_at,
@@ -68,23 +70,21 @@ def move_new(
         if _is_reservation(target, part):  # of a crash
             target.unlink()
             placed = _place(source, target, part, reserve=reserve)
-        elif (
-            is_moved(source, target, copied=rewritten or isinstance(error, _CopyTaken)) and not is_anothers()
-        ):
+        elif is_moved(source, target, copied=rewritten or type(error) is _CopyTaken) and not is_anothers():
             placed = os.lstat(source)
             target.with_name(part).unlink(missing_ok=True)  # the crash may have left it behind
         else:
             raise
     sync_folder(target.parent)
-    # Another file may have got the old name meanwhile, where others may write.
-    if placed is not None and _is_same(source, placed):
-        remove_plain(source)
-    sync_folder(source.parent)
+    with looking_at(source.parent):
+        # Another file may have got the old name meanwhile, where others may write.
+        if placed is not None and _is_same(source, placed):
+            remove_plain(source)
+        sync_folder(source.parent)
 
 
 def part_name() -> str:
-    """Return a name for a copy that is not whole yet (`names.is_half_copied`): always ignored, and nobody
-    else's."""
+    """Return a name for a copy that is not whole yet: always ignored (`names`), and nobody else's."""
     return f".{uuid.uuid4()}.part"
 
 
@@ -236,7 +236,7 @@ def _copy_new(source: Path, target: Path, part: str, *, reserve: bool) -> os.sta
         try:
             with writer:
                 digest = hashlib.sha256()
-                while block := reader.read(COPY_BYTES):
+                while block := _read(reader, source):
                     digest.update(block)
                     writer.write(block)
                 writer.flush()
@@ -256,6 +256,11 @@ def _copy_new(source: Path, target: Path, part: str, *, reserve: bool) -> os.sta
             with suppress(OSError):  # somebody's folder by now, say
                 half.unlink(missing_ok=True)
     return status
+
+
+def _read(reader: BinaryIO, source: Path) -> bytes:
+    with looking_at(source.parent):
+        return reader.read(COPY_BYTES)
 
 
 def _begin_copy(target: Path, part: str) -> tuple[Path, BufferedRandom]:
@@ -281,15 +286,9 @@ def _keep_times(writer: BufferedRandom | None, half: Path, status: os.stat_resul
 
 
 def _name(
-    half: Path,
-    writer: BufferedRandom,
-    source: Path,
-    status: os.stat_result,
-    target: Path,
-    part: str,
-    *,
+    half: Path, writer: BufferedRandom, source: Path, status: os.stat_result, target: Path, part: str, *,
     reserve: bool,
-) -> None:
+) -> None:  # fmt: skip
     """Name the copy, if it is still ours, and the original still what was copied."""
     if Fingerprint.of(os.lstat(source)) != Fingerprint.of(status):
         raise OSError(errno.EAGAIN, "it changed while it was copied")

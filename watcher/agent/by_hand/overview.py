@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from watcher.agent.by_hand.lying_failed import lying_failed
@@ -15,7 +14,7 @@ from watcher.core.errors import Outside
 from watcher.core.model import FINAL, Row
 from watcher.core.names import shown
 from watcher.core.units import utc_text
-from watcher.disk.answering import require_answer
+from watcher.disk.answering import silent
 from watcher.disk.others import Stranger, strangers
 from watcher.journal import lock
 from watcher.journal.protocol import AgentSeen, Journal
@@ -47,8 +46,9 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
     agent_id: str | None = None
     held = list(told.get("held", []))
     journal, away = _journal(config)
-    silent = _silent(config)
-    for fault in filter(None, (away, *silent.values())):
+    folders = config.folders
+    quiet = silent((folders.drop, folders.failed, folders.work_folder))
+    for fault in filter(None, (away, *quiet.values())):
         if not any(hold["target"] == str(fault.target) for hold in held):
             since = utc_text(datetime.now(UTC))
             about = {"reason": fault.reason, "check": fault.check}
@@ -65,9 +65,8 @@ def collect(config: Config, *, last: int = LAST) -> dict[str, Any]:
         finally:
             journal.close()
     own = config.folders.work_folder / (agent_id or "nobody ran here yet")
-    drop_away = silent.get(config.folders.drop)
-    waiting, lying = _lying_there(config, told if running else None, drop_away)
-    others = [] if drop_away else strangers(own)
+    waiting, lying = _lying_there(config, told if running else None, quiet.get(folders.drop))
+    others = strangers(own) if quiet.keys().isdisjoint({folders.drop, folders.work_folder}) else []
     return {
         "running": running,
         "started_at": told.get("started_at"),
@@ -95,17 +94,6 @@ def _journal(config: Config) -> tuple[Journal | None, Outside | None]:
         if config.journal_url is None:
             raise
         return None, fault
-
-
-def _silent(config: Config) -> dict[Path, Outside]:
-    """Return those of the folders that do not answer at all: nobody looks into them then."""
-    found = {}
-    for folder in (config.folders.drop, config.folders.failed):
-        try:
-            require_answer(folder)
-        except Outside as fault:
-            found[folder] = fault
-    return found
 
 
 def _under_way(journal: Journal, agents: Sequence[AgentSeen]) -> list[dict[str, Any]]:

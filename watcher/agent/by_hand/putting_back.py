@@ -46,7 +46,7 @@ def retry(
     `Outside`, `ConfigError`.
     """
     routes = build_routes(config)
-    require_answer(config.folders.drop)
+    require_answer(config.folders.drop, config.folders.failed, acting=True)
     failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=True))
     exact = {path.name: path for path in failed}
     asked = [exact[name] for name in map(_file_name, names) if name in exact]

@@ -56,8 +56,8 @@ def withdraw(
     `running`: whether our agent runs, None: look; `is_it`: of all files in the queue, those that are meant,
     whatever the name says, which is for the words alone then. Raises `Outside`, `ConfigError`.
     """
-    for folder in (config.folders.drop, config.folders.failed):
-        require_answer(folder)
+    used = (config.folders.drop, config.folders.failed, config.folders.work_folder)
+    require_answer(*used, acting=True)
     with ExitStack() as stack:
         state = config.folders.state
         if running is None:

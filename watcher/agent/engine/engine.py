@@ -39,8 +39,7 @@ class Engine:
         clock: Callable[[], float],
     ) -> None:
         """`apply` writes steps down, as `Journal.apply` does; `clock` in monotonic seconds."""
-        self.holds = holding.table
-        self.runs = Runs(clock)
+        self.holds, self.runs = holding.table, Runs(clock)
         self.stopping = False
         self.faulty: set[int] = set()  # files that are held by a fault of ours
         self._workers, self._stream, self._apply, self._clock = workers, stream, apply, clock
@@ -73,6 +72,7 @@ class Engine:
     def turn(self) -> float:
         """Begin every act that may begin now; returns when the next one may, by the clock."""
         now = self._clock()
+        self._holding.answered(self.tasks.gone_on(now))
         for task in self.tasks.late(now):
             self._holding.late(task.lateness(), task.run.number)
         for task in self.tasks.missed(now):

@@ -105,6 +105,7 @@ class Task:
     asked_at: float = NEVER  # when it was handed out
     since: float = 0.0  # when it was ready to be
     late_for: Target | None = None  # what did not answer in time
+    gone_on_at: float = 0.0  # ... when something else was seen to be what it waits for
     is_done: bool = False
     result: object = None
 
@@ -118,7 +119,7 @@ class Task:
         """When it takes longer than is plausible, where that was not told yet."""
         if self.is_late or self.act.blamed is None:
             return NEVER
-        return self.asked_at + self.act.seconds
+        return max(self.asked_at, self.gone_on_at) + self.act.seconds
 
     def lateness(self) -> Outside:
         """It is late: return what is held for that."""
@@ -128,6 +129,14 @@ class Task:
         fault = Outside(self.late_for, words, check="is it still there?")
         self.met(fault)
         return fault
+
+    def gone_on(self, now: float) -> list[Target]:
+        """Return what it was late for, if it is at something else by now, which has as much time again."""
+        late, blamed = self.late_for, self.act.blamed
+        if late is None or blamed in (None, late):
+            return []
+        self.late_for, self.gone_on_at = None, now
+        return [late]
 
     def answering(self, fault: Outside | None) -> list[Target]:
         """Return what it was late for, if that answered now: it met this fault, or none."""

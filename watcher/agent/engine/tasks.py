@@ -46,6 +46,10 @@ class Tasks:
         """Return those that were waited for longer than is plausible, and were not told yet."""
         return [task for task in self.flying if task.late_at <= now]
 
+    def gone_on(self, now: float) -> list[Target]:
+        """Return what answered after all, of acts that were late for it and are at something else by now."""
+        return [target for task in self.flying if task.is_late for target in task.gone_on(now)]
+
     def attend(self, target: Target, *more: Iterable[Task]) -> bool:
         """Say whether anybody waits for this target, or is at it; `more` acts than these."""
         return any(target in task.targets for tasks in (self.waiting, self.flying, *more) for task in tasks)
