@@ -81,6 +81,7 @@ def test_a_file_that_is_withdrawn_while_failed_is_full_goes_there_as_soon_as_the
     failed, content = mount(world.path("failed")), rows(2_000)
     world.settings["routes"][2]["marker"] = ".ok"
     with agent(world):
+        until(lambda: "watches" in log_of(world))  # else it is withdrawn as beside no agent
         world.drop("agent_events.csv", content)
         until(lambda: "agent_events.csv" in watcher(world, "status").stdout)
         filler = fill(failed)
