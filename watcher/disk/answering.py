@@ -20,28 +20,26 @@ PATIENCE_SECONDS = 5.0  # of who only looks
 ACTING_SECONDS = 20.0  # of who moves files: a slow share is better waited for than refused
 
 _lock = threading.Lock()
-_asked: dict[Path, threading.Thread] = {}  # the questions that have no answer so far; guarded by _lock
+_asked: dict[Path, _Question] = {}  # the last one to each folder; guarded by _lock
 
 
 def silent(folders: Iterable[Path], *, acting: bool = False) -> dict[Path, Outside]:
     """Return those of `folders` that do not answer in time, each with the fault that says so.
 
-    All of them have `PATIENCE_SECONDS` together; with `acting`, for who moves files, `ACTING_SECONDS`. What
-    lies below another one of them is not asked, for it is as that one is.
+    Each has `PATIENCE_SECONDS` from when it was asked, so one that is known to be silent costs no more time;
+    with `acting`, for who moves files, `ACTING_SECONDS`. What lies below another one of them is not asked,
+    for it is as that one is.
+
     Their file systems are asked for the free space: a short answer, and none that a cache gives. That a
     folder is not there is an answer, and for the look behind this one to tell.
     """
     patience = ACTING_SECONDS if acting else PATIENCE_SECONDS
-    until = time.monotonic() + patience
     asked, found = set(folders), {}
-    for folder, thread in [
-        (folder, _question(folder)) for folder in asked if asked.isdisjoint(folder.parents)
-    ]:
-        if thread is not None:
-            thread.join(max(0.0, until - time.monotonic()))
-            if thread.is_alive():
-                words = f"it has not answered for {patience:.0f} s"
-                found[folder] = Outside(folder_target(folder), words, check="is it still there?")
+    questions = {folder: _question(folder) for folder in asked if asked.isdisjoint(folder.parents)}
+    for folder, question in questions.items():
+        if question is not None and not question.is_answered_by(question.began + patience):
+            words = f"it has not answered for {patience:.0f} s"
+            found[folder] = Outside(folder_target(folder), words, check="is it still there?")
     return found
 
 
@@ -51,19 +49,33 @@ def require_answer(*folders: Path, acting: bool = False) -> None:
         raise fault
 
 
-def _question(folder: Path) -> threading.Thread | None:
+def _question(folder: Path) -> _Question | None:
     """Return the question to this folder that is under way, or a new one; None: there is no thread for it."""
     with _lock:
-        thread = _asked.get(folder)
-        if thread is None or not thread.is_alive():
-            # A daemon: one that hangs must not keep the process.
-            thread = threading.Thread(target=_ask, args=(folder,), name="asks-folder", daemon=True)
+        question = _asked.get(folder)
+        if question is None or not question.thread.is_alive():
             try:
-                thread.start()
-            except RuntimeError:  # the system has no more of them: the look itself will tell
+                question = _Question(folder)
+            except RuntimeError:  # the system has no more threads: the look itself will tell
                 return None
-            _asked[folder] = thread
-        return thread
+            _asked[folder] = question
+        return question
+
+
+class _Question:
+    """One question to a folder; it ends when it is answered."""
+
+    def __init__(self, folder: Path) -> None:
+        """Ask it. Raises RuntimeError where there is no thread for that."""
+        self.began = time.monotonic()
+        # A daemon: one that hangs must not keep the process.
+        self.thread = threading.Thread(target=_ask, args=(folder,), name="asks-folder", daemon=True)
+        self.thread.start()
+
+    def is_answered_by(self, until: float) -> bool:
+        """Wait until that time at most, by the monotonic clock; say whether it is answered."""
+        self.thread.join(max(0.0, until - time.monotonic()))
+        return not self.thread.is_alive()
 
 
 def _ask(folder: Path) -> None:

@@ -16,15 +16,17 @@ from watcher.disk.system import open_plain
 REPORT_BYTES = 64 * 1024  # more than any report has: its parts are bounded
 
 
-def failed_files(folder: Path, routes: Sequence[Route] = (), *, lonely_reports: bool = False) -> list[Path]:
+def failed_files(
+    folder: Path, routes: Sequence[Route] = (), *, lonely_reports: bool = False, acting: bool = False
+) -> list[Path]:
     """Return the failed files, the one that came last first. Raises `Outside` where the folder is away, or
-    does not answer.
+    does not answer (`acting`: `answering.silent`).
 
     `routes` say what is a marker, which came along with its file; what has a report of its own is a file
     all the same, for it was one when it failed. `lonely_reports`: what is named like a report whose file was
     taken out by hand counts as a file, too: it may be one of that name.
     """
-    require_answer(folder)
+    require_answer(folder, acting=acting)
     with files.blame(folder), os.scandir(folder) as entries:
         lying = {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
         others = {report_name(name) for name in lying} | {name for name in lying if is_half_copied(name)}

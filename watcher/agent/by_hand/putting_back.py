@@ -46,8 +46,8 @@ def retry(
     `Outside`, `ConfigError`.
     """
     routes = build_routes(config)
-    require_answer(config.folders.drop, config.folders.failed, acting=True)
-    failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=True))
+    require_answer(config.folders.drop, acting=True)
+    failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=True, acting=True))
     exact = {path.name: path for path in failed}
     asked = [exact[name] for name in map(_file_name, names) if name in exact]
     # The journal is asked about the others only if a name is not that of a file in the folder.
