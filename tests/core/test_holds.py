@@ -24,10 +24,13 @@ class Table:
         self.now = 1000.0
         self.holds = Holds(cap_seconds=CAP, jitter=lambda: 0.0)
 
-    def fail(self, file: int = 0, target: Target = SERVER, **more: Any) -> bool:
-        """An act of a file met a fault; says whether a hold began."""
+    def fail(
+        self, file: int = 0, target: Target = SERVER, *, asked_at: float | None = None, **more: Any
+    ) -> bool:
+        """An act of a file (asked for just now, by default) met a fault; says whether a hold began."""
         fault = Outside(target, "refuses the connection", check="the port", **more)
-        return self.holds.failed(file, fault, now=self.now, at=SINCE) is not None
+        asked_at = self.now if asked_at is None else asked_at
+        return self.holds.failed(file, fault, now=self.now, at=SINCE, asked_at=asked_at) is not None
 
     def next_in(self, target: Target = SERVER) -> float:
         (hold,) = self.holds.held([target])
@@ -62,6 +65,20 @@ def test_of_many_files_one_probes_once_a_step(table: Table) -> None:
         table.now += 10_000  # the probe takes as long as it takes
         assert [file for file in range(20) if table.may(file)] == [7]
         table.fail(7)
+
+
+def test_what_was_under_way_when_the_hold_began_is_no_step_of_it_however_late_it_fails(table: Table) -> None:
+    """Those that waited for one login are heard of when the next step is due."""
+    began = table.now
+    table.fail()
+    table.now += 100
+
+    table.fail(1, asked_at=began - 1)
+
+    assert table.next_in() < 0
+    table.holds.take(7, [SERVER])
+    table.fail(7)
+    assert table.next_in() == 2
 
 
 def test_a_success_lets_all_of_them_go(table: Table) -> None:

@@ -75,10 +75,13 @@ class Holds:
         for hold in self.held(targets):
             self._put(replace(hold, prober=file))
 
-    def failed(self, file: int, fault: Outside, *, now: float, at: datetime) -> Hold | None:
+    def failed(
+        self, file: int, fault: Outside, *, now: float, at: datetime, asked_at: float = NEVER
+    ) -> Hold | None:
         """An act met this fault: begin the hold and return it, or make the next step of one longer.
 
-        Requests that were under way when the hold began fail as well: that is no further step.
+        `asked_at`: when the act was. What was under way already when the hold began, or when its last step
+        failed, fails as well, however late that is heard of: it is no further step.
         """
         # Where a part of it is held already, the rest is known to work.
         target = fault.narrow if fault.narrow in self._table else fault.target
@@ -86,7 +89,8 @@ class Holds:
         met = frozenset() if fault.narrow in (None, target) else frozenset({fault.narrow})
         hold = known or Hold(target, fault.reason, at, began=now)
         hold = replace(hold, reason=fault.reason, met=hold.met | met, until=max(hold.until, fault.until))
-        if known and known.prober != file and (known.prober is not None or now < known.next_at):
+        was_under_way = now < hold.next_at or asked_at < hold.fault_at
+        if known and known.prober != file and (known.prober is not None or was_under_way):
             self._put(hold)
             return None
         cap = self.cap * FILE_CAPS if target.kind == "file" else self.cap

@@ -179,7 +179,7 @@ class Engine:
         touched = task.targets if proof is not None else ()
         self._holding.answered(task.answering(fault))
         if fault is not None:
-            self._holding.failed(fault, number)
+            self._holding.failed(fault, number, asked_at=task.asked_at)
             # It meets its targets in their order: the fault of one says that those before it are there.
             touched = touched[: touched.index(fault.target)] if fault.target in touched else ()
             if fault.target == task.run.target and not task.maybe:

@@ -30,12 +30,12 @@ class Holding:
         self._stream = stream
         self._clock, self._now = clock, now
 
-    def failed(self, fault: Outside, number: int = 0) -> None:
-        """The act of this file met a fault: begin the hold, or make its next step longer."""
+    def failed(self, fault: Outside, number: int = 0, *, asked_at: float = NEVER) -> None:
+        """The act of this file, asked for then, met a fault: begin the hold, or make its next step longer."""
         now = self._clock()
         if fault.busy:
             self.tempo.refused()
-        if hold := self.table.failed(number, fault, now=now, at=self._now()):
+        if hold := self.table.failed(number, fault, now=now, at=self._now(), asked_at=asked_at):
             self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, hold.next_at - now))
 
     def late(self, fault: Outside, number: int) -> None:
