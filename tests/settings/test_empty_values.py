@@ -108,3 +108,18 @@ def test_a_file_of_ours_in_the_drop_folder_is_refused_unless_it_is_left_alone_th
 
     (tmp_path / "config.yaml").write_text(GOOD + "log: {file: ./drop/.watcher.log}\n")
     assert load(tmp_path / "config.yaml", {"WFM_CLIENT_SECRET": "x"})[0].log.file is not None
+
+
+@pytest.mark.parametrize("secrets", [True, False])
+def test_a_secrets_file_in_the_drop_folder_is_refused_and_is_not_sent(secrets: bool, tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "secret.txt").write_text("s3cret")
+    settings = GOOD.replace("client_secret: ${WFM_CLIENT_SECRET}", "client_secret_file: drop/secret.txt")
+    assert settings != GOOD
+    (tmp_path / "config.yaml").write_text(settings)
+
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path / "config.yaml", {}, secrets=secrets)
+
+    assert "wfm.client_secret_file: lies in the drop folder" in str(error.value)
+    assert "s3cret" not in str(error.value)

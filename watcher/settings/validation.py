@@ -85,6 +85,7 @@ def _checked(
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow links
     problems = list(document.problems)
     data: Any = document.data
+    secret_file = value_at(data, ("wfm", "client_secret_file"))
     if environ is not None:
         problems += read_secret(data, base, environ)
     values = Values(document)
@@ -101,7 +102,7 @@ def _checked(
         more.append(secret)
     if config is not None:
         sound = not problems and not more
-        more += _across(config, path, more, sound=sound)
+        more += _across(config, path, secret_file, more, sound=sound)
     problems += [(at, words + values.found_at(at)) for at, words in more]
     # One problem a key: a value that could not be filled in would be called wrong a second time.
     first: dict[Location, str] = {}
@@ -151,10 +152,10 @@ def replaced(data: Any, at: Location, value: Any = WRONG, *, gone: bool = False)
     return value
 
 
-def _across(config: Config, path: Path, known: Problems, *, sound: bool) -> Problems:
+def _across(config: Config, path: Path, secret_file: object, known: Problems, *, sound: bool) -> Problems:
     """Return what is wrong across the keys; `known`: what is wrong with routes; `sound`: nothing is yet."""
     checks: tuple[Callable[[], Iterable[tuple[Location, str]]], ...] = (
-        lambda: folder_problems(config, path),
+        lambda: folder_problems(config, path, secret_file),
         lambda: schema_problems(config),
         lambda: shape_problems(config, known),
         lambda: circle(config),
