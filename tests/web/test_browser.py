@@ -263,5 +263,5 @@ def test_an_upload_under_way_has_a_bar_with_its_share_and_says_what_is_left(
         tab.locator("#way", has_text="left").wait_for()
         gate.open.set()
         tab.locator("#last .outcome.good", has_text="done").wait_for()
-        assert tab.locator("#way").inner_text() == "Nothing is being uploaded."
+        tab.locator("#way", has_text="Nothing is being uploaded.").wait_for()
         tab.close()
