@@ -197,3 +197,35 @@ def test_the_folder_that_hangs_is_the_one_that_is_held_wherever_the_file_is_on_i
     assert held == [f"folder {world.path(name)}"]
     assert world.run_once() == refused
     assert [each.name for each in world.path(name if refused else "done").rglob("agent_events.csv")]
+
+
+@pytest.mark.parametrize("share", ["done"], indirect=True)
+def test_an_agent_that_begins_while_the_done_folder_hangs_names_that_and_no_other(
+    world: World, share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Task, "late_at", property(lambda task: task.asked_at + 3.0 + 1e9 * task.is_late))
+    gate = Gate()
+    world.server.script.append(gate)
+    world.drop("agent_events.csv", rows(2))
+
+    def hang() -> None:
+        gate.reached.wait(20)
+        share.hang()
+        gate.open.set()
+
+    meanwhile = threading.Thread(target=hang)
+    meanwhile.start()
+    assert world.run_once(patience=6) == 4
+    meanwhile.join()
+    # A new one, and its settings have another done folder: where the file went is still looked at.
+    world.settings["folders"]["done"] = "elsewhere"
+    world.path("elsewhere").mkdir()
+    assert world.run_once(patience=6) == 4
+    held = [hold["target"] for hold in status_file.read(world.path("state"))["held"]]
+    share.answer()
+    until(lambda: not any(each.is_busy for each in gc.get_objects() if type(each) is _Worker))
+
+    assert held == [f"folder {world.path('done')}"]
+    assert world.run_once() == 0
+    filed = [*world.path("done").iterdir(), *world.path("elsewhere").iterdir()]
+    assert [each.name for each in filed] == ["agent_events.csv"]

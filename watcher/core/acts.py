@@ -42,11 +42,16 @@ class Act(Generic[T]):
         return (yield self)  # type: ignore[no-any-return]
 
     @property
-    def blamed(self) -> Target | None:
-        """What does not answer, where it takes too long: the folder that it is at, or what it needs first."""
+    def is_at(self) -> Target | None:
+        """The innermost folder that a worker is at now, if any."""
         for folder in self.at[-1:]:
             return Target("folder", str(folder))
-        return self.targets[0] if self.targets else None
+        return None
+
+    @property
+    def blamed(self) -> Target | None:
+        """What does not answer, where it takes too long: the folder that it is at, or what it needs first."""
+        return self.is_at or (self.targets[0] if self.targets else None)
 
     def digested(self, result: object) -> tuple[object, Outside | None]:
         """Return what the coroutine gets (an exception is raised), and the fault that holds a target."""

@@ -34,7 +34,6 @@ from watcher.core.target import Target
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
 from watcher.disk.claim import changed_at, is_gone, open_claimed, require_same_version
-from watcher.disk.faults import noting
 from watcher.disk.places import Places
 from watcher.disk.scratch import require_room, scratch_file
 from watcher.journal.protocol import Journal
@@ -78,10 +77,6 @@ class Effects:
 
     def do(self, act: Act[Any]) -> object:
         """Do an act; returns its result. Raises what the act says."""
-        with noting(act.at):
-            return self._done(act)
-
-    def _done(self, act: Act[Any]) -> object:
         match act:
             case Load(number):
                 return self._loaded(number)

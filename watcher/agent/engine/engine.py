@@ -166,7 +166,7 @@ class Engine:
         else:
             task.asked_at, task.late_for = now, None
             self.tasks.flying.append(task)
-            self._workers.do(task, partial(task.run.part.do, act), at_once=len(task.run.tasks) > 1)
+            self._workers.do(task, task.do, at_once=len(task.run.tasks) > 1)
 
     def _digest(self, task: Task, result: object) -> None:
         """An act came back: with a value, with an error that is the file's, or with a fault outside it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from watcher.agent.engine.contents import Contents
@@ -13,6 +14,7 @@ from watcher.core.errors import Outside, Proof
 from watcher.core.holds import NEVER
 from watcher.core.probing import Ask
 from watcher.core.target import Target
+from watcher.disk.faults import noting
 
 T = TypeVar("T")
 Script = Coroutine[Act[Any], Any, Any]
@@ -23,12 +25,13 @@ class Call(Act[T]):
     """An act of a chore: call `work`, in a worker's thread."""
 
     work: Callable[[], T]
-    blames: Target  # what does not answer, where it takes too long
+    blames: Target  # what does not answer, where it takes too long, unless it is at a folder elsewhere
 
     @property
     def blamed(self) -> Target:
-        """What does not answer, where it takes too long."""
-        return self.blames
+        """What does not answer, where it takes too long: of nested folders the one that people know."""
+        at = self.is_at
+        return self.blames if at is None or Path(at.name).is_relative_to(self.blames.name) else at
 
     def proof(self, value: object) -> Proof | None:
         """Return what it shows of its targets: where it fails nothing, for it meets them in no order."""
@@ -108,6 +111,11 @@ class Task:
     gone_on_at: float = 0.0  # ... when something else was seen to be what it waits for
     is_done: bool = False
     result: object = None
+
+    def do(self) -> object:
+        """Have it done, in this thread; returns its result. Raises what the act says."""
+        with noting(self.act.at):
+            return self.run.part.do(self.act)
 
     @property
     def is_late(self) -> bool:

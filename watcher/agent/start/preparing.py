@@ -11,6 +11,7 @@ from watcher.core.acts import Tell
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import FolderCreated, Warned
 from watcher.disk import files
+from watcher.disk.answering import ACTING_SECONDS
 from watcher.disk.days import is_day
 from watcher.journal.protocol import Journal
 from watcher.settings.settings import Config
@@ -33,7 +34,8 @@ async def require_distinct(config: Config) -> None:
     places = {}
     for key in _KEYS:
         folder: Path = getattr(config.folders, key)
-        places[key] = await Call(partial(_place, folder), files.folder_target(folder))
+        look, target = partial(_place, folder), files.folder_target(folder)
+        places[key] = await Call(look, target, seconds=ACTING_SECONDS)  # who starts it looks at the log
     _refuse_same(config, places)
 
 
@@ -50,7 +52,7 @@ async def _make_folders(config: Config) -> bool:
     for folder in (config.folders.drop, config.folders.done, config.folders.failed):
         target = files.folder_target(folder)
         try:
-            if await Attempt(partial(_make, folder), target):
+            if await Attempt(partial(_make, folder), target, seconds=ACTING_SECONDS):
                 await Tell(FolderCreated(str(folder)))
         except Outside as fault:  # held by whoever needs it
             are_there = False

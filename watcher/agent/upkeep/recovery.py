@@ -127,10 +127,10 @@ def _located(journal: Journal, places: Places, entry: Row) -> Row:
     ours = (places.done, places.failed, places.drop)
     if target is not None and target.parent not in ours and target.parent.parent != places.done:
         # Only a file that is already there belongs to a folder that the settings do not name any more.
-        target = target if os.path.lexists(target) else None
+        target = target if _is_there(target) else None
     aside = Path(entry.place.aside) if entry.place.aside else None
     if aside is not None and aside.parent != places.failed:
-        aside = aside if os.path.lexists(aside) else None
+        aside = aside if _is_there(aside) else None
     if (
         source == old
         and str(target or "") == (entry.place.target or "")
@@ -140,6 +140,11 @@ def _located(journal: Journal, places: Places, entry: Row) -> Row:
     paths = (None if path is None else str(path) for path in (target, aside))
     [row] = journal.apply([Relocate(entry, str(source), *paths)])
     return row
+
+
+def _is_there(path: Path) -> bool:
+    with files.looking_at(path.parent):
+        return os.path.lexists(path)
 
 
 def _was_claimed(places: Places, entry: Row) -> bool:
