@@ -238,7 +238,7 @@ class Story:
 
     def mend(self, now: bool) -> None:
         """From now on everything works; and nobody drops anything any more."""
-        if now:
+        if now and not self.is_mended:
             self.trouble = self.disk_trouble = 0.0
             self.outage_requests, self.is_mended = 0, True
             while self.open:

@@ -79,48 +79,58 @@ def noting(folders: list[object]) -> Iterator[None]:
         folders.clear()
 
 
-@contextmanager
-def looking_at(folder: Path) -> Iterator[None]:
+class looking_at:  # no generator: some thirty times a file that would cost thrice as much
     """Say, to whoever is `noting`, that the block is at `folder`; an error in it is as it was."""
-    at = _at.get()
-    if at is None:
-        yield
-        return
-    at.append(folder)
-    try:
-        yield
-    finally:
-        if at:
-            at.pop()
+
+    __slots__ = ("_at", "_folder")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        self._at = _at.get()
+        if self._at is not None:
+            self._at.append(self._folder)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._at:
+            self._at.pop()
 
 
-@contextmanager
-def blame(
-    folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None,
-    within: Path | None = None,
-) -> Iterator[None]:  # fmt: skip
-    """Turn an `OSError` in the block into `Outside`, for `folder` or for one file.
+class blame(looking_at):
+    """Turn an `OSError` in the block into `Outside`, for `folder` or for one file."""
 
-    `file` is the name of the one that it is about, as the journal has it, where there is one; `tried` is what
-    was to be done with it: read in `folder`, moved there, or put back there, into the drop folder, where no
-    probe of ours may ever lie. `named`: what people know the folder by, where that is another path; `within`:
-    the folder of the settings that it lies in, where it is none itself.
-    """
-    try:
-        with looking_at(within or named or folder):
-            yield
-    except OSError as error:
+    __slots__ = ("_blamed", "_file", "_named", "_tried")
+
+    def __init__(
+        self, folder: Path, file: str | None = None, *, tried: Tried = "read", named: Path | None = None,
+        within: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`file` is the name of the one that it is about, as the journal has it, where there is one; `tried`
+        is what was to be done with it: read in `folder`, moved there, or put back there, into the drop
+        folder, where no probe of ours may ever lie. `named`: what people know the folder by, where that is
+        another path; `within`: the folder of the settings that it lies in, where it is none itself.
+        """
+        super().__init__(within or named or folder)
+        self._blamed, self._file, self._tried, self._named = folder, file, tried, named
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, OSError):
+            raise self._outside(error) from error
+
+    def _outside(self, error: OSError) -> Outside:
+        folder, file, tried = self._blamed, self._file, self._tried
         locked = tried == "put back" and not os.access(folder, os.W_OK | os.X_OK)
         if file is None or locked or is_the_folders(error, folder, writes=tried == "moved"):
-            raise _of_folder(error, folder) from error
-        there = shown(str(named or folder))
+            return _of_folder(error, folder)
+        there = shown(str(self._named or folder))
         words = "it cannot be read" if tried == "read" else f"it cannot be moved to {there}"
         check = _OF_A_FILE.get(windows.number_of(error), "look at the file, and at the disk that it is on")
         why = error.strerror or str(error)
         if windows.is_in_use(error):
             why, check = _IN_USE
-        reason = f"{words}: {why}; others can be"
-        raise Outside(Target("file", file), reason, check=check) from error
+        return Outside(Target("file", file), f"{words}: {why}; others can be", check=check)
 
 
 def folder_target(folder: Path) -> Target:

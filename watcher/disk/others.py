@@ -62,7 +62,7 @@ def strangers(work: Path, *, now: Callable[[], float] = time.time, sure: bool = 
 def _in_part(part: Path, now: Callable[[], float]) -> Iterator[Stranger]:
     owner: tuple[str | None, float | None] | None = None
     for own in _folders(part):
-        for path in sorted(_entries(own)):
+        for path in _entries(own):
             try:
                 status = os.lstat(path)
             except OSError:
@@ -78,12 +78,14 @@ def _in_part(part: Path, now: Callable[[], float]) -> Iterator[Stranger]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in _entries(folder) if path.is_dir() and not path.is_symlink())
+    return _entries(folder, lambda entry: entry.is_dir(follow_symlinks=False))
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path, counts: Callable[[os.DirEntry[str]], bool] = lambda _entry: True) -> list[Path]:
+    """Return what is in a folder and counts, by name; nothing where there is none."""
     try:
-        return [Path(entry.path) for entry in os.scandir(folder)]
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if counts(entry))
     except OSError:
         return []
 

@@ -59,6 +59,8 @@ class Holding:
         self, targets: Sequence[Target], *, asked_at: float = NEVER, proof: Proof = Proof.DELIVERY
     ) -> None:
         """End the holds on what an act came through that was asked for then, where it proves enough."""
+        if not self.table.active:
+            return
         ended, begun = self.table.worked(targets, asked_at=asked_at, proof=proof)
         now = self._clock()
         for hold in ended:
