@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from watcher.core.model import Fingerprint, Route
-from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name
+from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name, shown
 from watcher.core.route import marker_for, markers_among, markers_by_name
 from watcher.disk import files
 from watcher.disk.answering import require_answer
@@ -41,6 +41,12 @@ def failed_files(
             if name not in others
         ]
     return [folder / name for _, name in sorted(found, reverse=True)]
+
+
+def shown_as(folder: Path, name: str) -> list[Path]:
+    """Return the failed files that a list shows under this name, in which odd characters are escapes. Raises
+    `Outside`, as `failed_files` does."""
+    return [path for path in failed_files(folder) if shown(path.name) == name]
 
 
 def key_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from watcher.agent.by_hand.withdrawing import Found
 from watcher.core.model import Fingerprint, Row
 from watcher.core.names import shown
-from watcher.disk.failed import failed_files, key_of
+from watcher.disk.failed import key_of, shown_as
 from watcher.disk.others import Stranger
 
 GONE = "it is not there any more as it was shown; look again"
@@ -37,8 +37,7 @@ def with_keys(found: dict[str, Any]) -> dict[str, Any]:
 def failed_file(folder: Path, name: str, key: str) -> Path | None:
     """Return the file in the failed folder that was shown under this name and key; None: it is gone, or
     another one lies there. Raises `Outside`."""
-    named = (path for path in failed_files(folder) if shown(path.name) == name)
-    return next((path for path in named if key_of(path) == key), None)
+    return next((path for path in shown_as(folder, name) if key_of(path) == key), None)
 
 
 def is_in_queue(item: Found, name: str, key: str) -> bool:

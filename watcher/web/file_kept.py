@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from watcher.core.errors import Outside
 from watcher.core.model import FileState, Row
-from watcher.core.names import fitted, report_name, shown
-from watcher.disk.failed import failed_files, report_of
+from watcher.core.names import fitted, report_name
+from watcher.disk.failed import report_of, shown_as
 from watcher.disk.filing import key_lines, report_text
 from watcher.journal.reading import open_to_read
 from watcher.report.as_data import as_json
@@ -35,7 +34,7 @@ def report(config: Config, token: str) -> tuple[str, str] | None:
 def report_beside(config: Config, name: str) -> tuple[str, str] | None:
     """Return the name and the text of the report beside the failed file which is shown as `name`; None: there
     is none. Raises `Outside`."""
-    told = ((report_name(path.name), report_of(path)) for path in _shown_as(config, name))
+    told = ((report_name(path.name), report_of(path)) for path in shown_as(config.folders.failed, name))
     return next((both for both in told if both[1]), None)
 
 
@@ -59,13 +58,9 @@ def lying(config: Config, name: str) -> Path | None:
     """Return the one of the files in the failed folder that is shown as `name`; None: none is, or the folder
     is away."""
     try:
-        return next(_shown_as(config, name), None)
+        return next(iter(shown_as(config.folders.failed, name)), None)
     except Outside:
         return None
-
-
-def _shown_as(config: Config, name: str) -> Iterator[Path]:
-    yield from (path for path in failed_files(config.folders.failed) if shown(path.name) == name)
 
 
 def has_report(row: Row) -> bool:
