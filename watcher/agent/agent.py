@@ -11,7 +11,7 @@ from typing import Any
 from watcher.agent.effects.effects import Effects
 from watcher.agent.engine.engine import Engine
 from watcher.agent.engine.holding import Holding
-from watcher.agent.engine.runs import Awaited, Part, Run, Task
+from watcher.agent.engine.runs import Awaited, Part, Run, Script, Task
 from watcher.agent.engine.workers import Workers
 from watcher.agent.once import Once
 from watcher.agent.queue.dispatcher import Dispatcher
@@ -77,11 +77,12 @@ class Agent:
         recovery: Recovery,
         duties: Duties,
         signs: Signs,
-        prepare: Callable[[], Coroutine[Act[Any], Any, None]],
+        prepare: Callable[[], Coroutine[Act[Any], Any, list[Script]]],
         once: Once | None,
         clock: Callable[[], float],
     ) -> None:
-        """`prepare`: what is done before anything else; it may raise `ConfigError`."""
+        """`prepare`: what is done before anything else, and returns what goes on meanwhile; it may raise
+        `ConfigError`."""
         self._engine, self._holding = engine, holding
         self._workers, self._stream = workers, stream
         self._policy, self._effects, self._dispatcher = policy, effects, dispatcher
@@ -92,6 +93,7 @@ class Agent:
         )
         self.signs, self._prepare, self._once, self._clock = signs, prepare, once, clock
         self._is_resumed = False
+        self._unprepared = 0  # scripts that still prepare something
 
     def run(
         self,
@@ -159,11 +161,16 @@ class Agent:
             self._engine.chore("recovery", self._recovered(prepared), self._resumed)
 
     async def _recovered(self, prepared: Callable[[], None]) -> Sequence[Row]:
-        await self._prepare()
+        for script in await self._prepare():
+            self._unprepared += 1
+            self._engine.chore("prepare", script, self._one_more_prepared)
         prepared()
         return await Awaited(
             self._recovery.recover, self._policy.work, targets=self._dispatcher.claim_targets
         )
+
+    def _one_more_prepared(self, _result: None, _seconds: float) -> None:
+        self._unprepared -= 1
 
     def _resumed(self, rows: Sequence[Row], _seconds: float) -> None:
         self._is_resumed = True
@@ -245,7 +252,7 @@ class Agent:
         if once is None:
             return None
         idle = not self._engine.runs.has_files
-        if self._is_resumed and idle and dispatcher.is_idle:
+        if self._is_resumed and idle and dispatcher.is_idle and not self._unprepared:
             if not dispatcher.is_stale:
                 return FILE_FAILED if once.failed else STOPPED
             if not self._engine.holds.held(dispatcher.claim_targets):

@@ -221,13 +221,13 @@ class Dispatcher:
         self._shared.looked(mark)
         self._is_looking, self._looked_for = False, set()
         self.has_news = True
-        # What was claimed during the look may still have been seen.
-        waiting = [file for file in look.waiting if self._in_hand.get(file.name) != file.look]
         if self._again:
             self._watcher.again_soon()
         if self._unseen:
             self._watcher.at_once()
-        self.waiting = {file.name: file for file in waiting}
+        # What was claimed during the look may still have been seen, and what was replaced twice.
+        self.waiting = {file.name: file for file in look.waiting if self._in_hand.get(file.name) != file.look}
+        waiting = [*self.waiting.values()]
         self.odd = look.odd
         self.patience.look(look.waiting, look.misplaced)
         self._elsewhere, self.stranded = look.elsewhere, look.stranded
@@ -279,18 +279,22 @@ class Dispatcher:
             if file.route and file.route.after:
                 self._watcher.at_once()
         for file in reversed(files.values()):  # nothing was tried with them
-            self._put_back(file)
-            self._queues.setdefault(route_name(file), []).append(file)
+            if self._put_back(file):
+                self._queues.setdefault(route_name(file), []).append(file)
         if not self._is_looking:
             self._in_hand = {}
         self._taken += claimed.rows
 
-    def _put_back(self, file: Waiting) -> None:
-        self.waiting[file.name] = file
-        self.has_news = True
-        self._in_hand.pop(file.name, None)
-        self._present[present_key(file)] += 1
+    def _put_back(self, file: Waiting) -> bool:
+        """Let a file wait that was not claimed; False: a look found what lies there under its name by now."""
         self._claiming[route_name(file)] -= 1
+        self._in_hand.pop(file.name, None)
+        self.has_news = True
+        if file.name in self.waiting:
+            return False
+        self.waiting[file.name] = file
+        self._present[present_key(file)] += 1
+        return True
 
     def _pace(self, route: str | None) -> Pace:
         return self._paces.setdefault(route, Pace())

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from watcher.agent.engine.runs import Attempt, Call
+from watcher.agent.engine.runs import Attempt, Call, Script
 from watcher.core.acts import Tell
 from watcher.core.errors import ConfigError, Outside
 from watcher.core.events import FolderCreated, Warned
+from watcher.core.target import Target
 from watcher.disk import files
 from watcher.disk.answering import ACTING_SECONDS
 from watcher.disk.days import is_day
@@ -20,13 +21,18 @@ _KEYS = ("drop", "done", "failed", "state")
 _Place = tuple[int, int]  # device and inode
 
 
-async def prepare(config: Config, journal: Journal) -> None:
-    """Make the folders, on the very first start, and see that they are distinct. Raises `ConfigError`."""
+async def prepare(config: Config, journal: Journal) -> list[Script]:
+    """Make the folders, on the very first start, and see that they are distinct. Raises `ConfigError`.
+
+    Returns what goes on trying with those that could not be made, which are held: nobody else may need them.
+    """
     state = files.folder_target(config.folders.state)
     is_first = await Call(lambda: journal.first_start, state, targets=(state,))
-    if is_first and await _make_folders(config):
+    left = await _make_folders(config) if is_first else set()
+    if is_first and not left:
         await Call(journal.folders_made, state, targets=(state,))
     await require_distinct(config)
+    return [_make_later(folder, left, journal, state) for folder in sorted(left)]
 
 
 async def require_distinct(config: Config) -> None:
@@ -45,19 +51,30 @@ def check_distinct(config: Config) -> None:
     _refuse_same(config, {key: _place(getattr(config.folders, key)) for key in _KEYS})
 
 
-async def _make_folders(config: Config) -> bool:
-    """Make those that are not there; returns whether all are. Never on a later start: a share that is not
-    mounted must be a hold, not an empty folder on the local disk."""
-    are_there = True
+async def _make_folders(config: Config) -> set[Path]:
+    """Make those that are not there; returns those that could not be made. Never on a later start: a share
+    that is not mounted must be a hold, not an empty folder on the local disk."""
+    left = set()
     for folder in (config.folders.drop, config.folders.done, config.folders.failed):
         target = files.folder_target(folder)
         try:
             if await Attempt(partial(_make, folder), target, seconds=ACTING_SECONDS):
                 await Tell(FolderCreated(str(folder)))
-        except Outside as fault:  # held by whoever needs it
-            are_there = False
+        except Outside as fault:
+            left.add(folder)
             await Tell(Warned(f"{target} cannot be made: {fault.reason}"))
-    return are_there
+    return left
+
+
+async def _make_later(folder: Path, left: set[Path], journal: Journal, state: Target) -> None:
+    """Make this folder, which is held, however long that takes; the last one of those that are `left` writes
+    down that all are made."""
+    target = files.folder_target(folder)
+    if await Call(partial(_make, folder), target, targets=(target,)):
+        await Tell(FolderCreated(str(folder)))
+    left.remove(folder)
+    if not left:
+        await Call(journal.folders_made, state, targets=(state,))
 
 
 def _make(folder: Path) -> bool:
