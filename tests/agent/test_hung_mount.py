@@ -60,6 +60,18 @@ class Share:
         """From now on it does not answer."""
         self._daemon.send_signal(signal.SIGSTOP)
 
+    def hang_behind(self, gate: Gate) -> threading.Thread:
+        """It hangs when a request has come to the gate, which opens then; returns who sees to that."""
+
+        def hang() -> None:
+            gate.reached.wait(20)
+            self.hang()
+            gate.open.set()
+
+        thread = threading.Thread(target=hang)
+        thread.start()
+        return thread
+
     def answer(self) -> None:
         """It answers again."""
         self._daemon.send_signal(signal.SIGCONT)
@@ -178,13 +190,7 @@ def test_the_folder_that_hangs_is_the_one_that_is_held_wherever_the_file_is_on_i
     world.server.script.append(gate)
     world.drop("agent_events.csv", rows(records))
 
-    def hang() -> None:
-        gate.reached.wait(20)
-        share.hang()
-        gate.open.set()
-
-    meanwhile = threading.Thread(target=hang)
-    meanwhile.start()
+    meanwhile = share.hang_behind(gate)
     assert world.run_once(patience=15 if name == "drop" else 6) == 4
     meanwhile.join()
     share.answer()
@@ -208,13 +214,7 @@ def test_an_agent_that_begins_while_the_done_folder_hangs_names_that_and_no_othe
     world.server.script.append(gate)
     world.drop("agent_events.csv", rows(2))
 
-    def hang() -> None:
-        gate.reached.wait(20)
-        share.hang()
-        gate.open.set()
-
-    meanwhile = threading.Thread(target=hang)
-    meanwhile.start()
+    meanwhile = share.hang_behind(gate)
     assert world.run_once(patience=6) == 4
     meanwhile.join()
     # A new one, and its settings have another done folder: where the file went is still looked at.

@@ -14,20 +14,18 @@ from watcher.settings.strict_yaml import Location
 from watcher.settings.wrong import asked
 
 
-def folder_problems(config: Config, path: Path, secret_file: object = None) -> list[tuple[Location, str]]:
+def folder_problems(config: Config, path: Path, secret_file: object) -> list[tuple[Location, str]]:
     """Return what is wrong with the places in `config`, which was read from the file `path`.
 
     `secret_file`: `wfm.client_secret_file` as it is written there: in `config` is what the file holds.
     """
-    problems = [*_same(config.folders)]
     drop = asked(lambda: config.folders.drop)
-    if drop is not None:
-        problems += _settings_in_drop(drop, path)
-        problems += _ours_in_drop(config, drop)
-        if isinstance(secret_file, str):
-            place = Path(os.path.abspath(path.parent / secret_file))  # noqa: PTH100 - as above
-            problems += _in_drop(config, drop, ("wfm", "client_secret_file"), place)
-    return problems
+    if drop is None:
+        return [*_same(config.folders)]
+    secret = None
+    if isinstance(secret_file, str):
+        secret = Path(os.path.abspath(path.parent / secret_file))  # noqa: PTH100 - as below
+    return [*_same(config.folders), *_settings_in_drop(drop, path), *_ours_in_drop(config, drop, secret)]
 
 
 def _same(folders: Folders) -> Iterator[tuple[Location, str]]:
@@ -55,19 +53,18 @@ def _settings_in_drop(drop: Path, path: Path) -> Iterator[tuple[Location, str]]:
         yield ("folders", "drop"), words
 
 
-def _ours_in_drop(config: Config, drop: Path) -> Iterator[tuple[Location, str]]:
-    for at, get in _files(config):
-        if (path := asked(get)) is not None:
-            yield from _in_drop(config, drop, at, path)
-
-
-def _in_drop(config: Config, drop: Path, at: Location, path: Path) -> Iterator[tuple[Location, str]]:
+def _ours_in_drop(config: Config, drop: Path, secret: Path | None) -> Iterator[tuple[Location, str]]:
     ignored = asked(lambda: [compiled_glob(glob) for glob in config.settle.ignore])
-    if path.parent == drop and ignored is not None and not any(glob.fullmatch(path.name) for glob in ignored):
-        yield at, "lies in the drop folder, and would be taken for a dropped file; choose another folder"
+    for at, get in _files(config, secret):
+        path = asked(get)
+        if path is None or path.parent != drop or ignored is None:
+            continue
+        if not any(glob.fullmatch(path.name) for glob in ignored):
+            yield at, "lies in the drop folder, and would be taken for a dropped file; choose another folder"
 
 
-def _files(config: Config) -> Iterator[tuple[Location, Callable[[], Path | None]]]:
+def _files(config: Config, secret: Path | None) -> Iterator[tuple[Location, Callable[[], Path | None]]]:
+    yield ("wfm", "client_secret_file"), lambda: secret
     yield ("wfm", "ca_file"), lambda: config.wfm.ca_file
     yield ("wfm", "client_cert"), lambda: config.wfm.client_cert
     yield ("wfm", "client_key"), lambda: config.wfm.client_key
