@@ -142,6 +142,33 @@ def test_a_signal_ends_the_demo_and_its_agent_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+SIGNALLED = """\
+import os, runpy, signal, subprocess, sys
+class Popen(subprocess.Popen):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        if options.get("start_new_session"):
+            os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen = Popen
+runpy.run_module("watcher", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("options", "code"), [((), 130), (("--web",), 0)])
+def test_ctrl_c_while_the_agent_is_started_ends_the_demo_as_it_does_later(
+    tmp_path: Path, options: tuple[str, ...], code: int
+) -> None:
+    command = [sys.executable, "-c", SIGNALLED, "demo", *options]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
+
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_page_ends_by_itself_after_so_many_seconds(tmp_path: Path) -> None:
     with shown(tmp_path, "--seconds", "0", "--keep") as (process, _url):
         assert process.stdout is not None

@@ -70,6 +70,7 @@ def demo(terminal: Terminal, *, keep: bool = False, web: bool = False, seconds: 
             as_meant = _show(config, settings, server, terminal, samples, seconds, interrupts)
         else:
             with _agent(settings, terminal, interrupts):
+                interrupts.raise_deferred()
                 _drop(samples, config, terminal)
                 finished = _watch(config, terminal, len(samples))
             _tell(config, server, terminal, settings.with_name(LOG))
@@ -113,6 +114,7 @@ def _show(
     content = samples[0].read_bytes()
     with _agent(settings, terminal, interrupts) as agent:
         try:
+            interrupts.raise_deferred()
             _until(lambda: bool(collect(config)["running"]) or agent.poll() is not None)
             if agent.poll() is None and config.status is not None:
                 terminal.say(f"\nthe status page: {config.status.address.url}   (Ctrl-C ends the demo)\n")
@@ -157,7 +159,8 @@ _KEPT = {
 
 @contextmanager
 def _agent(settings: Path, terminal: Terminal, interrupts: Interrupts) -> Iterator[subprocess.Popen[bytes]]:
-    """Start `watcher run` as a process; stop it at the end as a service manager would."""
+    """Start `watcher run` as a process; stop it at the end as a service manager would. An interruption that
+    comes while it is started is deferred to the block."""
     command = [sys.executable, "-m", "watcher", "run", "-c", str(settings)]
     terminal.say("$ watcher run -c config.yaml")
     with settings.with_name(LOG).open("wb") as stderr:
@@ -168,8 +171,6 @@ def _agent(settings: Path, terminal: Terminal, interrupts: Interrupts) -> Iterat
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
                 )
-            if interrupts.number is not None:
-                raise KeyboardInterrupt
             yield process
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=10)

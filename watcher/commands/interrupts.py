@@ -53,6 +53,11 @@ class Interrupts:
         finally:
             self._first = None
 
+    def raise_deferred(self) -> None:
+        """Raise KeyboardInterrupt where one came in a block that deferred it."""
+        if self.number is not None:
+            raise KeyboardInterrupt
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         is_first, self.number = self.number is None, self.number or number
         if is_first and self._first is not None:
