@@ -42,6 +42,7 @@ from watcher.journal.sqlite import SqliteJournal
 from watcher.report import log
 from watcher.sandbox.server import Answer, Operation, Request, Sandbox
 from watcher.settings.config import load
+from watcher.settings.settings import Config
 
 CHANGING = ("rename", "replace", "link", "unlink", "rmdir", "mkdir", "utime", "chmod", "fsync")
 SERVER = "http://127.0.0.1:1"  # nothing is ever sent there
@@ -346,6 +347,7 @@ class Simulation:
         routes: str = "",
         more: str = "",
         beside: Simulation | None = None,
+        effects: type[Effects] = Effects,
     ) -> None:
         """`routes` and `more` are settings, as YAML. An agent `beside` another one has all of its world but
         a state folder of its own."""
@@ -365,8 +367,9 @@ class Simulation:
             self.done = beside.done
         settings.write_text(text + more)
         settings.chmod(0o600)
+        self._settings = settings
         self.config, _ = load(settings, {})
-        self.effects = beside.effects if beside else Effects((root, self.done))
+        self.effects = beside.effects if beside else effects((root, self.done))
         self.wire = beside.wire if beside else Wire(self.effects)
         self.on_sleep: Callable[[], None] = lambda: None  # the world goes on while the agent waits
         self.left = 0.0  # simulated seconds until this life ends
@@ -376,6 +379,8 @@ class Simulation:
         self.ended_twice: list[Target] = []  # holds that were told to be over, and had not begun
         self.on_event: Callable[[Event], None] = lambda _event: None
         self.lives = 0
+        self.once = True  # else it runs until it is told to stop, and reads its settings again when asked
+        self.is_alive = False
 
     def watched(self) -> Simulation:
         """Keep at each point of its life what its files and its server are like: see `moments`."""
@@ -425,10 +430,13 @@ class Simulation:
         self.effects.points, self.effects.crash_at, self.effects.dead = [], crash_at, False
         self.left = seconds
         with self.effects.installed():
+            self.is_alive = True
             try:
                 return self._live()
             except Crash:
                 return None
+            finally:
+                self.is_alive = False
 
     def _live(self) -> int:
         self.workers = SimulatedWorkers(self.effects, self._sleep, self.chance)
@@ -442,13 +450,17 @@ class Simulation:
         )
         self.held = set()
         world.stream.subscribe(self._hear)
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
-            return run(self.config, (), once=True, patience=200.0, world=world)
+            return run(self.config, (), once=self.once, patience=200.0, world=world, load=self._load)
         finally:
             self.workers.forget()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _load(self) -> tuple[Config, list[str]]:
+        self.config, warnings = load(self._settings, {})
+        return self.config, warnings
 
     def _hear(self, event: Event) -> None:
         self.on_event(event)
