@@ -450,7 +450,8 @@ class Simulation:
         )
         self.held = set()
         world.stream.subscribe(self._hear)
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        taken = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.getsignal(number) for number in taken}
         try:
             return run(self.config, (), once=self.once, patience=200.0, world=world, load=self._load)
         finally:

@@ -194,6 +194,14 @@ class QuestionsContract(Fixtures):
         assert journal.archive.failed_among(asked) == {newest_at: newest}
         assert journal.archive.failed_among([]) == {}
 
+    def test_a_file_on_its_way_into_failed_is_found_there_before_its_row_says_that_it_came(
+        self, journal: Journal
+    ) -> None:
+        [row] = journal.apply([Reject(seen(journal), Unfit("bad", what_to_do="mend it"), AT)])
+        [row] = journal.apply([Plan(row, "/failed/a.csv")])
+
+        assert journal.archive.failed_at(Path("/failed/a.csv")) == row
+
     def test_outcomes_are_found_by_state_name_and_token_page_by_page(self, journal: Journal) -> None:
         seen(journal)  # not at its end
         old = delivered(journal, name="caf\udce9.csv", push_token="t-old")

@@ -14,6 +14,7 @@ import pytest
 
 from tests.left_over import nothing_left_over
 from watcher.core.errors import ConfigError, Outside
+from watcher.disk.files import replace_private
 from watcher.journal.lock import Lock, is_held
 
 if sys.platform != "win32":
@@ -252,3 +253,15 @@ def test_a_state_folder_that_is_away_is_outside(tmp_path: Path, what: str) -> No
         take(folder)
 
     assert str(caught.value.target) == f"folder {folder}"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_in_the_state_folder_is_its_owners(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4711, 4712)
+
+    take(tmp_path).release()
+    replace_private(tmp_path / "withdraw.1", b"{}")
+
+    for name in (NAME, "withdraw.1"):
+        status = (tmp_path / name).stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (4711, 4712, 0o600)

@@ -27,7 +27,7 @@ from watcher.disk.moving import is_moved as is_moved
 from watcher.disk.moving import move_new as move_new
 from watcher.disk.moving import next_serial as next_serial
 from watcher.disk.moving import part_name as part_name
-from watcher.disk.system import create_new, remove_plain, set_mode, set_times
+from watcher.disk.system import create_new, give_to_owner, remove_plain, set_mode, set_times
 from watcher.disk.system import sha256 as sha256
 from watcher.disk.system import sync_folder as sync_folder
 from watcher.disk.windows import may_be_in_use
@@ -100,6 +100,7 @@ def replace_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` in a folder of our own in one step; for what may be lost, so not synced."""
     fresh = _fresh(path)
     with create_new(fresh) as file:
+        give_to_owner(file.fileno(), path.parent)
         file.write(data)
     os.replace(fresh, path)
 

@@ -81,6 +81,15 @@ def create_new(path: Path) -> BufferedRandom:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE, 0o600), "w+b")
 
 
+def give_to_owner(descriptor: int, folder: Path) -> None:
+    """What root makes in a folder of the agent's is for its owner, who could not open it else; SQLite does so
+    with its files, too."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner = folder.stat()
+        with suppress(OSError):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 def open_plain(path: Path) -> BufferedReader:
     """Open a file to be read. Raises OSError (ELOOP, EINVAL) where it is a link, or no regular file."""
     descriptor = open_to_read(path)

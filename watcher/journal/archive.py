@@ -61,7 +61,8 @@ class SqlArchive:
         return row_of(found[0]) if found else None
 
     def failed_at(self, target: Path) -> Row | None:
-        """Return the newest row of a file that was moved to `target` in the failed folder."""
+        """Return the newest row of a file that was moved to `target` in the failed folder, or is about to be:
+        that it is there is written down behind the move."""
         return self.failed_among([target]).get(target)
 
     def failed_among(self, targets: Sequence[Path]) -> dict[Path, Row]:
@@ -70,8 +71,8 @@ class SqlArchive:
         for start in range(0, len(targets), _ASKED):
             paths = [os.fsencode(target) for target in targets[start : start + _ASKED]]
             marks = ", ".join("?" * len(paths))
-            statement = f"SELECT * FROM files WHERE state = ? AND target IN ({marks}) ORDER BY id"
-            rows = map(row_of, self._store.query(statement, (FileState.FAILED, *paths)))
+            statement = f"SELECT * FROM files WHERE state IN (?, ?) AND target IN ({marks}) ORDER BY id"
+            rows = map(row_of, self._store.query(statement, (FileState.REJECTED, FileState.FAILED, *paths)))
             found |= {Path(row.place.target or ""): row for row in rows}
         return found
 

@@ -20,6 +20,7 @@ from typing import Self
 from watcher.core.errors import ConfigError
 from watcher.core.names import shown
 from watcher.disk.files import blame
+from watcher.disk.system import give_to_owner
 
 if sys.platform == "win32":
     import msvcrt
@@ -31,6 +32,8 @@ _WINDOWS_OFFSET = 1 << 20
 
 AGENT_LOCK = "agent.lock"  # whoever has this one has the folder
 UPLOAD_LOCK = "upload.lock"  # whoever has this one writes rows of files that are sent by hand
+# Whoever has this one finds files under way that no script moves, or moves one itself: see `passing`.
+PASSING_LOCK = "passing.lock"
 PATIENCE_SECONDS = 1.0
 _OTHERS_LOOK_SECONDS = 0.05
 # What `flock` says of a folder where the file system locks files alone.
@@ -40,13 +43,13 @@ _NO_LOCKS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSU
 class Lock:
     """An exclusive lock on `folder/name`, held until `release` or the end of the process."""
 
-    def __init__(self, folder: Path, name: str, *, holder: str) -> None:
-        """Take the lock. `holder` says who has it, for the error.
+    def __init__(self, folder: Path, name: str, *, holder: str, patience: float = PATIENCE_SECONDS) -> None:
+        """Take the lock, within `patience` seconds. `holder` says who has it, for the error.
 
         Raises `ConfigError` where another process has it, `Outside` where the folder is away.
         """
         with ExitStack() as stack:
-            until = time.monotonic() + PATIENCE_SECONDS
+            until = time.monotonic() + patience
             with blame(folder):
                 whole = _opened_folder(folder, name)
                 if whole is not None:
@@ -55,6 +58,7 @@ class Lock:
                         raise _in_use(folder, name, holder)
                 descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
                 stack.callback(os.close, descriptor)
+                give_to_owner(descriptor, folder)
                 if not _taken(descriptor, until):
                     raise _in_use(folder, name, holder)
                 os.truncate(descriptor, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from watcher.agent.queue.routing import routed
 from watcher.core.errors import ConfigError, Outside
-from watcher.core.model import Route, Row
+from watcher.core.model import FileState, Route, Row
 from watcher.core.names import REPORT_SUFFIX, report_name, shown
 from watcher.core.order import depth
 from watcher.core.renaming import Keeps, keeping
@@ -23,6 +23,7 @@ from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
 
 ANOTHER = "it is another file by now, or was changed, since it was shown; look again"
+COMING = "it is just being put there, and has no report yet; try again in a moment"
 # By `Upload.at_server`: why a file is not sent again unless it is named, and what to do first.
 _LEFT = {
     "perhaps": "it may be complete at the server; look into the import history first",
@@ -47,7 +48,8 @@ def retry(
     """
     routes = build_routes(config)
     require_answer(config.folders.drop, acting=True)
-    failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=True, acting=True))
+    # A report whose file is gone may be a failed file of that name: for who names it.
+    failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=not everything, acting=True))
     exact = {path.name: path for path in failed}
     asked = [exact[name] for name in map(_file_name, names) if name in exact]
     # The journal is asked about the others only if a name is not that of a file in the folder.
@@ -63,6 +65,10 @@ def retry(
         if not is_it(path):
             unmoved += 1
             say(f"{shown(path.name)}: {ANOTHER}")
+            continue
+        if path in known and _is_coming(path, known[path]):
+            unmoved += 1
+            say(f"{shown(path.name)}: {COMING}")
             continue
         unmoved += not _put_back(config, path, original[path], route, keeps, say)
     if everything and not failed:
@@ -135,6 +141,11 @@ def _put_back(
         files.remove(folder / report_name(path.name))  # ours; the journal keeps what it said
     say(f"{shown(path.name)}: back in the drop folder as {shown(back.name)}{more}")
     return True
+
+
+def _is_coming(path: Path, row: Row) -> bool:
+    """Say whether the file is on its way here still: its report would be written for nobody."""
+    return row.state is FileState.REJECTED and not os.path.lexists(path.with_name(report_name(path.name)))
 
 
 def _in_order(

@@ -31,6 +31,15 @@ from watcher.journal.protocol import Journal
 Now = Callable[[], datetime]
 
 
+class NotFiled(Outside):
+    """A file is withdrawn, and the failed folder is in the way: whoever comes next moves it there."""
+
+    def __init__(self, row: Row, away: Outside) -> None:
+        """`away` says what is in the way."""
+        super().__init__(away.target, away.reason, check=away.check)
+        self.row = row
+
+
 def take_out(
     journal: Journal,
     places: Places,
@@ -40,22 +49,23 @@ def take_out(
     *,
     now: Now,
     token: str | None = None,
-    leave: Callable[[Row, Outside], None] | None = None,
+    begun: Callable[[Row], None] = lambda _row: None,
 ) -> Row:
     """Move a file that is not under way here to the failed folder; returns its row.
 
-    `token`: the push token that another agent had for it, which the file lies under. `leave`: whom it is left
-    to where it is withdrawn, and the failed folder is in the way; without it the next start files it. Raises
-    `NotWhole` where it is no regular file, or not there any more, and `Outside`; then it is where it was, or
-    withdrawn and nobody's to be left to.
+    `token`: the push token that another agent had for it, which the file lies under; `begun` is told when
+    there is a row, and neither a verdict nor a move. Raises `NotWhole` where it is no regular file, or not
+    there any more, and `Outside` where it was not moved; then it is where it was. Raises `NotFiled` where the
+    failed folder is in the way: it is in the work folder then.
     """
     look = _look(source)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
     own = token or str(uuid.uuid4())
     [row] = journal.claim([claim_of(places, source.name, look, route, own, now())])
-    row = put_out(journal, row, fault, now=now, in_doubt=token is not None)
-    [row] = journal.apply([Plan(row, str(target))])
     try:
+        begun(row)
+        row = put_out(journal, row, fault, now=now, in_doubt=token is not None)
+        [row] = journal.apply([Plan(row, str(target))])
         _move(places, source, Path(row.file.source), look, route)
     except (NotWhole, Outside):
         with suppress(Outside):  # should that fail as well, the next start finds that it was not moved
@@ -66,10 +76,7 @@ def take_out(
     try:
         return file_it(journal, places, row, now=now)
     except Outside as away:
-        if leave is None:
-            raise
-        leave(row, away)
-        return row
+        raise NotFiled(row, away) from away
 
 
 def put_out(journal: Journal, row: Row, fault: Unfit, *, now: Now, in_doubt: bool = False) -> Row:

@@ -9,17 +9,17 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watcher.agent.by_hand.taking_out import file_it, put_out, take_out
+from watcher.agent.by_hand.taking_out import NotFiled, file_it, put_out, take_out
 from watcher.agent.queue.routing import route_of
 from watcher.agent.start.folders import places
 from watcher.agent.start.opening import open_state
 from watcher.agent.upkeep.recovery import tidy
-from watcher.agent.upkeep.withdrawals import ask, forget
+from watcher.agent.upkeep.withdrawals import ask, forget, passing
 from watcher.core.errors import NotWhole, Outside, TakenOver, Unfit
 from watcher.core.model import FINAL, UNDECIDED, FileState, Route, Row
 from watcher.core.names import shown
@@ -160,19 +160,24 @@ class _Withdrawing:
     def _taken_out(
         self, path: Path, fault: Unfit, route: Route | None, *, token: str | None = None
     ) -> tuple[str, bool]:
-        in_the_way: list[Outside] = []
+        state = self.config.folders.state
 
-        def leave(row: Row, away: Outside) -> None:
-            in_the_way.append(away)
-            ask(self.config.folders.state, row.id, self.user, is_left=True)
+        def begun(row: Row) -> None:
+            if self.running:  # if we do not come to the end, it goes on from there
+                ask(state, row.id, self.user, is_left=True)
 
-        row = take_out(
-            self.journal, self.places, path, fault, route,
-            now=_now, token=token, leave=leave if self.running else None,
-        )  # fmt: skip
-        if in_the_way:
-            words = f"{row.outcome.reason}; it is not in the failed folder yet: {in_the_way[0]}"
-            return f"{words}; the agent moves it there as soon as it can", False
+        with passing(state, patience=PATIENCE_SECONDS):
+            try:
+                row = take_out(
+                    self.journal, self.places, path, fault, route, now=_now, token=token, begun=begun
+                )
+            except NotFiled as away:
+                if not self.running:
+                    raise
+                words = f"{away.row.outcome.reason}; it is not in the failed folder yet: {away}"
+                return f"{words}; the agent moves it there as soon as it can", False
+            with suppress(Outside):  # the agent forgets it, too
+                forget(state, row.id)
         return _told(row), True
 
     def _under_way(self, row: Row) -> tuple[str, bool]:

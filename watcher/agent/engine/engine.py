@@ -187,7 +187,6 @@ class Engine:
         self._holding.heard(number, task.run.target, act, value, asked_at=task.asked_at)
         if proof is not None:
             self._holding.worked(touched, asked_at=task.asked_at, proof=proof)
-            # A suspect lets others go first until its chunk passes, whatever else of it works.
             if not (self.holds.held([task.run.target]) or self._holding.suspects.is_open(number)):
                 self.runs.set_aside(task.run, False)
         self.holds.leave(number, task.let_go)

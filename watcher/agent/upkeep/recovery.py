@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from watcher.agent.upkeep.orphans import put_away
+from watcher.agent.upkeep.withdrawals import passing
 from watcher.core.errors import NotAlone, NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
@@ -56,9 +57,10 @@ class Recovery:
         require_ours(places.work)  # whatever lies in one of others is neither moved nor removed
         self._owner.take()
         self.quiet_in = journal.peers.quiet_in() if journal.peers else {}
-        found = self.adopt(journal.under_way("drop"))
-        tokens = {Path(entry.file.source).parent.name for entry in found}
-        self._put_away(lambda: tokens)
+        with passing(places.state, patience=0.0):  # what a `watcher withdraw` is at is none of ours
+            found = self.adopt(journal.under_way("drop"))
+            tokens = {Path(entry.file.source).parent.name for entry in found}
+            self._put_away(lambda: tokens)
         self.refused = list(self._refused())
         return found
 

@@ -1,8 +1,9 @@
 """Requests to take files that are under way out of the queue: a small file each, in the state folder.
 
 `watcher withdraw` writes one beside a running agent; the agent honours it as soon as the file's script would
-have to wait, and removes it when the file came to its end, whichever that is. A file that waited, and that
-the command could not move to the failed folder, has its verdict: it is left to the agent by a request, too.
+have to wait, and removes it when the file came to its end, whichever that is. A file that waits is moved by
+the command itself, past the agent: it has its verdict, and its request is for the agent only if the command
+is not at work any more, because the failed folder was in the way, or because somebody ended it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from watcher.core.errors import ConfigError, Outside
 from watcher.core.model import FINAL, Row
 from watcher.disk import files
+from watcher.journal.lock import PASSING_LOCK, Lock, is_held
 from watcher.journal.protocol import Journal
 
 POLL_SECONDS = 5.0
-_REQUEST = re.compile(r"withdraw\.(\d{1,18})")
+_REQUEST = re.compile(r"withdraw\.\d{1,18}")
 _MOST_BYTES = 4_096
 
 
@@ -31,6 +34,18 @@ class Request:
     row: Row  # as it was a moment ago
     user: str  # who asks
     is_left: bool  # it is withdrawn already, and is nobody's to move but the agent's
+
+
+def passing(state: Path, *, patience: float) -> Lock:
+    """Return the lock of who moves a file of the drop folder past the agent's scripts, or finds at a start
+    what was under way: what the one is at is none of the other's. Raises `Outside` where another process has
+    it for so many seconds."""
+    try:
+        return Lock(state, PASSING_LOCK, holder="another process", patience=patience)
+    except ConfigError as error:
+        todo = "nothing, if it goes on by itself; is a `watcher withdraw` stopped, or does it hang?"
+        words = "another process is at the files that are under way"
+        raise Outside(files.folder_target(state), words, check=todo) from error
 
 
 def ask(state: Path, number: int, user: str, *, is_left: bool = False) -> None:
@@ -56,21 +71,20 @@ class Withdrawals:
         self._begun: set[int] = set()  # honoured, or about to be
 
     def read(self) -> list[Request]:
-        """Return what is asked for; requests for what came to its end are forgotten. Called in a worker's
-        thread; raises `Outside`."""
+        """Return what is asked for, but for files that a command moves itself just now; requests for what
+        came to its end are forgotten. Called in a worker's thread; raises `Outside`."""
         found = []
         with files.blame(self._state):
-            for path in self._state.iterdir():
-                if not (match := _REQUEST.fullmatch(path.name)):
-                    continue
-                if (row := self._under_way(int(match[1]))) is None:
+            asked = [path for path in self._state.iterdir() if _REQUEST.fullmatch(path.name)]
+            told_by = {path: _told(path) for path in asked}
+            # Asked behind the look: whoever wrote one of these, and has the lock no more, is at work no more.
+            moves = bool(asked) and is_held(self._state, PASSING_LOCK)
+            for path, told in told_by.items():
+                is_left, user = told.get("left") is True, told.get("user")
+                if (row := self._under_way(int(path.suffix[1:]))) is None:
                     files.remove(path)
-                else:
-                    told = _told(path)
-                    user = told.get("user")
-                    found.append(
-                        Request(row, user if isinstance(user, str) else "somebody", told.get("left") is True)
-                    )
+                elif not (is_left and moves):
+                    found.append(Request(row, user if isinstance(user, str) else "somebody", is_left))
         return found
 
     def fresh(self, requests: list[Request]) -> list[Request]:
