@@ -453,13 +453,14 @@ class Simulation:
         taken = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.getsignal(number) for number in taken}
         try:
-            return run(self.config, (), once=self.once, patience=200.0, world=world, load=self._load)
+            return run(self.config, (), once=self.once, patience=200.0, world=world, load=self.load)
         finally:
             self.workers.forget()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _load(self) -> tuple[Config, list[str]]:
+    def load(self) -> tuple[Config, list[str]]:
+        """Read the settings again."""
         self.config, warnings = load(self._settings, {})
         return self.config, warnings
 

@@ -34,7 +34,7 @@ from watcher.core.errors import ConfigError, Outside
 from watcher.report import log
 from watcher.sandbox.server import Answer
 
-STORIES = int(os.environ.get("WATCHER_PEOPLE_STORIES", "200"))
+STORIES = int(os.environ.get("WATCHER_PEOPLE_STORIES", "60"))
 SLICES = 4
 ROUTES = """\
   - {{name: stats, match: "stats*.csv", endpoint: historical-data, parallel: {stats}}}
@@ -56,6 +56,7 @@ class PeopleStory:
             routes=ROUTES.format(stats=3, queues=2),
             effects=PeoplesEffects,
         )
+        self.settings = (agent.root / "config.yaml").read_text()
         effects = agent.effects
         assert isinstance(effects, PeoplesEffects)
         self.effects = effects
@@ -64,22 +65,26 @@ class PeopleStory:
         self.broken: list[str] = []
         agent.on_event = Order(self.broken, lambda _owner: set()).hear
         agent.on_sleep = self.meanwhile
-        self.contents: dict[str, bytes] = {}
+        self.dropped: list[tuple[str, bytes]] = []  # name and content of each file
+        self.taken: set[bytes] = set()  # contents that a person took away, or wrote over
         self.commands: list[Command] = []
         self.trouble = chance.choice([0.0, 0.1, 0.4])
         self.disk_trouble = chance.choice([0.0, 0.0, 0.0, 0.05])
         self.activity = chance.choice([0.02, 0.1, 0.3])  # the chance of a command, each time the agent waits
         self.again: Counter[bytes] = Counter()  # contents that somebody had sent once more
         self.doubts: Counter[str] = Counter()
-        self.begun = self.asked = self.withdrawn = self.retried = self.reloads = 0
+        self.begun = 0  # things that people did, or began to do
+        self.asked = self.withdrawn = self.retried = self.reloads = 0
         self.is_mended = False
 
     # -- the world -----------------------------------------------------------------------------------
 
     def drop(self, kind: str = "", *, good: bool = False) -> None:
         """Somebody drops a file."""
-        kind, number = kind or self.chance.choice(list(KINDS)), len(self.contents)
-        name = f"{kind}_{number}.{KINDS[kind][0]}"
+        kind, number = kind or self.chance.choice(list(KINDS)), len(self.dropped)
+        # Now and then under a name that another one has, or had.
+        serial = number if good or self.chance.random() < 0.8 else self.chance.randrange(number + 1)
+        name = f"{kind}_{serial}.{KINDS[kind][0]}"
         if KINDS[kind][0] == "json":
             content = b'{"n": %d}' % number
         else:
@@ -87,8 +92,14 @@ class PeopleStory:
             content = b"".join(b"%06d,%02d,x\n" % (number, record) for record in records)
             odd = 1.0 if good else self.chance.random()
             content += POISON + b"\n" if odd < 0.1 else BARRED + b"\n" if odd < 0.25 else b""
-        self.contents[name] = content
+        self.take(self.agent.root / "drop" / name)
+        self.dropped.append((name, content))
         self.agent.drop(name, content)
+
+    def take(self, path: Path) -> None:
+        """Somebody is about to take away what lies there, or to write over it."""
+        if path.is_file():
+            self.taken.add(path.read_bytes())
 
     def serve(self, push: Request, take: Callable[[], Answer]) -> Reply | Outside:
         """Answer one request, or not."""
@@ -111,13 +122,49 @@ class PeopleStory:
     def meanwhile(self) -> None:
         """While the agent waits, people go on."""
         chance = self.chance
-        if len(self.contents) < MOST and chance.random() < 0.1:
+        if len(self.dropped) < MOST and chance.random() < 0.1:
             self.drop()
-        if self.contents and len(self.commands) < 3 and chance.random() < self.activity:
+        if self.dropped and len(self.commands) < 3 and chance.random() < self.activity:
             self.begin(chance.choice([self.withdraw, self.withdraw, self.retry, self.retry_all, self.reload]))
+        if self.dropped and chance.random() < self.activity / 2:
+            self.begun += 1
+            chance.choice([self.copy_back, self.delete, self.rename, self.grow])()
         for command in list(self.commands):
             if chance.random() < 0.7 and not command.go_on():
                 self.commands.remove(command)
+
+    def copy_back(self) -> None:
+        """Somebody moves a failed file back, and leaves its report."""
+        if path := self.one_of("failed"):
+            self.again.update([path.read_bytes()])
+            self.take(self.agent.root / "drop" / path.name)
+            path.rename(self.agent.root / "drop" / path.name)
+
+    def delete(self) -> None:
+        """Somebody has no need of a file any more."""
+        if path := self.one_of(self.chance.choice(["drop", "failed"])):
+            self.take(path)
+            path.unlink()
+
+    def rename(self) -> None:
+        """Somebody gives a file that waits another name."""
+        if path := self.one_of("drop"):
+            path.rename(path.with_name(f"{path.stem}_{self.begun}{path.suffix}"))
+
+    def grow(self) -> None:
+        """Somebody writes more into a file that waits."""
+        path = self.one_of("drop")
+        if path and path.suffix == ".csv":
+            self.take(path)
+            with path.open("ab") as file:
+                file.write(b"%06d,more\n" % self.begun)
+            self.dropped.append((path.name, path.read_bytes()))
+
+    def one_of(self, folder: str) -> Path | None:
+        """One of the files there, if there are any."""
+        found = sorted((self.agent.root / folder).glob("*_*"))
+        found = [path for path in found if path.is_file() and not path.name.endswith(".error.txt")]
+        return self.chance.choice(found) if found else None
 
     def begin(self, do: Callable[[], None]) -> None:
         """Begin a command."""
@@ -133,7 +180,9 @@ class PeopleStory:
 
     def withdraw(self) -> None:
         """Somebody takes a file out of the queue."""
-        name = self.chance.choice(list(self.contents))
+        name, content = self.chance.choice(self.dropped)
+        if (path := self.one_of("drop")) and self.chance.random() < 0.5:  # one that waits, mostly
+            name, content = path.name, path.read_bytes()
         said: list[str] = []
         self.asked += 1
         is_alone, begun = len(self.commands) == 1, self.begun
@@ -146,16 +195,14 @@ class PeopleStory:
         if code == 0:
             self.withdrawn += 1
             is_alone = is_alone and self.begun == begun  # else it may be on its way back already
-            if is_alone and not self.agent.places_of(self.contents[name])[0].startswith("failed/"):
-                self.broken.append(f"{said}, but it is in {self.agent.places_of(self.contents[name])}")
+            is_one = [known for known, _ in self.dropped].count(name) == 1 and content not in self.taken
+            if is_alone and is_one and not self.agent.places_of(content)[0].startswith("failed/"):
+                self.broken.append(f"{said}, but it is in {self.agent.places_of(content)}")
 
     def retry(self) -> None:
         """Somebody has a failed file sent again."""
-        folder = self.agent.root / "failed"
-        names = sorted(path.name for path in folder.glob("*_*")) if folder.is_dir() else []
-        names = [name for name in names if not name.endswith(".error.txt")]
-        if names:
-            self._retry([self.chance.choice(names)])
+        if path := self.one_of("failed"):
+            self._retry([path.name])
 
     def retry_all(self) -> None:
         """Somebody has all of them sent again, but those that the server may have."""
@@ -166,26 +213,40 @@ class PeopleStory:
         try:
             retry(self.agent.config, names, lambda _words: None, everything=not names)
             self.retried += 1
-        except (Outside, ConfigError, FileNotFoundError):
+        except (Outside, ConfigError):
             return
 
     def reload(self) -> None:
         """Somebody changes the settings, and tells the agent."""
-        chance, agent = self.chance, self.agent
-        settings = agent.root / "config.yaml"
-        told = yaml.safe_load(settings.read_text())
-        routes = {route["name"]: route for route in told["routes"]}
-        routes["stats"]["parallel"] = chance.choice([1, 2, 3])
-        routes["queues"]["parallel"] = chance.choice([1, 2])
-        told["upload"]["chunk_bytes"] = chance.choice([30, 60, 200])
-        told["folders"]["done"] = chance.choice(["done", "done", "done-2"])
-        with self.effects.paused():
-            (agent.root / "done-2").mkdir(exist_ok=True)  # the agent makes folders on its first start alone
-            settings.write_text(yaml.safe_dump(told))
-            settings.chmod(0o600)
+        chance = self.chance
+        self.write_settings(
+            stats=chance.choice([1, 2, 3]),
+            queues=chance.choice(["queue*.csv", "queue*.csv", "another*.csv"]),
+            chunk_bytes=chance.choice([30, 60, 200]),
+            done=chance.choice(["done", "done", "done-2"]),
+            by=chance.choice(["none", "none", "day"]),
+            unmatched=chance.choice(["fail", "ignore"]),
+        )
         self.reloads += 1
-        if agent.is_alive:
+        if self.agent.is_alive:
             signal.raise_signal(signal.SIGHUP)
+
+    def write_settings(
+        self, *, stats: int, queues: str, chunk_bytes: int, done: str, by: str, unmatched: str
+    ) -> None:
+        """Write the settings anew: how many of stats at a time, which files are queues, ..."""
+        text = f"{self.settings}done: {{by: {by}}}\nunmatched: {unmatched}\n"
+        for old, new in (
+            ("parallel: 3", f"parallel: {stats}"),
+            ("queue*.csv", queues),
+            ("chunk_bytes: 60", f"chunk_bytes: {chunk_bytes}"),
+            (f"done: {self.agent.done}", f"done: {done}"),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        with self.effects.paused():
+            (self.agent.root / done).mkdir(exist_ok=True)  # the agent makes folders on its first start alone
+            (self.agent.root / "config.yaml").write_text(text)
 
     # -- the telling ---------------------------------------------------------------------------------
 
@@ -197,6 +258,7 @@ class PeopleStory:
         for _ in range(chance.randrange(1, 4)):
             crash_at = chance.choice([None, chance.randrange(400)])
             agent.once = chance.random() < 0.3
+            agent.load()
             code = agent.run(seconds=chance.choice([5.0, 60.0, 600.0]), crash_at=crash_at)
             if code is None or self.disk_trouble:
                 self.doubts.update(row.push_token for row in agent.rows() if row.state == "sending")
@@ -204,6 +266,10 @@ class PeopleStory:
         mended_at = agent.now + chance.choice([0.0, 5.0, 60.0])
         agent.on_sleep = lambda: self.mend(agent.now >= mended_at)
         agent.once, lives = True, 0
+        self.write_settings(
+            stats=3, queues="queue*.csv", chunk_bytes=60, done="done", by="none", unmatched="fail"
+        )
+        agent.load()
         while agent.run(seconds=5000.0) not in (0, 1):
             lives += 1
             assert lives < 6, f"it does not drain: {agent.told()}"
@@ -227,9 +293,11 @@ class PeopleStory:
         held = [target for target in agent.held if target.kind == "file" or not self.asked]
         assert not held, held
         operations = agent.wire.operations()
-        for name, content in self.contents.items():
+        for name, content in self.dropped:
             places = self.places_of(content)
-            assert len(places) == 1, (name, places)
+            assert len(places) == 1 or (not places and content in self.taken), (name, places)
+            if not places:
+                continue
             assert places[0].startswith(("done", "failed/")), (name, places)
             whole = [op for op in operations if op.completed and once(op) == content]
             if places[0].startswith("done"):
@@ -244,8 +312,8 @@ class PeopleStory:
     def places_of(self, content: bytes) -> list[str]:
         """Where files with this content are."""
         other = self.agent.root / "done-2"
-        more = [f"done-2/{path.name}" for path in other.glob("*") if path.read_bytes() == content]
-        return self.agent.places_of(content) + more
+        found = [path for path in other.rglob("*") if path.is_file() and path.read_bytes() == content]
+        return self.agent.places_of(content) + [f"done-2/{path.name}" for path in found]
 
     def check_report(self, path: Path) -> None:
         """What a report says of the server is true."""
