@@ -202,6 +202,19 @@ class QuestionsContract(Fixtures):
 
         assert journal.archive.failed_at(Path("/failed/a.csv")) == row
 
+    def test_a_file_whose_fault_is_known_when_it_is_claimed_has_its_verdict_at_once(
+        self, journal: Journal
+    ) -> None:
+        wanted = replace(claim(), fault=Unfit("withdrawn", what_to_do="copy it back"), in_doubt=True)
+
+        [row] = journal.claim([wanted])
+
+        assert (row.state, row.outcome.reason) == (FileState.REJECTED, "withdrawn")
+        assert row.upload.at_server == "perhaps"
+        assert journal.row(row.id) == row
+        [row] = journal.apply([Plan(row, "/failed/a.csv"), Finish(row)])[-1:]
+        assert journal.row(row.id).state is FileState.FAILED
+
     def test_outcomes_are_found_by_state_name_and_token_page_by_page(self, journal: Journal) -> None:
         seen(journal)  # not at its end
         old = delivered(journal, name="caf\udce9.csv", push_token="t-old")

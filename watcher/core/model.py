@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from watcher.core.errors import Unfit
 from watcher.core.expressions import Expression
 from watcher.core.shape import PLAIN, Lines, Shape
 
@@ -281,3 +282,5 @@ class Claim:
     origin: Literal["drop", "hand"]
     at: str  # UTC, ISO 8601
     note: str | None = None
+    fault: Unfit | None = None  # with it the row is REJECTED from the beginning
+    in_doubt: bool = False  # with it another agent had begun with the file, and may have sent it whole

@@ -195,7 +195,10 @@ class PostgresJournal(SqlJournal):
                 # Whoever claimed was told of a fault: these files never left the drop folder.
                 connection.executemany(
                     "DELETE FROM files WHERE owner = ? AND state = ? AND push_token = ?",
-                    [(self._agent, FileState.SEEN, claim.push_token) for claim in claims],
+                    [
+                        (self._agent, FileState.REJECTED if claim.fault else FileState.SEEN, claim.push_token)
+                        for claim in claims
+                    ],
                 )
         self._doubt = None
 

@@ -49,7 +49,8 @@ class Journal(Protocol):
         """From now on a missing folder is a share that is away."""
 
     def claim(self, claims: Sequence[Claim]) -> list[Row]:
-        """Write the rows of files that are about to be claimed, as SEEN and one's own, in their order."""
+        """Write the rows of files that are about to be claimed, as SEEN and one's own, in their order; as
+        REJECTED where the claim says what is wrong with its file."""
 
     def forget(self, rows: Sequence[Row]) -> None:
         """Take back the rows of files that were not claimed after all: they never left the drop folder.

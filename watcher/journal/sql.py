@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from watcher.core.errors import IllegalStep, TakenOver
 from watcher.core.model import FINAL, Claim, Dropped, FileState, Outcome, Row, Upload
+from watcher.core.steps import Reject
 from watcher.core.units import utc_text
 from watcher.journal.archive import SqlArchive
 from watcher.journal.peers import Peers
@@ -48,7 +49,7 @@ class SqlJournal:
     # -- the life of a file ------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim]) -> list[Row]:
-        """Write the rows of files that are about to be claimed, as SEEN and one's own, in their order."""
+        """Write the rows of files that are about to be claimed, as `Journal.claim` says."""
         if not claims:
             return []
         with self._store.writing() as connection:
@@ -201,6 +202,8 @@ class SqlJournal:
         )
         upload, outcome = Upload(claim.push_token), Outcome(note=claim.note)
         row = Row(0, self.agent_id, FileState.SEEN, file, upload, outcome)
+        if claim.fault is not None:
+            row = Reject(row, claim.fault, claim.at, claim.in_doubt).applied(row)
         columns = record_of(row)
         inserted = connection.execute(f"{insertion(columns)} RETURNING id", tuple(columns.values()))
         return replace(row, id=inserted.fetchone()[0])

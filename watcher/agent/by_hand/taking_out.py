@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -48,30 +47,28 @@ def take_out(
     route: Route | None,
     *,
     now: Now,
-    token: str | None = None,
-    begun: Callable[[Row], None] = lambda _row: None,
+    token: str,
+    is_anothers: bool,
 ) -> Row:
     """Move a file that is not under way here to the failed folder; returns its row.
 
-    `token`: the push token that another agent had for it, which the file lies under; `begun` is told when
-    there is a row, and neither a verdict nor a move. Raises `NotWhole` where it is no regular file, or not
+    `is_anothers`: another agent had begun with it, under this push token, in a folder of that name. Raises
+    `NotWhole` where it is no regular file, or not
     there any more, and `Outside` where it was not moved; then it is where it was. Raises `NotFiled` where the
     failed folder is in the way: it is in the work folder then.
     """
     look = _look(source)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
-    own = token or str(uuid.uuid4())
-    [row] = journal.claim([claim_of(places, source.name, look, route, own, now())])
+    begun = claim_of(places, source.name, look, route, token, now())
+    [row] = journal.claim([replace(begun, fault=fault, in_doubt=is_anothers)])
     try:
-        begun(row)
-        row = put_out(journal, row, fault, now=now, in_doubt=token is not None)
         [row] = journal.apply([Plan(row, str(target))])
         _move(places, source, Path(row.file.source), look, route)
     except (NotWhole, Outside):
         with suppress(Outside):  # should that fail as well, the next start finds that it was not moved
             journal.apply([Vanish(row, "it could not be withdrawn: it stayed where it was", utc_text(now()))])
         raise
-    if token is not None:
+    if is_anothers:
         _clear_away(source.parent, Path(row.file.source).parent)
     try:
         return file_it(journal, places, row, now=now)
@@ -79,10 +76,9 @@ def take_out(
         raise NotFiled(row, away) from away
 
 
-def put_out(journal: Journal, row: Row, fault: Unfit, *, now: Now, in_doubt: bool = False) -> Row:
-    """Write the verdict down; `in_doubt`: of a file that another agent may have sent whole. Raises
-    `IllegalStep` where there is one already."""
-    [row] = journal.apply([Reject(row, fault, utc_text(now()), in_doubt)])
+def put_out(journal: Journal, row: Row, fault: Unfit, *, now: Now) -> Row:
+    """Write the verdict down. Raises `IllegalStep` where there is one already."""
+    [row] = journal.apply([Reject(row, fault, utc_text(now()))])
     return row
 
 

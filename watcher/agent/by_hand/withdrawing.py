@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class _Withdrawing:
 
     def _waiting(self, path: Path) -> tuple[str, bool]:
         routes = build_routes(self.config)
-        return self._taken_out(path, of_waiting(self.user), route_of(path, routes))
+        return self._taken_out(path, of_waiting(self.user), route_of(path, routes), str(uuid.uuid4()))
 
     def _stranded(self, found: Stranger) -> tuple[str, bool]:
         if not (found.is_stranded or self.force):
@@ -155,29 +156,27 @@ class _Withdrawing:
             return f"is with {who}, last heard of at {heard}; withdraw it there, or use --force", False
         route = route_of(found.path, build_routes(self.config))
         fault = of_stranded(shown(found.agent), self.user)
-        return self._taken_out(found.path, fault, route, token=found.path.parent.name)
+        return self._taken_out(found.path, fault, route, found.path.parent.name, is_anothers=True)
 
     def _taken_out(
-        self, path: Path, fault: Unfit, route: Route | None, *, token: str | None = None
+        self, path: Path, fault: Unfit, route: Route | None, token: str, *, is_anothers: bool = False
     ) -> tuple[str, bool]:
         state = self.config.folders.state
-
-        def begun(row: Row) -> None:
-            if self.running:  # if we do not come to the end, it goes on from there
-                ask(state, row.id, self.user, is_left=True)
-
         with passing(state, patience=PATIENCE_SECONDS):
+            if self.running:  # should we not come to the end, the agent goes on from where we are
+                ask(state, token, self.user, is_left=True)
             try:
                 row = take_out(
-                    self.journal, self.places, path, fault, route, now=_now, token=token, begun=begun
-                )
+                    self.journal, self.places, path, fault, route,
+                    now=_now, token=token, is_anothers=is_anothers,
+                )  # fmt: skip
             except NotFiled as away:
                 if not self.running:
                     raise
                 words = f"{away.row.outcome.reason}; it is not in the failed folder yet: {away}"
                 return f"{words}; the agent moves it there as soon as it can", False
             with suppress(Outside):  # the agent forgets it, too
-                forget(state, row.id)
+                forget(state, token)
         return _told(row), True
 
     def _under_way(self, row: Row) -> tuple[str, bool]:
@@ -186,14 +185,14 @@ class _Withdrawing:
         if not self.running:
             row = put_out(self.journal, row, of_ours(row, self.user), now=_now)
             return _told(file_it(self.journal, self.places, row, now=_now)), True
-        ask(self.config.folders.state, row.id, self.user)
+        ask(self.config.folders.state, token := row.push_token, self.user)
         until, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
         while row.state not in FINAL and time.monotonic() < until:
             pause.wait(LOOK_SECONDS)
             row = self.journal.row(row.id)
         if row.state not in FINAL:
             return "asked for; the agent does it as soon as the file would have to wait", False
-        forget(self.config.folders.state, row.id)
+        forget(self.config.folders.state, token)
         return _told(row), row.state is FileState.FAILED
 
 

@@ -2,8 +2,8 @@
 
 `watcher withdraw` writes one beside a running agent; the agent honours it as soon as the file's script would
 have to wait, and removes it when the file came to its end, whichever that is. A file that waits is moved by
-the command itself, past the agent: it has its verdict, and its request is for the agent only if the command
-is not at work any more, because the failed folder was in the way, or because somebody ended it.
+the command itself, past the agent: what it asks for is for the agent only if the command is not at work any
+more, because the failed folder was in the way, or because somebody ended it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from watcher.core.errors import ConfigError, Outside
-from watcher.core.model import FINAL, Row
+from watcher.core.model import Row
 from watcher.disk import files
 from watcher.journal.lock import PASSING_LOCK, Lock, is_held
 from watcher.journal.protocol import Journal
 
 POLL_SECONDS = 5.0
-_REQUEST = re.compile(r"withdraw\.\d{1,18}")
+_REQUEST = re.compile(r"withdraw\.[0-9a-f-]{1,36}")
 _MOST_BYTES = 4_096
 
 
@@ -48,18 +48,18 @@ def passing(state: Path, *, patience: float) -> Lock:
         raise Outside(files.folder_target(state), words, check=todo) from error
 
 
-def ask(state: Path, number: int, user: str, *, is_left: bool = False) -> None:
-    """Ask the running agent to withdraw the file of this row; `is_left`: to move it, for it is withdrawn.
-    Raises `Outside`."""
+def ask(state: Path, push_token: str, user: str, *, is_left: bool = False) -> None:
+    """Ask the running agent to withdraw the file with this push token; `is_left`: to move it, for it is
+    withdrawn, once nobody is `passing` any more. Raises `Outside`."""
     with files.blame(state):
         asked = json.dumps({"user": user, "left": is_left})
-        files.replace_private(state / f"withdraw.{number}", asked.encode())
+        files.replace_private(state / f"withdraw.{push_token}", asked.encode())
 
 
-def forget(state: Path, number: int) -> None:
-    """The file of this row came to its end: nothing is asked for any more. Raises `Outside`."""
+def forget(state: Path, push_token: str) -> None:
+    """The file came to its end: nothing is asked for any more. Raises `Outside`."""
     with files.blame(state):
-        files.remove(state / f"withdraw.{number}")
+        files.remove(state / f"withdraw.{push_token}")
 
 
 class Withdrawals:
@@ -79,11 +79,15 @@ class Withdrawals:
             told_by = {path: _told(path) for path in asked}
             # Asked behind the look: whoever wrote one of these, and has the lock no more, is at work no more.
             moves = bool(asked) and is_held(self._state, PASSING_LOCK)
+            rows = self._journal.under_way("drop") if asked else []
             for path, told in told_by.items():
                 is_left, user = told.get("left") is True, told.get("user")
-                if (row := self._under_way(int(path.suffix[1:]))) is None:
+                if is_left and moves:
+                    continue
+                key = path.suffix[1:]
+                if (row := next((row for row in rows if _is_meant(row, key)), None)) is None:
                     files.remove(path)
-                elif not (is_left and moves):
+                else:
                     found.append(Request(row, user if isinstance(user, str) else "somebody", is_left))
         return found
 
@@ -96,12 +100,10 @@ class Withdrawals:
         """It is being honoured. Called in the control thread."""
         self._begun.add(request.row.id)
 
-    def _under_way(self, number: int) -> Row | None:
-        try:
-            row = self._journal.row(number)
-        except LookupError:
-            return None
-        return None if row.state in FINAL else row
+
+def _is_meant(row: Row, key: str) -> bool:
+    # Older versions asked by the number of the row.
+    return key in (row.push_token, *row.upload.earlier_tokens, str(row.id))
 
 
 def _told(path: Path) -> dict[str, Any]:
