@@ -39,6 +39,7 @@ from watcher.journal.lease import Lease
 from watcher.journal.postgres_memory import Recent
 from watcher.sandbox.server import Answer
 from watcher.settings.config import load
+from watcher.settings.settings import Config
 
 BEGAN = datetime(2026, 11, 23, 19, 24, 39, tzinfo=UTC)
 CONNECT = psycopg.connect
@@ -159,6 +160,7 @@ class ManyEffects(Effects):
         if process.points_left == 0:
             process.is_dead = True  # the hub buries it
             raise Crash(name)
+        process.passed(name)
 
 
 class HubWorkers:
@@ -288,6 +290,9 @@ class Process:
         """Stands in for `signal.signal`."""
         self._handlers[number] = handler
 
+    def passed(self, point: str) -> None:
+        """It came past one of its effects."""
+
     def _live(self) -> None:
         self._workers = HubWorkers(self.hub, self)
         world = World(
@@ -303,6 +308,32 @@ class Process:
             self.code = run(self.config, (), once=False, patience=0.0, world=world)
         except ConfigError:  # its session of before is still there, say
             self.code = 2
+        except Crash:
+            return
+        self.is_dead = True
+
+
+class ByHand(Process):
+    """A command that somebody gives beside an agent, with its settings: others go on between its effects."""
+
+    def __init__(self, agent: Process, do: Callable[[Config], object]) -> None:
+        self.__dict__.update(vars(agent))
+        self.greenlets, self.connections = [], []
+        self.died = lambda _process: None
+        self.is_dead, self.cut_off_until, self.lose, self.acts = True, 0.0, "", 0
+        self._workers, self._do = None, do
+
+    def passed(self, point: str) -> None:
+        """Others go on; but whoever is in a transaction of SQLite would keep them waiting, in real time."""
+        if not point.endswith(("journal", "commit")) and self.hub.chance.random() < 0.3:
+            self.hub.sleep(self.hub.chance.choice([0.0, 0.1, 3.0]) * self.hub.chance.random())
+
+    def _live(self) -> None:
+        try:
+            self._do(self.config)
+        except (Outside, ConfigError) as error:
+            self.code = 1
+            self.why = str(error)
         except Crash:
             return
         self.is_dead = True

@@ -18,9 +18,11 @@ from watcher.agent.upkeep.withdrawals import passing
 from watcher.commands.retry import retry
 from watcher.core.conversation import Reply
 from watcher.core.errors import Outside
-from watcher.core.model import FINAL
+from watcher.core.model import FINAL, Claim, Fingerprint
+from watcher.journal.sqlite import SqliteJournal
 
 NAME, CONTENT = "event_types.json", b"[1]"
+TOKEN = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -138,3 +140,37 @@ def test_a_file_that_is_just_being_put_into_failed_goes_back_when_it_has_its_rep
             assert not has_report or (agent.root / "failed" / NAME).exists()
     assert f"{NAME}: it is just being put there, and has no report yet; try again in a moment" in said
     assert f"{NAME}: back in the drop folder as {NAME}" in said
+
+
+def test_a_file_that_is_put_back_while_it_is_asked_for_is_withdrawn_where_it_waits_then(world: Path) -> None:
+    agent = Simulation(world, effects=PeoplesEffects)
+    assert isinstance(agent.effects, PeoplesEffects)
+    assert agent.run() == 0
+    agent.drop(NAME, CONTENT)
+    journal = SqliteJournal(agent.state)
+    claimed = agent.root / "drop/.uploading" / journal.agent_id / TOKEN / NAME
+    look = Fingerprint.of((agent.root / "drop" / NAME).stat())
+    claim = Claim(NAME, look, str(claimed), TOKEN, "event-types", None, "drop", "2026-11-23T19:24:39.000Z")
+    rows = journal.claim([claim])
+    claimed.parent.mkdir(parents=True, mode=0o700)
+    (agent.root / "drop" / NAME).rename(claimed)
+    said: list[str] = []
+
+    def withdraw() -> None:
+        withdrawing.withdraw(agent.config, [NAME], said.append, user="ann", running=True)
+
+    with agent.effects.installed(), beside(agent):
+        command = Command(agent.effects, withdraw)
+        assert command.go_on()
+        assert (agent.state / f"withdraw.{TOKEN}").exists()
+        with agent.effects.paused():
+            claimed.rename(agent.root / "drop" / NAME)
+            journal.forget(rows)
+        assert not command.go_on()
+    journal.close()
+
+    assert said[0].startswith(
+        f"{NAME}: withdrawn by ann from the drop folder; nothing of it was sent; it is now "
+    )
+    assert agent.places_of(CONTENT) == [f"failed/{NAME}"]
+    assert not list(agent.state.glob("withdraw.*"))

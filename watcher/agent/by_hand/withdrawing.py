@@ -189,7 +189,11 @@ class _Withdrawing:
         until, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
         while row.state not in FINAL and time.monotonic() < until:
             pause.wait(LOOK_SECONDS)
-            row = self.journal.row(row.id)
+            try:
+                row = self.journal.row(row.id)
+            except LookupError as error:  # it was not claimed after all, and waits in the drop folder
+                forget(self.config.folders.state, token)
+                raise NotWhole from error
         if row.state not in FINAL:
             return "asked for; the agent does it as soon as the file would have to wait", False
         forget(self.config.folders.state, token)
