@@ -18,6 +18,7 @@ from watcher.agent.upkeep.withdrawals import passing
 from watcher.commands.retry import retry
 from watcher.core.conversation import Reply
 from watcher.core.errors import Outside
+from watcher.core.events import HoldEnded
 from watcher.core.model import FINAL, Claim, Fingerprint
 from watcher.journal.sqlite import SqliteJournal
 
@@ -174,3 +175,33 @@ def test_a_file_that_is_put_back_while_it_is_asked_for_is_withdrawn_where_it_wai
     )
     assert agent.places_of(CONTENT) == [f"failed/{NAME}"]
     assert not list(agent.state.glob("withdraw.*"))
+
+
+def test_what_nobody_waits_for_any_more_is_not_held_any_more(world: Path) -> None:
+    agent = Simulation(world, effects=PeoplesEffects)
+    assert isinstance(agent.effects, PeoplesEffects)
+    agent.once = False
+    ended: list[HoldEnded] = []
+    agent.on_event = lambda event: ended.append(event) if isinstance(event, HoldEnded) else None
+    agent.wire.script = lambda _push, _take: Reply(404, "no such path")
+    agent.drop(NAME, CONTENT)
+
+    def withdraw() -> None:
+        withdrawing.withdraw(agent.config, [NAME], lambda _words: None, user="ann")
+
+    command = Command(agent.effects, withdraw)
+    began = agent.now
+
+    def meanwhile() -> None:
+        if agent.now > began + 20.0 and not command.line.dead:
+            assert agent.held, "nothing but a file shows that it is over"
+            command.go_on()
+
+    agent.on_sleep = meanwhile
+    with beside(agent):
+        assert agent.run(seconds=120.0) == 0
+
+    assert agent.places_of(CONTENT) == [f"failed/{NAME}"]
+    assert agent.held == set()
+    assert [(event.target.kind, event.is_back) for event in ended] == [("endpoint", False)]
+    assert json.loads((agent.state / "live.json").read_text())["held"] == []

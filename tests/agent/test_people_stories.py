@@ -74,7 +74,7 @@ class PeopleStory:
         self.again: Counter[bytes] = Counter()  # contents that somebody had sent once more
         self.doubts: Counter[str] = Counter()
         self.begun = 0  # things that people did, or began to do
-        self.asked = self.withdrawn = self.retried = self.reloads = 0
+        self.withdrawn = self.retried = self.reloads = 0
         self.is_mended = False
 
     # -- the world -----------------------------------------------------------------------------------
@@ -184,7 +184,6 @@ class PeopleStory:
         if (path := self.one_of("drop")) and self.chance.random() < 0.5:  # one that waits, mostly
             name, content = path.name, path.read_bytes()
         said: list[str] = []
-        self.asked += 1
         is_alone, begun = len(self.commands) == 1, self.begun
         try:
             code = withdrawing.withdraw(
@@ -289,9 +288,7 @@ class PeopleStory:
         """Every file is in one place, and at the server as often as somebody wanted it there."""
         agent = self.agent
         assert not self.broken, self.broken
-        # What a file waited for that somebody took away is not known to be over before the next one.
-        held = [target for target in agent.held if target.kind == "file" or not self.asked]
-        assert not held, held
+        assert not agent.held, agent.held
         operations = agent.wire.operations()
         for name, content in self.dropped:
             places = self.places_of(content)

@@ -102,6 +102,7 @@ EVENTS: list[Callable[[str], Event]] = [
     lambda name: FileVanished(entry(name)),
     lambda name: HoldBegan(Target("server", name), name, name, 1),
     lambda name: HoldEnded(Target("server", name), name, NOW, 1, 2),
+    lambda name: HoldEnded(Target("server", name), name, NOW, 1, 2, is_back=False),
     lambda name: TryingAgain(entry(name), name, 1, 2),
     lambda name: Stuck(name, name, name, NOW, (name, name), 3),
     lambda name: StuckEnded(name, 1),

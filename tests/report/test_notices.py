@@ -119,6 +119,23 @@ def test_a_hold_is_told_once_when_it_lasts_and_once_when_it_is_over() -> None:
     assert notices.due(9000) == []
 
 
+def test_a_hold_that_nobody_waits_for_is_not_told_to_be_back() -> None:
+    notices = Notices(held_for=900)
+    notices.holds([held()], 1)
+    notices.holds([held()], 900)
+    assert one(notices.due(900)).subject == "https://wfm is held for 15 minutes"
+
+    notices.unneeded.add("https://wfm")
+    notices.holds([], 7200)
+
+    assert one(notices.due(7200)) == Message(
+        "success",
+        "https://wfm is held no longer",
+        "https://wfm is held no longer after 2 hours: nobody waits for it.",
+    )
+    assert not notices.unneeded, "the next hold is another one"
+
+
 def test_a_hold_that_ends_in_time_is_never_told() -> None:
     notices = Notices(held_for=900)
     notices.holds([held()], 1)

@@ -222,6 +222,8 @@ class Agent:
         claims = claims and self._is_resumed
         if claims:
             self._dispatcher.turn()
+        if self._is_resumed and not self._engine.runs.has_files and self._dispatcher.is_idle:
+            self._holding.let_go(self._engine.attended)
         due_at = min(self._chores.begin(is_resumed=self._is_resumed), self._engine.turn())
         return min(due_at, self._dispatcher.due_at) if claims else due_at
 

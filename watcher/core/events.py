@@ -180,6 +180,7 @@ class HoldEnded:
     since: datetime
     seconds: float
     tries: int
+    is_back: bool = True  # else nobody waits for it any more, and what it is like now is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,15 @@ class Holds:
             self._tell()
         return ended, begun
 
+    def let_go(self, now: float, attended: Callable[[Target], bool]) -> list[Hold]:
+        """End the holds whose next step is due, and which nobody attends to; returns them."""
+        ended = [hold for hold in self.active if hold.next_at <= now and not attended(hold.target)]
+        for hold in ended:
+            del self._table[hold.target]
+        if ended:
+            self._tell()
+        return ended
+
     def has_met(self, targets: Iterable[Target]) -> bool:
         """Say whether what is held was met in these parts of it: others make the better probe."""
         parts = frozenset(targets)

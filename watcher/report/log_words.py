@@ -140,10 +140,12 @@ def _of_what_is_outside(event: HoldBegan | HoldEnded | SmallerChunks | SteppedAs
             fields: dict[str, Any] = {"target": str(target), "reason": reason, "seconds": round(seconds, 1)}
             fields["hint"] = f"; check: {check}" if check else ""
             return "WARNING", "hold_began", words, fields
-        case HoldEnded(target, _, _, seconds, tries):
+        case HoldEnded(target, _, _, seconds, tries, is_back):
             back = "held no longer" if target.kind == "file" else "back"
             tried = "try" if tries == 1 else "tries"
             words = "{target} is " + back + " after {seconds} s and {tries} " + tried
+            if not is_back:
+                words = "{target}: nobody waits for it any more, after {seconds} s and {tries} " + tried
             fields = {"target": str(target), "seconds": round(seconds, 1), "tries": tries}
             return "INFO", "hold_ended", words, fields
         case SteppedAside(name):

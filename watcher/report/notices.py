@@ -80,6 +80,8 @@ class Notices:
     # what those see who work at the same place.
     is_first: Callable[[str, float, bool], bool] = lambda _key, _seconds, _of_a_place: True
     silent: dict[str, str] = field(default_factory=dict)  # route: the key of the silence that was told
+    # Targets that nobody waits for any more; added to by any thread, before their holds are over.
+    unneeded: set[str] = field(default_factory=set)
     _failed: list[Row] = field(default_factory=list)  # the first ones of those that wait
     _failed_count: int = 0
     _failed_due: float = 0.0  # tick of the next message, or of the last one
@@ -128,7 +130,8 @@ class Notices:
         for known in ended:
             del self._holds[known.held.target]
         if over := [known.held for known in ended if known.told]:
-            self._ready.append(_holds_ended(over, tick))
+            self._ready.append(_holds_ended(over, tick, self.unneeded))
+        self.unneeded -= {known.held.target for known in ended}
         for held in now.values():
             known = self._holds.setdefault(held.target, _Told(held, self._due_at(held)))
             known.held = held  # its reason may be another now
@@ -244,11 +247,14 @@ def _held(holds: list[Held], tick: float) -> Message:
     return Message("warning", subject, "\n\n".join(parts))
 
 
-def _holds_ended(holds: list[Held], tick: float) -> Message:
-    lines = [
-        f"{shown(held.target)} is back after {duration(max(1, round(tick - held.began)))}." for held in holds
-    ]
-    subject = f"{shown(holds[0].target)} is back" if len(holds) == 1 else f"{len(holds)} holds are over"
+def _holds_ended(holds: list[Held], tick: float, unneeded: set[str]) -> Message:
+    lines, subjects = [], []
+    for held in holds:
+        is_back = held.target not in unneeded
+        subjects.append(f"{shown(held.target)} is {'back' if is_back else 'held no longer'}")
+        why = "" if is_back else ": nobody waits for it"
+        lines.append(f"{subjects[-1]} after {duration(max(1, round(tick - held.began)))}{why}.")
+    subject = subjects[0] if len(holds) == 1 else f"{len(holds)} holds are over"
     return Message("success", subject, "\n".join(lines))
 
 

@@ -144,6 +144,9 @@ class Notifier:
                 if self._boxes:
                     with suppress(queue.Full):  # what is stuck is in `status` as well
                         self._events.put_nowait(event)
+            case HoldEnded(target, is_back=False):
+                self._notices.unneeded.add(str(target))
+                self._wake()
             case HoldBegan() | HoldEnded():
                 self._wake()
 

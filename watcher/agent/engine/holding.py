@@ -10,7 +10,7 @@ from watcher.core.acts import Act, Blame, Push
 from watcher.core.conversation import Accepted
 from watcher.core.errors import Outside, Proof
 from watcher.core.events import HoldBegan, HoldEnded
-from watcher.core.holds import NEVER, Holds
+from watcher.core.holds import NEVER, Hold, Holds
 from watcher.core.probing import Ask
 from watcher.core.suspects import Suspects, Suspicion
 from watcher.core.target import Target
@@ -63,8 +63,7 @@ class Holding:
             return
         ended, begun = self.table.worked(targets, asked_at=asked_at, proof=proof)
         now = self._clock()
-        for hold in ended:
-            self._stream.emit(HoldEnded(hold.target, hold.reason, hold.since, now - hold.began, hold.tries))
+        self._tell_ended(ended, is_back=True)
         for hold in begun:
             self._stream.emit(HoldBegan(hold.target, hold.reason, hold.check, max(0.0, hold.next_at - now)))
 
@@ -82,6 +81,19 @@ class Holding:
         self.suspects.leave(number)
         self.worked([target])
         self._let_go()
+
+    def let_go(self, attended: Callable[[Target], bool]) -> None:
+        """No file is under way, and none waits: what nobody attends to is held for nobody, and not probed."""
+        if self.table.active:
+            self._tell_ended(self.table.let_go(self._clock(), attended), is_back=False)
+
+    def _tell_ended(self, holds: Sequence[Hold], *, is_back: bool) -> None:
+        now = self._clock()
+        for hold in holds:
+            seconds = now - hold.began
+            self._stream.emit(
+                HoldEnded(hold.target, hold.reason, hold.since, seconds, hold.tries, is_back=is_back)
+            )
 
     def _let_go(self) -> None:
         """End what rests on the word of suspects, where none is left."""
