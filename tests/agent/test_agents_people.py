@@ -54,9 +54,7 @@ class PeopledStory(Story):
     def withdraw(self, config: object, *, running: bool) -> None:
         """Somebody takes a file out of the queue."""
         name = self.chance.choice(list(self.contents))
-        code = withdrawing.withdraw(
-            config, [name], lambda _words: None, user="ann", running=running, force=True
-        )  # type: ignore[arg-type]
+        code = withdrawing.withdraw(config, [name], lambda _words: None, user="ann", running=running)  # type: ignore[arg-type]
         self.withdrawn += not code
 
     def retry(self, config: object, *, running: bool) -> None:

@@ -200,7 +200,7 @@ def _duties(
         journal.archive, where, config.retention, stream,
         clock=world.clock, now=world.now, server_time=client.server_time,
     )  # fmt: skip
-    takeover = Takeover(journal.peers, recovery, where.work, policy.routes, stream, kept, clock=world.clock)
+    takeover = Takeover(journal.peers, recovery, where, policy.routes, stream, kept, clock=world.clock)
     return Duties(
         Publisher(where.state, clock=world.clock, now=world.now),
         housekeeper,

@@ -174,6 +174,8 @@ def _of_several_agents(event: TookOver | LostToOther) -> Told:
     match event:
         case TookOver(row, agent, host, since, seconds):
             words = "{name}: taken over from agent {agent} on {host}, which gave no sign since {since};"
+            if not agent:  # of whom we had it was not heard, or it was a command that did not come to its end
+                words = "{name}: ours by the journal, and was not under way here;"
             more = {"agent": agent, "host": host, "since": since, "seconds": round(seconds, 1)}
             when = "in {seconds} s, when nothing of that one can be under way" if seconds else "now"
             return "WARNING", "took_over", f"{words} it goes on {when}", _of(row) | more

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from watcher.agent.by_hand.taking_out import NotFiled, file_it, put_out, take_ou
 from watcher.agent.queue.routing import route_of
 from watcher.agent.start.folders import places
 from watcher.agent.start.opening import open_state
-from watcher.agent.upkeep.recovery import tidy
+from watcher.agent.upkeep.recovery import located, tidy
 from watcher.agent.upkeep.withdrawals import ask, forget, passing
 from watcher.core.errors import NotWhole, Outside, TakenOver, Unfit
 from watcher.core.model import FINAL, UNDECIDED, FileState, Route, Row
@@ -97,6 +97,9 @@ class _Withdrawing:
 
     def __post_init__(self) -> None:
         self.places: Places = places(self.config, self.journal)
+        self.theirs: Set[str] = (
+            frozenset()
+        )  # push tokens of other agents' files, by a journal that they share
 
     def withdraw(self, name: str) -> tuple[str, bool]:
         """Withdraw one file."""
@@ -130,10 +133,16 @@ class _Withdrawing:
 
     def _found(self, name: str) -> list[Found]:
         """Return the files in the queue that are meant: by name, or by path."""
+        # What an agent had that died is somebody else's by the journal before it lies in that one's folder.
+        lying = strangers(self.places.work)
+        tokens = {found.path.parent.name for found in lying}
+        rows = {Path(row.file.source).parent.name: row for row in self.journal.under_way("drop", of_all=True)}
+        ours = {token: row for token, row in rows.items() if row.owner == self.journal.agent_id}
+        self.theirs = rows.keys() - ours.keys()
         everything: list[Found] = [
-            row for row in self.journal.under_way("drop") if os.path.lexists(row.file.source)
+            row for token, row in ours.items() if token in tokens or os.path.lexists(row.file.source)
         ]
-        everything += strangers(self.places.work)
+        everything += [found for found in lying if found.path.parent.name not in ours]
         if self.is_it is not None:
             with blame(self.places.drop):
                 everything += self.places.drop.iterdir()
@@ -150,13 +159,14 @@ class _Withdrawing:
         return self._taken_out(path, of_waiting(self.user), route_of(path, routes), str(uuid.uuid4()))
 
     def _stranded(self, found: Stranger) -> tuple[str, bool]:
-        if not (found.is_stranded or self.force):
+        token = found.path.parent.name
+        if not self.force and (token in self.theirs or not found.is_stranded):
             heard = f"{found.since:%Y-%m-%d %H:%M:%S} UTC"
             who = f"{shown(found.agent)} on {shown(found.host or 'another host')}"
             return f"is with {who}, last heard of at {heard}; withdraw it there, or use --force", False
         route = route_of(found.path, build_routes(self.config))
         fault = of_stranded(shown(found.agent), self.user)
-        return self._taken_out(found.path, fault, route, found.path.parent.name, is_anothers=True)
+        return self._taken_out(found.path, fault, route, token, is_anothers=True)
 
     def _taken_out(
         self, path: Path, fault: Unfit, route: Route | None, token: str, *, is_anothers: bool = False
@@ -183,6 +193,7 @@ class _Withdrawing:
         if row.state not in UNDECIDED:
             return f"it is {row.state} already, and on its way out of the work folder", False
         if not self.running:
+            row = located(self.journal, self.places, row)
             row = put_out(self.journal, row, of_ours(row, self.user), now=_now)
             return _told(file_it(self.journal, self.places, row, now=_now)), True
         ask(self.config.folders.state, token := row.push_token, self.user)

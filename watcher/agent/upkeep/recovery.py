@@ -70,10 +70,10 @@ class Recovery:
         Raises `Outside`; may be repeated.
         """
         places, found = self._places, list[Row]()
-        located = [_located(self._journal, places, entry) for entry in entries]
-        if any(now.file.source != then.file.source for now, then in zip(located, entries, strict=True)):
+        lying = [located(self._journal, places, entry) for entry in entries]
+        if any(now.file.source != then.file.source for now, then in zip(lying, entries, strict=True)):
             self._owner.beat()  # our part may be new, and what has no owner looks stranded to others
-        for entry in located:
+        for entry in lying:
             if entry.state is FileState.SEEN:
                 if not _was_claimed(places, entry):
                     self._journal.forget([entry])
@@ -119,8 +119,9 @@ def tidy(journal: Journal, places: Places, owner: Owner) -> None:
             files.remove_folder(work.parent)
 
 
-def _located(journal: Journal, places: Places, entry: Row) -> Row:
-    """Bring the row's paths in line with the settings, whose folders may have moved meanwhile."""
+def located(journal: Journal, places: Places, entry: Row) -> Row:
+    """Return the row with its paths in line with the settings, whose folders may have moved meanwhile; a file
+    in the work folder of another agent is in ours then. Raises `Outside`; may be repeated."""
     old = Path(entry.file.source)
     source = places.work / old.parent.name / entry.name
     if not os.path.lexists(source.parent):

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from watcher.agent.queue.kept import Kept
 from watcher.agent.upkeep.recovery import Recovery
+from watcher.agent.upkeep.withdrawals import passing
 from watcher.core.acts import Pause
 from watcher.core.errors import Outside, TakenOver
 from watcher.core.events import TookOver, Warned
 from watcher.core.holds import NEVER
 from watcher.core.model import Row
 from watcher.disk.others import agents
-from watcher.journal.peers import Peers
+from watcher.disk.places import Places
+from watcher.journal.peers import Peers, Taken
 from watcher.report.stream import Stream
 
 POLL_SECONDS = 5.0
@@ -41,18 +42,18 @@ class Takeover:
         self,
         peers: Peers | None,
         recovery: Recovery,
-        work: Path,
+        places: Places,
         routes: Collection[str],
         stream: Stream,
         kept: Kept,
         *,
         clock: Callable[[], float],
     ) -> None:
-        """`peers`: None where the journal is one agent's alone; `work`: our part of the work folder;
-        `routes`: those that we have; `kept`: what an agent before in this process left, and this one leaves
-        to the next."""
+        """`peers`: None where the journal is one agent's alone; `routes`: those that we have; `kept`: what an
+        agent before in this process left, and this one leaves to the next."""
         self._peers, self._recovery, self._stream, self._clock = peers, recovery, stream, clock
-        self._sees, self._routes = partial(agents, work), routes
+        self._sees, self._routes = partial(agents, places.work), routes
+        self._alone = partial(passing, places.state, patience=0.0)
         self._taken, self._quiet_until = kept.taken_over, kept.quiet_until
         self._lost: dict[int, str] = {}  # not told yet
         self._told: dict[int, str] = {}  # why a file cannot be taken over, by row
@@ -79,7 +80,7 @@ class Takeover:
         assert self._peers is not None, "alone there is nothing to look for"
         self.due_at = self._clock() + POLL_SECONDS
         self._lost |= self._peers.lost()
-        for one in self._peers.take_over(self._sees, self._routes, busy):
+        for one in self._take_over(self._peers, busy):
             self._taken[one.row.id] = one.row
             self._quiet_until[one.row.id] = self._clock() + one.quiet_in
             self._stream.emit(TookOver(one.row, one.agent, one.host, one.silent_since, one.quiet_in))
@@ -88,6 +89,14 @@ class Takeover:
         found = [row for taken in list(self._taken.values()) for row in self._adopted(taken)]
         lost, self._lost = self._lost, {}
         return Found(tuple(found), tuple(lost.items()))
+
+    def _take_over(self, peers: Peers, busy: Collection[int]) -> list[Taken]:
+        try:
+            lock = self._alone()
+        except Outside:  # what a `watcher withdraw` is at is ours by its row, and not for us
+            return []
+        with lock:
+            return peers.take_over(self._sees, self._routes, busy)
 
     def put_back(self) -> None:
         """Put away what files that are others' by now left here. Raises `Outside`; may be repeated."""
