@@ -30,7 +30,7 @@ from tests.simulation import SERVER, disk_fault, lost, never_sent, quiet_log, st
 from watcher.core.conversation import MOST_PATIENCE, Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import Outside
-from watcher.core.events import Event, HoldBegan, SteppedAside, TookOver
+from watcher.core.events import Crashed, Event, HoldBegan, SteppedAside, TookOver
 from watcher.core.model import UNDECIDED
 from watcher.report import log
 from watcher.sandbox.server import Answer
@@ -128,6 +128,8 @@ class Story:
             case TookOver(row):
                 self.taken[row.push_token] += 1
                 self.owned[row.push_token, one.number] = self.taken[row.push_token]
+            case Crashed(what, error):
+                self.broken.append(f"{what}: {error!r}")
 
     # -- the world -----------------------------------------------------------------------------------
 

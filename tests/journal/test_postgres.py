@@ -37,7 +37,9 @@ class Line:
         self._server = server
         self._folder = tempfile.TemporaryDirectory(prefix="wpl")
         self.cut: Literal["", "before", "behind"] = ""  # before or behind the server did it
-        self.is_closed = False  # and nobody gets through any more
+        self.is_brief = False  # who was cut gets through again at once, and else nobody does
+        self.is_closed = False
+        self._unheard: socket.socket | None = None  # its answers find nobody
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(f"{self._folder.name}/{SOCKET}")
         self._listener.listen()
@@ -83,8 +85,12 @@ class Line:
         with suppress(OSError):
             while data := client.recv(65536):
                 if self.cut and b"COMMIT" in data:
-                    self.is_closed = True
+                    self.is_closed = not self.is_brief
                     how, self.cut = self.cut, ""
+                    if self.is_brief:  # noticed when the server is through with it
+                        self._unheard = server
+                        server.sendall(data if how == "behind" else b"")
+                        break
                     client.shutdown(socket.SHUT_RDWR)  # its answer finds nobody
                     if how == "behind":
                         server.sendall(data)
@@ -97,7 +103,7 @@ class Line:
         with suppress(OSError):
             while data := server.recv(65536):
                 with suppress(OSError):
-                    client.sendall(data)
+                    client.sendall(b"" if server is self._unheard else data)
         for end in (server, client):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -131,6 +137,24 @@ def test_a_step_whose_answer_was_lost_is_taken_once(
         assert journal.row(row.id) == after
         [again] = journal.apply([sending])
         assert again.upload.sends == 2  # that was another one
+
+
+@pytest.mark.parametrize("cut", ["before", "behind"])
+def test_a_step_whose_answer_was_lost_is_not_taken_back_where_the_database_is_back_at_once(
+    cut: Literal["before", "behind"], line: Line, database: str
+) -> None:
+    with closing(PostgresJournal(line.url(database), "agent-1", STATE, lives=True)) as journal:
+        row = row_in(journal, S.READY)
+        sending = Sending(row, 0, 0, 9, "ab", "d")
+        line.cut, line.is_brief = cut, True
+
+        [after] = asked_again(lambda: journal.apply([sending]))
+
+        assert line.cut == ""
+        assert (after.state, after.upload.sends) == (S.SENDING, 1)
+        assert journal.row(row.id) == after
+        assert change(database, "SELECT state FROM watcher.files") == [("sending",)]
+        assert journal.news == []
 
 
 @pytest.mark.parametrize("cut", ["before", "behind"])

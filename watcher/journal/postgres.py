@@ -241,6 +241,12 @@ class PostgresJournal(SqlJournal):
                 raise
             raise ConfigError(f"{fault.reason}; {fault.check}") from None
         self._is_to_compare = True
+        if self._began and self._database.in_doubt:
+            # What it has may be newer than what we know, until we know of that. And the number of our
+            # transaction may be another's where it went back.
+            if self._beats.has_lost.is_set():
+                raise Outside(self._held, "the database went back while a transaction was not answered")
+            return
         if self._doubt is None:
             self._compare(connection)
         if self._beats.has_lost.is_set():  # before anybody goes on with what is there

@@ -98,6 +98,7 @@ class PostgresStore:
         self.place = f"{self._way.get('host', 'local')}/{self._way.get('dbname', self._way.get('user', ''))}"
         self._held = held
         self._on_connect = on_connect
+        self.in_doubt = False  # what became of a transaction is being asked, by a connection that is new
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Record] | None = None
         with self._lock, self._translated():
@@ -171,21 +172,23 @@ class PostgresStore:
                 ).fetchone()
             except errors.InvalidParameterValue:  # it is still to come there: a replica that lacked it
                 return False
-            status = found[0] if found else None
-            if status == "in progress":
+            if found and found[0] == "in progress":
                 raise errors.OperationalError("the transaction before has not ended yet")
-            return bool(status == "committed")
+            return bool(found and found[0] == "committed")
 
     # -- inside ------------------------------------------------------------------------------------
 
     def _was_committed_after(self, error: Exception, number: int) -> bool:
         self._drop()
+        self.in_doubt = True
         try:
             return self.was_committed(number)
         except Outside:
             doubt = InDoubt(self._held, _said(error), check=self._check_words())
             doubt.transaction = number
             raise doubt from error
+        finally:
+            self.in_doubt = False
 
     def _first(self, do: Callable[[psycopg.Cursor[Record]], Any]) -> Any:
         """Do a thing that nothing came before, once more where the connection was lost meanwhile."""
@@ -209,8 +212,7 @@ class PostgresStore:
 
     def _connect(self) -> psycopg.Connection[Record]:
         self._drop()
-        connection = psycopg.connect(**self._way, autocommit=True, row_factory=records)
-        self._connection = connection
+        connection = self._connection = psycopg.connect(**self._way, autocommit=True, row_factory=records)
         connection.prepare_threshold = 5
         adapt(connection)
         return connection
@@ -244,11 +246,9 @@ class PostgresStore:
                 f"{where}: it is of a newer version of watcher ({version}, this one knows"
                 f" {len(MIGRATIONS)}); nothing was touched. Install that version"
             )
-        if not tables:
-            return
-        if version == 0 and readonly:
+        if tables and version == 0 and readonly:
             raise NoJournal(f"{where}: there is no journal yet; start the agent first")
-        if version < len(MIGRATIONS):
+        if tables and version < len(MIGRATIONS):
             with connection.transaction():
                 migrate(Transaction(connection.cursor()))
 
