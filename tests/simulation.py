@@ -32,7 +32,7 @@ from watcher.commands.run import run
 from watcher.core.conversation import Reply
 from watcher.core.conversation import Request as Push
 from watcher.core.errors import LostAnswer, NoJournal, Outside
-from watcher.core.events import Event, HoldBegan, HoldEnded
+from watcher.core.events import Crashed, Event, HoldBegan, HoldEnded
 from watcher.core.model import Row
 from watcher.core.target import Target
 from watcher.disk import system
@@ -378,6 +378,7 @@ class Simulation:
         self.held: set[Target] = set()  # in the life that runs, or the last one
         self.ended_twice: list[Target] = []  # holds that were told to be over, and had not begun
         self.on_event: Callable[[Event], None] = lambda _event: None
+        self.faults: list[str] = []  # of the program itself: each holds its file, and the agent goes on
         self.lives = 0
         self.once = True  # else it runs until it is told to stop, and reads its settings again when asked
         self.is_alive = False
@@ -437,6 +438,7 @@ class Simulation:
                 return None
             finally:
                 self.is_alive = False
+                assert not self.faults, f"faults of ours: {self.faults}"
 
     def _live(self) -> int:
         self.workers = SimulatedWorkers(self.effects, self._sleep, self.chance)
@@ -467,6 +469,8 @@ class Simulation:
     def _hear(self, event: Event) -> None:
         self.on_event(event)
         match event:
+            case Crashed(what, error):
+                self.faults.append(f"{what}: {error!r}")
             case HoldBegan(target):
                 self.held.add(target)
             case HoldEnded(target) if target not in self.held:
