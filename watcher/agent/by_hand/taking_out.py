@@ -53,8 +53,8 @@ def take_out(
     """Move a file that is not under way here to the failed folder; returns its row.
 
     `is_anothers`: another agent had begun with it, under this push token, in a folder of that name. Raises
-    `NotWhole` where it is no regular file, or not there any more, and `Outside` where it was not moved; then it
-    is where it was. Raises `NotFiled` where the failed folder is in the way: it is in the work folder then.
+    `NotWhole` where it is no regular file, or not there any more, and `Outside` where it was not moved; then
+    it is where it was. Raises `NotFiled` where the failed folder is in the way: it is in the work folder then.
     """
     look = _look(source)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
