@@ -54,7 +54,8 @@ def take_out(
 
     `is_anothers`: another agent had begun with it, under this push token, in a folder of that name. Raises
     `NotWhole` where it is no regular file, or not there any more, and `Outside` where it was not moved; then
-    it is where it was. Raises `NotFiled` where the failed folder is in the way: then it is in the work folder.
+    it is where it was. Raises `NotFiled` where the failed folder is in the way: it is in the work folder
+    then.
     """
     look = _look(source)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
