@@ -438,3 +438,15 @@ def test_a_row_that_nobody_claimed_ends_no_turn(agent: Open) -> None:
     mark = peers(two).mark()
     one.forget([seen(one, route="types")])
     assert peers(two).mark() == mark
+
+
+def test_a_file_that_waits_for_one_we_are_still_at_is_taken_over_with_that_one(
+    agent: Open, database: str
+) -> None:
+    one, two = agent(1), agent(2)
+    old, new = announced(one), row_in(one, S.READY)
+    pass_away(database, 1)
+
+    assert peers(two).take_over(sees(1), ["events"], busy=[old.id]) == []
+    assert [one.row(row.id).owner for row in (old, new)] == ["agent-1", "agent-1"]
+    assert [each.row.id for each in peers(two).take_over(sees(1), ["events"])] == [old.id, new.id]

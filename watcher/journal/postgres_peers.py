@@ -134,7 +134,11 @@ class PostgresPeers:
         ).fetchone()
         if not is_dead:
             return []
-        theirs = connection.execute(f"SELECT id, route FROM files WHERE {_THEIRS}", (agent, ours)).fetchall()
+        theirs = connection.execute(
+            f"SELECT id, route FROM files WHERE {OPEN} AND owner = ?", (agent,)
+        ).fetchall()
+        if not set(ours).isdisjoint(record["id"] for record in theirs):
+            return []  # one that we are still at, from before it was theirs, goes before others: with it
         ours_too = {None, *map(_stored, routes)}
         fit = [record["id"] for record in theirs if record["route"] in ours_too]
         # What was announced may be under way until its deadline; where that is not known, for a day.
