@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,12 @@ def test_what_somebody_puts_in_the_place_of_a_report_is_data_and_no_link_is_foll
         [row] = failed(after_many)
         assert "\x1b" not in str(row)
         assert isinstance(row["reason"], str)
+    many = (f"{name}: &{name} [{', '.join(['*' + before] * 9)}]\n" for before, name in pairwise("abcdefghij"))
+    report.write_text("a: &a [x]\n" + "".join(many))  # a few hundred bytes, and gigabytes
+    [row] = failed(after_many)
+    assert row["reason"] == "line 2: the quote that opens here is never closed"  # as the journal has it
+    report.write_text('failed_at: "0o9"\nreason: x\n')
+    assert watcher(after_many, "status").returncode == 1
     report.unlink()
     report.mkdir()
     with nothing_left_over():

@@ -57,7 +57,7 @@ def check(world: Simulation, *, crashes: int) -> None:
     (row,) = world.rows()
     assert (row.state, row.outcome.records, row.place.target) == ("done", 9, str(world.done / NAME))
     assert {path.name for path in (world.root / "state").iterdir()} <= {
-        "agent.lock", "journal.db", "journal.db-journal", "live.json", "live.json.new",
+        "agent.lock", "passing.lock", "journal.db", "journal.db-journal", "live.json", "live.json.new",
     }  # fmt: skip
 
 

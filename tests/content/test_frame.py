@@ -213,3 +213,13 @@ def test_an_expression_that_finds_no_end_on_a_line_holds_the_file_and_says_nothi
     with pytest.raises(Outside, match=r"takes too long on a value in it"):
         content("a,1\n" + "a" * 90 + "\nTotal\n", by)
     assert doubt_of(io.BytesIO(b"a,1\n" + b"a" * 90), "a.csv", by) is None
+
+
+def test_line_ends_in_a_long_field_stay_as_they_are() -> None:
+    note = "one line of a long note\r\n" * (3 * GROUP_CHARS // 25)
+    text = f'a,b\r\n4711,"{note}"\r\n4712,short\r\n'
+    shaped = route(
+        'header: drop\nlines: {comment: "#"}\ncolumns: [{name: agent, from: a}, {name: note, from: b}]'
+    )
+
+    assert sent(text, shaped) == f'"4711","{note}"\n"4712","short"\n'

@@ -89,3 +89,24 @@ def test_the_longest_directory_has_room_for_every_folder_that_people_make() -> N
         archive.writestr("a.csv", b"a,1\n")
 
     assert member_name(made) == "a.csv"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "LZMA"])
+def test_what_a_small_zip_holds_is_unpacked_in_bounded_pieces(method: int) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        archive.writestr("a.csv", b"a" * 100_000_000)
+    lies = made.getvalue().replace(struct.pack("<L", 100_000_000), struct.pack("<L", 1_000))
+
+    def size(data: bytes) -> int:
+        return sum(map(len, expanded(io.BytesIO(data), "a.zip", max_bytes=10**9, max_ratio=10**9)))
+
+    tracemalloc.start()
+    try:
+        assert size(made.getvalue()) == 100_000_000
+        with pytest.raises(Unfit, match="checksum"):
+            size(lies)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40_000_000

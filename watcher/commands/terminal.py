@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from shutil import get_terminal_size
 from threading import Event
@@ -171,7 +171,14 @@ def state(word: str) -> Text:
 
 
 def local_time(utc: str, precision: str = "seconds") -> str:
-    """Return a time of the journal (`utc_text`) as the clock on this machine's wall has it."""
+    """Return a time of the journal (`utc_text`) as the clock on the wall here has it; what is none stays:
+    a report is a word of whoever may write there."""
+    with suppress(ValueError, OverflowError):
+        return _local(utc, precision)
+    return utc
+
+
+def _local(utc: str, precision: str) -> str:
     return datetime.fromisoformat(utc).astimezone().replace(tzinfo=None).isoformat(" ", precision)
 
 

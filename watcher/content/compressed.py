@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO, cast
 
+from watcher.content.bounded import METHODS, Bounded
 from watcher.content.kind import KIND_BYTES, other_than, package_kind
 from watcher.core.errors import Unfit
 from watcher.core.names import inner_name, is_zip
@@ -102,14 +103,14 @@ def _refuse_size(done: int, size: int, max_bytes: int, max_ratio: float) -> None
 
 
 @contextmanager
-def _opened(file: BinaryIO, kind: str) -> Iterator[IO[bytes]]:
+def _opened(file: BinaryIO, kind: str) -> Iterator[IO[bytes] | Bounded]:
     if kind == "gz":
         _refuse_other("gz", file)
         with gzip.GzipFile(fileobj=file, mode="rb") as stream:
             yield cast(IO[bytes], stream)
     else:
-        with _archive(file) as archive, archive.open(_only_member(archive)) as stream:
-            yield stream
+        with _archive(file) as archive, archive.open(member := _only_member(archive)) as stream:
+            yield Bounded(file, member) if member.compress_type in METHODS else stream
 
 
 def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Literal
 
-from watcher.content.records import QUOTE, last_boundary
+from watcher.content.records import NEWLINE, QUOTE, last_boundary
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
@@ -66,17 +66,22 @@ def dialect(head: bytes, route: Route, *, written: Quoting | None = None) -> Dia
     return Dialect(_judged(head, len(route.columns), written or Quoting()))
 
 
-def is_old_mac(head: str) -> bool:
+def is_old_mac(head: str, escape: str | None = None) -> bool:
     """Say whether lines end with a lone CR, as on Mac OS before X, and none with LF."""
+    if escape is not None:
+        head = re.sub(re.escape(escape) + r"[\s\S]", "", head)
     outside = "".join(head.split('"')[::2])
     return "\n" not in outside and "\r" in outside[:-1]
 
 
-def cr_to_lf(blocks: Iterable[bytes], *, quoted: bool = True) -> Iterator[bytes]:
+def cr_to_lf(blocks: Iterable[bytes], *, quoted: bool = True, escape: bytes = b"") -> Iterator[bytes]:
     """Yield the blocks with every CR outside quotes that no LF follows turned into LF.
 
-    Not `quoted`: quotes are text like any other.
+    Not `quoted`: quotes are text like any other. `escape` makes text of the quote, or the CR, behind it.
     """
+    if escape:
+        yield from _cr_to_lf_escaped(blocks, quoted, escape)
+        return
     inside, held = False, b""
     for block in chain(blocks, [b""]):
         # A CR at the end of a block is held back: the next block says what it is.
@@ -89,6 +94,27 @@ def cr_to_lf(blocks: Iterable[bytes], *, quoted: bool = True) -> Iterator[bytes]
                 parts[index] = _LONE_CR.sub(b"\n", parts[index])
         inside ^= not len(parts) & 1
         yield QUOTE.join(parts)
+
+
+def _cr_to_lf_escaped(blocks: Iterable[bytes], quoted: bool, escape: bytes) -> Iterator[bytes]:
+    inside, held = False, b""
+    pair = re.compile(re.escape(escape) + rb"[\s\S]")
+    for block in chain(blocks, [b""]):
+        data = held + block
+        # What ends a block within a pair is held back, and a CR of which the next block says what it is.
+        hidden = pair.sub(b"xx", data)
+        held = hidden[-1:] if block and hidden.endswith((escape, b"\r")) else b""
+        text, hidden = data[: len(data) - len(held)], hidden[: len(data) - len(held)]
+        if QUOTE in hidden or b"\r" in hidden:
+            turned, at = bytearray(text), 0
+            for part in hidden.split(QUOTE) if quoted else [hidden]:
+                for found in () if inside else _LONE_CR.finditer(part):
+                    turned[at + found.start()] = NEWLINE[0]
+                at += len(part) + 1
+                inside = quoted and not inside
+            inside = quoted and not inside  # behind the last part comes no quote
+            text = bytes(turned)
+        yield text
 
 
 def _judged(head: bytes, columns: int, written: Quoting) -> str:

@@ -46,7 +46,8 @@ def framed(text: BinaryIO, route: Route, lines: Lines, scratch: Scratch) -> tupl
     _, lone_cr = looked_through(text, route, ())
     if lone_cr:
         changed = scratch()
-        for block in cr_to_lf(blocks(text), quoted=route.quotes != "none"):
+        escape = (route.escape or "").encode()
+        for block in cr_to_lf(blocks(text), quoted=route.quotes != "none", escape=escape):
             changed.write(block)
         text = changed
     out = scratch()
@@ -93,7 +94,7 @@ class _Taking:
         elif self._above or self._is_special(lines):
             self._out.write("".join(map(self._left, lines)).encode())
         else:
-            if self._route.is_shaped and "\r" in joined and '"' not in joined:
+            if self._route.is_shaped and "\r" in joined and '"' not in joined and not self._inside:
                 joined = joined.replace("\r\n", "\n")  # as it will be written, and nobody need do so again
             self._turn(joined)
             self._out.write(joined.encode())

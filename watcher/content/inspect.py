@@ -99,11 +99,11 @@ def _as_utf8(file: BinaryIO, name: str, route: Route, scratch: Scratch) -> tuple
         refuse_wide(head)
     if encoding.declared and not encoding.is_utf8 and is_rather_utf8(blocks(text), encoding):
         encoding = Encoding("utf-8", overrules=encoding.codec)
-    old_mac = route.format == "csv" and is_old_mac(head.decode(encoding.codec, "replace"))
+    old_mac = route.format == "csv" and is_old_mac(head.decode(encoding.codec, "replace"), route.escape)
     if encoding.is_utf8 and not old_mac:
         return text, encoding
     changed = scratch()
-    for block in _recoded(blocks(text), encoding, old_mac=old_mac):
+    for block in _recoded(blocks(text), encoding, route if old_mac else None):
         changed.write(block)
     return changed, encoding
 
@@ -122,7 +122,9 @@ def _head(text: BinaryIO) -> bytes:
     return text.read(HEAD_BYTES)
 
 
-def _recoded(found: Iterator[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[bytes]:
+def _recoded(found: Iterator[bytes], encoding: Encoding, old_mac: Route | None) -> Iterator[bytes]:
     if encoding.mark or not encoding.is_utf8:
         found = to_utf8(found, encoding)
-    return cr_to_lf(found) if old_mac else found
+    if old_mac is None:
+        return found
+    return cr_to_lf(found, quoted=old_mac.quotes != "none", escape=(old_mac.escape or "").encode())

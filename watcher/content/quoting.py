@@ -3,11 +3,10 @@ anew as RFC 4180 has it: the same records on the same lines, with the same delim
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import BinaryIO
 
 from watcher.content.compressed import BLOCK_BYTES
@@ -17,12 +16,13 @@ from watcher.content.encoding import TextCheck
 from watcher.content.guard import refuse_misread
 from watcher.content.quotes import first_misplaced, misplaced_quote
 from watcher.content.records import NEWLINE, QUOTE, line_at
-from watcher.content.rows import lines_of, record_fault
+from watcher.content.rows import as_csv, lines_of, record_fault
 from watcher.content.split import mark_bytes
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
 _LONE_CR = re.compile(rb"\r(?!\n|\Z)")
+WRITTEN_AT_ONCE = 1_000  # records
 _NULL = "N"  # behind a backslash, for a field that has no value: MySQL, PostgreSQL, Hive
 
 
@@ -34,13 +34,14 @@ def as_rfc4180(text: BinaryIO, route: Route, scratch: Scratch) -> tuple[BinaryIO
     `route.max_record`.
     """
     written = Quoting(route.quotes != "none", route.escape)
-    special = (QUOTE, (route.escape or '"').encode())
+    escape = (route.escape or "").encode()
+    special = (QUOTE, escape or QUOTE)
     differs, lone_cr = looked_through(text, route, special)
     if not differs:
         return text, text
     if lone_cr:
         changed = scratch()
-        for block in cr_to_lf(blocks(text), quoted=written.quotes):
+        for block in cr_to_lf(blocks(text), quoted=written.quotes, escape=escape):
             changed.write(block)
         text = changed
     start = mark_bytes(text)
@@ -55,14 +56,16 @@ def as_rfc4180(text: BinaryIO, route: Route, scratch: Scratch) -> tuple[BinaryIO
     out.write(text.read(how.skip))
     writer_of = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     try:
-        writer = csv.writer(writer_of, delimiter=how.delimiter, lineterminator="\n")
         with lines_of(text, start + how.skip) as groups:
             lines: Iterable[str] = chain.from_iterable(groups)
+            if written.escape is not None:
+                lines = _with_escaped_ends(lines, written.escape)
             if written.escape == "\\":
                 lines = _without_nulls(lines, how.delimiter)
             reader = written.reader(lines, how.delimiter, strict=True)
             with record_fault():
-                writer.writerows(reader)
+                while rows := list(islice(reader, WRITTEN_AT_ONCE)):
+                    writer_of.write(as_csv(rows, how.delimiter))
     finally:
         writer_of.detach()
     return text, out
@@ -112,6 +115,15 @@ def _escapes_hidden(found: Iterable[bytes], escape: bytes) -> Iterator[bytes]:
         last = len(data) - len(data.rstrip(escape))
         held = escape if block and last % 2 else b""
         yield pair.sub(b"xx", data[: len(data) - len(held)])
+
+
+def _with_escaped_ends(lines: Iterable[str], escape: str) -> Iterator[str]:
+    """Yield the lines with an escape before the LF of a CRLF, too, where one is before its CR: it is text."""
+    end = escape + "\r\n"
+    for line in lines:
+        if line.endswith(end) and (len(line) - 2 - len(line[:-2].rstrip(escape))) % 2:
+            line = f"{line[:-1]}{escape}\n"
+        yield line
 
 
 def _without_nulls(lines: Iterable[str], delimiter: str) -> Iterator[str]:

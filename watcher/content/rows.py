@@ -201,16 +201,16 @@ class _Pass:
             self.found.out.write(text.encode())
 
 
-def as_csv(rows: Iterable[Row]) -> str:
+def as_csv(rows: Iterable[Row], delimiter: str = ",") -> str:
     """Return the records as RFC 4180 has them, with LF; quotes are where they must be."""
-    text = _written(rows, csv.QUOTE_MINIMAL)
+    text = _written(rows, csv.QUOTE_MINIMAL, delimiter)
     # Before Python 3.13 a field with a lone CR in it is left unquoted, and readers end a record there.
-    return text if "\r" not in text else _written(rows, csv.QUOTE_ALL)
+    return text if "\r" not in text else _written(rows, csv.QUOTE_ALL, delimiter)
 
 
-def _written(rows: Iterable[Row], quoting: Literal[0, 1]) -> str:
+def _written(rows: Iterable[Row], quoting: Literal[0, 1], delimiter: str) -> str:
     written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="\n", quoting=quoting).writerows(rows)
+    csv.writer(written, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
     return written.getvalue()
 
 

@@ -107,6 +107,8 @@ async def _filed(row: Row, policy: Policy) -> Row:
             return await policy.commit(Finish(row), lazy=True)
     except Gone:
         reason = f"it was {row.state}, and somebody took it before it could be moved"
+        if row.outcome.reason is not None:
+            reason += f"; {row.outcome.reason}"
         return await policy.commit(Vanish(row, reason, policy.at))
     except NotWhole as now:
         return await policy.commit(_changed_since(row, now, policy))

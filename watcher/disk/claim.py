@@ -19,7 +19,7 @@ from typing import BinaryIO
 from watcher.content.compressed import name_within
 from watcher.core.errors import NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint
-from watcher.core.names import inner_name, is_half_copied, is_usable, is_zip
+from watcher.core.names import REPORT_SUFFIX, folded, inner_name, is_half_copied, is_usable, is_zip
 from watcher.disk import files, windows
 from watcher.disk.faults import is_the_folders
 from watcher.disk.leases import IN_USE
@@ -180,6 +180,8 @@ def name_inside(path: Path) -> str:
         if is_zip(path.name) and is_usable(name := name_within(file, path.name)):
             return name
     name = inner_name(path.name)
+    if folded(name).endswith(REPORT_SUFFIX):  # it would be taken for the report of another file
+        name += ".csv"
     return name.lstrip(".") if is_half_copied(name) else name
 
 

@@ -55,10 +55,16 @@ class Document:
     literal: set[Location] = field(default_factory=set)  # text written out, with no ${NAME} in it
 
 
-def parse(text: str, environ: Mapping[str, str]) -> Document:
-    """Parse `text`, filling in `${NAME}` from `environ` (`$${` stays `${`). Never raises for bad input."""
+def parse(text: str, environ: Mapping[str, str], *, aliases: bool = True) -> Document:
+    """Parse `text`, filling in `${NAME}` from `environ` (`$${` stays `${`). Never raises for bad input.
+
+    Not `aliases`: a text of others, where a part that stands for another (`*name`) is a problem: a few
+    hundred bytes of them are gigabytes.
+    """
     document = Document()
     try:
+        if not aliases and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=_FAST)):
+            raise yaml.YAMLError("it has aliases")
         node = _composed(text)
         if node is not None:
             document.lines[()] = node.start_mark.line + 1

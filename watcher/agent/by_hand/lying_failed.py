@@ -70,6 +70,6 @@ def told_of(
 @functools.lru_cache(maxsize=2 * SHOWN)  # the page asks once a second, and reports do not change
 def _read(report: str) -> Mapping[str, str | None]:
     """Return what a report says."""
-    data: Any = parse(report, {}).data
+    data: Any = parse(report, {}, aliases=False).data
     told = data if isinstance(data, dict) else {}
     return {key: shown(str(told[key])) if told.get(key) is not None else None for key in _KEYS}

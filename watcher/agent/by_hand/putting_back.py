@@ -133,7 +133,7 @@ def _put_back(
     if wanted is not None and marker is not None:
         with files.blame(drop, marker.name, tried="put back"), suppress(FileExistsError):
             files.move_new(marker, drop / wanted, part=files.part_name(), reserve=False)
-    if wanted is not None and os.path.lexists(drop / wanted):
+    if wanted is not None and (drop / wanted).is_file() and not (drop / wanted).is_symlink():
         more = f", with its marker {shown(wanted)}"
     elif wanted is not None and os.path.lexists(back):
         more = f", where it waits for its marker {shown(wanted)}"
