@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from tests.agent.test_agent import watcher
 from tests.agent.test_order_of_routes import TOKEN, zipped
@@ -190,3 +192,30 @@ def test_a_schema_means_what_it_meant(value: object, expected: int) -> None:
     found = list(validator(of_schema(value)["schema"]).iter_errors([{"n_1": "no", "x": "a"}]))
 
     assert len(found) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not known what a thread computes")
+def test_a_file_that_takes_the_processor_for_long_is_held_alone_and_no_folder_is_said_to_hang(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.core.policy.PLAUSIBLE_SECONDS", 0.5)
+    schema = {"type": "array", "uniqueItems": True, "items": {"type": "object"}}
+    world.path("s.json").write_text(json.dumps(schema))
+    world.settings["routes"][0]["schema"] = "s.json"
+    world.settings["routes"][2]["after"] = []
+    many = [{"id": number, "name": f"n{number}"} for number in range(1_000)]
+    world.drop("event_types.json", json.dumps(many))
+    world.drop("agent_events.csv", "k,1\n")
+
+    logged: list[str] = []
+    handler = logger.add(lambda message: logged.append(str(message)), format="{message}")
+
+    assert world.run_once(patience=30.0) == 0
+
+    logger.remove(handler)
+    held = [line for line in logged if "holding" in line]
+    assert len(held) == 1
+    assert "holding file event_types.json: it has been looked through for " in held[0]
+    ends = [line.split(":")[0] for line in logged if ": delivered to" in line]
+    assert ends == ["agent_events.csv", "event_types.json"]
+    assert any("file event_types.json is held no longer" in line for line in logged)

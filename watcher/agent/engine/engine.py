@@ -40,12 +40,10 @@ class Engine:
     ) -> None:
         """`apply` writes steps down, as `Journal.apply` does; `clock` in monotonic seconds."""
         self.holds, self.runs = holding.table, Runs(clock)
-        self.stopping = False
-        self.faulty: set[int] = set()  # files that are held by a fault of ours
+        self.stopping, self.faulty = False, set[int]()  # files that are held by a fault of ours
         self._workers, self._stream, self._apply, self._clock = workers, stream, apply, clock
         self._holding, self._turns = holding, Turns(self.runs, stream)
-        self.tasks = Tasks(self.holds, self._turns, self._due_at)
-        self._commits = Batches()
+        self.tasks, self._commits = Tasks(self.holds, self._turns, self._due_at), Batches()
 
     # -- for those around it -----------------------------------------------------------------------
 
@@ -74,7 +72,9 @@ class Engine:
         now = self._clock()
         self._holding.answered(self.tasks.gone_on(now))
         for task in self.tasks.late(now):
-            self._holding.late(task.lateness(), task.run.number)
+            self._holding.late(fault := task.lateness(), task.run.number)
+            if fault.target == task.run.target:
+                self._turns.step_aside(task.run)
         for task in self.tasks.missed(now):
             self._collect(task, None)
         while (found := self._ready(now))[0]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
@@ -15,8 +17,11 @@ from watcher.core.holds import NEVER
 from watcher.core.probing import Ask
 from watcher.core.target import Target
 from watcher.disk.faults import noting
+from watcher.disk.system import processor_seconds
 
 T = TypeVar("T")
+# Of the time that an act takes: who waits for a disk needs next to nothing of the processor.
+COMPUTING_SHARE = 0.05
 Script = Coroutine[Act[Any], Any, Any]
 
 
@@ -107,6 +112,8 @@ class Task:
     targets: tuple[Target, ...]  # those of the act, and further ones that it met a fault of
     asked_at: float = NEVER  # when it was handed out
     since: float = 0.0  # when it was ready to be
+    thread: int = 0  # in which it is done, by the system's number
+    computed_before: float = 0.0  # processor seconds that the thread had had by then
     late_for: Target | None = None  # what did not answer in time
     gone_on_at: float = 0.0  # ... when something else was seen to be what it waits for
     is_done: bool = False
@@ -114,6 +121,7 @@ class Task:
 
     def do(self) -> object:
         """Have it done, in this thread; returns its result. Raises what the act says."""
+        self.thread, self.computed_before = threading.get_native_id(), time.thread_time()
         with noting(self.act.at):
             return self.run.part.do(self.act)
 
@@ -130,18 +138,24 @@ class Task:
         return max(self.asked_at, self.gone_on_at) + self.act.seconds
 
     def lateness(self) -> Outside:
-        """It is late: return what is held for that."""
-        self.late_for = self.act.blamed
-        assert self.late_for is not None
-        words = f"it has not answered for {self.act.seconds:.0f} s"
-        fault = Outside(self.late_for, words, check="is it still there?")
+        """It is late: return what is held for that. Where it computes no disk hangs, and that is the file."""
+        computed = processor_seconds(self.thread) - self.computed_before
+        if not self.run.is_chore and computed > COMPUTING_SHARE * self.act.seconds:
+            words = f"it has been looked through for {self.act.seconds:.0f} s so far, by the processor"
+            check = "wait; or `watcher withdraw` it, and make it smaller, or the checks of its route simpler"
+            fault = Outside(self.run.target, words, check=check)
+        else:
+            assert self.act.blamed is not None
+            words = f"it has not answered for {self.act.seconds:.0f} s"
+            fault = Outside(self.act.blamed, words, check="is it still there?")
+        self.late_for = fault.target
         self.met(fault)
         return fault
 
     def gone_on(self, now: float) -> list[Target]:
         """Return what it was late for, if it is at something else by now, which has as much time again."""
         late, blamed = self.late_for, self.act.blamed
-        if late is None or blamed in (None, late):
+        if late is None or late.kind == "file" or blamed in (None, late):
             return []
         self.late_for, self.gone_on_at = None, now
         return [late]
