@@ -168,7 +168,18 @@ def test_a_marker_is_found_as_names_are_and_vouches_for_no_other_file(
 ) -> None:
     wanted = made("r", compiled_glob("*.csv"), marker="{name}.ok")
 
-    assert marker_for(name, wanted, markers_by_name(lying, [wanted])) == expected
+    assert marker_for(name, wanted, markers_by_name(lying, [wanted]), [wanted]) == expected
+
+
+def test_what_is_a_file_of_a_route_itself_is_no_marker_of_another_file() -> None:
+    data, other = (
+        made("dat", compiled_glob("*.dat"), marker="{stem}.csv"),
+        made("csv", compiled_glob("*.csv")),
+    )
+    lying = markers_by_name(["x.dat", "x.csv"], [data, other])
+
+    assert marker_for("x.dat", data, lying, [data, other]) is None
+    assert marker_for("x.dat", data, lying, [data]) == "x.csv"
 
 
 @pytest.mark.parametrize(

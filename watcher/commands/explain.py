@@ -128,7 +128,7 @@ def _not_ready(config: Config, path: Path, found: Route) -> Iterator[str]:
         yield f"not now: {answer.why}"
     marker = marker_of(path.name, found)
     lying = markers_by_name((beside.name for beside in path.parent.iterdir()), [found]) if marker else {}
-    if marker is not None and marker_for(path.name, found, lying) is None:
+    if marker is not None and marker_for(path.name, found, lying, build_routes(config)) is None:
         yield f"not now: waits for its marker {shown(marker)}"
     quiet, doubt = how.quiet, None
     if marker is None and (doubt := Doubts().ask(path, Fingerprint.of(path.lstat()), found)) is not None:

@@ -97,19 +97,32 @@ def markers_by_name(names: Iterable[str], routes: Sequence[Route]) -> Mapping[st
     return found
 
 
-def marker_for(name: str, wanted: Route, lying: Mapping[str, Sequence[str]]) -> str | None:
+def marker_for(
+    name: str, wanted: Route, lying: Mapping[str, Sequence[str]], routes: Sequence[Route]
+) -> str | None:
     """Return the marker file of `name` among those `lying` there (`markers_by_name`), or None.
 
     Its name is compared as routes compare names. Where two files differ in nothing but that, each has the
-    one that is written as it is: a marker must never vouch for another file.
+    one that is written as it is: a marker must never vouch for another file. What is a file of one of the
+    `routes` itself is no marker, as `is_marker` has it: it has to be sent.
     """
     marker = marker_of(name, wanted)
     if marker is None:
         return None
     like = lying.get(folded(marker), ())
-    if marker in like:
-        return marker
-    return like[0] if like and len(lying.get(folded(name), ())) <= 1 else None
+    found = marker if marker in like else None
+    if found is None and like and len(lying.get(folded(name), ())) <= 1:
+        found = like[0]
+    return None if found is None or _is_data(found, wanted, routes) else found
+
+
+def _is_data(marker: str, wanted: Route, routes: Sequence[Route]) -> bool:
+    if wanted.marker is None or "{stem}" not in wanted.marker:
+        return False
+    try:
+        return matching_route(marker, routes) is not None
+    except TooSlow:
+        return True
 
 
 def is_marker(name: str, routes: Sequence[Route]) -> bool:
@@ -139,7 +152,9 @@ def markers_among(names: Sequence[str], routes: Sequence[Route]) -> set[str]:
     lying = markers_by_name(names, routes)
     if not lying:
         return set()
-    found = {marker for name in names for wanted in routes if (marker := marker_for(name, wanted, lying))}
+    found = {
+        marker for name in names for wanted in routes if (marker := marker_for(name, wanted, lying, routes))
+    }
     return found | {name for name in names if name not in found and _is_marker_surely(name, routes)}
 
 

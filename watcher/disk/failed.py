@@ -67,9 +67,9 @@ def report_of(path: Path) -> str:
         return ""
 
 
-def marker_beside(path: Path, route: Route) -> Path | None:
+def marker_beside(path: Path, route: Route, routes: Sequence[Route]) -> Path | None:
     """Return the marker that came to the failed folder with the file at `path`. Raises `Outside`."""
     with files.blame(path.parent):
         lying = markers_by_name(os.listdir(path.parent), [route])
-    marker = marker_for(path.name, route, lying)
+    marker = marker_for(path.name, route, lying, routes)
     return None if marker is None else path.with_name(marker)

@@ -70,7 +70,7 @@ def retry(
             unmoved += 1
             say(f"{shown(path.name)}: {COMING}")
             continue
-        unmoved += not _put_back(config, path, original[path], route, keeps, say)
+        unmoved += not _put_back(config, path, original[path], route, routes, keeps, say)
     if everything and not failed:
         say("there are no failed files")
     return 1 if unmoved else 0
@@ -113,13 +113,14 @@ def _put_back(
     path: Path,
     name: str,
     route: Route | None,
+    routes: Sequence[Route],
     keeps: Keeps,
     say: Callable[[str], None],
 ) -> bool:
     """Move a file into the drop folder under its old name, if need be with a stamp, then its marker, and
     remove its report; returns whether that was done. Raises `Outside` for a fault of the folders."""
     folder, drop = config.folders.failed, config.folders.drop
-    marker = marker_beside(path, route) if route else None
+    marker = marker_beside(path, route, routes) if route else None
     try:
         back = filing.put_back(path, drop, name, datetime.now(UTC), keeps)
     except Outside as fault:

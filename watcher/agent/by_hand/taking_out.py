@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -45,6 +45,7 @@ def take_out(
     source: Path,
     fault: Unfit,
     route: Route | None,
+    routes: Sequence[Route],
     *,
     now: Now,
     token: str,
@@ -63,7 +64,7 @@ def take_out(
     [row] = journal.claim([replace(begun, fault=fault, in_doubt=is_anothers)])
     try:
         [row] = journal.apply([Plan(row, str(target))])
-        _move(places, source, Path(row.file.source), look, route)
+        _move(places, source, Path(row.file.source), look, (route, routes))
     except (NotWhole, Outside):
         with suppress(Outside):  # should that fail as well, the next start finds that it was not moved
             journal.apply([Vanish(row, "it could not be withdrawn: it stayed where it was", utc_text(now()))])
@@ -111,14 +112,17 @@ def _look(source: Path) -> Fingerprint:
     return Fingerprint.of(status)
 
 
-def _move(places: Places, source: Path, target: Path, look: Fingerprint, route: Route | None) -> None:
+def _move(
+    places: Places, source: Path, target: Path, look: Fingerprint, of: tuple[Route | None, Sequence[Route]]
+) -> None:
+    route, routes = of
     with files.blame(places.work):
         filing.make_work_folder(places.work)
     marker = None
     if route is not None and route.marker is not None:
         with files.blame(source.parent):
             beside = markers_by_name((path.name for path in source.parent.iterdir()), [route])
-        marker = marker_for(source.name, route, beside)
+        marker = marker_for(source.name, route, beside, routes)
     [error] = claim([Wanted(source, target, look, marker)])
     if error is not None:
         raise error

@@ -22,7 +22,7 @@ from watcher.agent.start.opening import open_state
 from watcher.agent.upkeep.recovery import located, tidy
 from watcher.agent.upkeep.withdrawals import ask, forget, passing
 from watcher.core.errors import NotWhole, Outside, TakenOver, Unfit
-from watcher.core.model import FINAL, UNDECIDED, FileState, Route, Row
+from watcher.core.model import FINAL, UNDECIDED, FileState, Row
 from watcher.core.names import shown
 from watcher.core.withdrawal import of_ours, of_stranded, of_waiting
 from watcher.disk.answering import require_answer
@@ -155,8 +155,7 @@ class _Withdrawing:
         ]
 
     def _waiting(self, path: Path) -> tuple[str, bool]:
-        routes = build_routes(self.config)
-        return self._taken_out(path, of_waiting(self.user), route_of(path, routes), str(uuid.uuid4()))
+        return self._taken_out(path, of_waiting(self.user), str(uuid.uuid4()))
 
     def _stranded(self, found: Stranger) -> tuple[str, bool]:
         token = found.path.parent.name
@@ -164,20 +163,21 @@ class _Withdrawing:
             heard = f"{found.since:%Y-%m-%d %H:%M:%S} UTC"
             who = f"{shown(found.agent)} on {shown(found.host or 'another host')}"
             return f"is with {who}, last heard of at {heard}; withdraw it there, or use --force", False
-        route = route_of(found.path, build_routes(self.config))
-        fault = of_stranded(shown(found.agent), self.user)
-        return self._taken_out(found.path, fault, route, token, is_anothers=True)
+        return self._taken_out(
+            found.path, of_stranded(shown(found.agent), self.user), token, is_anothers=True
+        )
 
     def _taken_out(
-        self, path: Path, fault: Unfit, route: Route | None, token: str, *, is_anothers: bool = False
+        self, path: Path, fault: Unfit, token: str, *, is_anothers: bool = False
     ) -> tuple[str, bool]:
-        state = self.config.folders.state
+        state, routes = self.config.folders.state, build_routes(self.config)
+        route = route_of(path, routes)
         with passing(state, patience=PATIENCE_SECONDS):
             if self.running:  # should we not come to the end, the agent goes on from where we are
                 ask(state, token, self.user, is_left=True)
             try:
                 row = take_out(
-                    self.journal, self.places, path, fault, route,
+                    self.journal, self.places, path, fault, route, routes,
                     now=_now, token=token, is_anothers=is_anothers,
                 )  # fmt: skip
             except NotFiled as away:

@@ -220,7 +220,7 @@ class DropWatcher:
                 if is_ready and not slow and (why := self._not_ours(item.name, wanted)):
                     odd.append((item.name, why))
                     continue
-            marker = marker_for(item.name, wanted, lying) if wanted else None
+            marker = marker_for(item.name, wanted, lying, self._routes) if wanted else None
             missing = marker_of(item.name, wanted) if wanted and marker is None else None
             doubt = self.doubts.of(item.name, known.look)
             verdict = judge(known, now, quiet=self._quiet, marker=missing, doubt=doubt)

@@ -175,6 +175,6 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
         return
     with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
         lying = markers_by_name((path.name for path in places.drop.iterdir()), [route])
-        marker = marker_for(entry.name, route, lying)
+        marker = marker_for(entry.name, route, lying, [*routes.values()])
         if marker is not None:
             take_marker(places.drop, Path(entry.file.source).parent, marker)
