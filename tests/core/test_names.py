@@ -92,6 +92,13 @@ def test_a_report_is_named_after_its_file() -> None:
     assert report_name("agent_events.csv") == "agent_events.csv.error.txt"
 
 
+def test_files_that_differ_in_what_a_report_name_has_no_room_for_have_reports_of_their_own() -> None:
+    names = ["x" * 240 + f"{number}.csv" for number in range(3)]
+
+    assert len({report_name(name) for name in names}) == 3
+    assert report_name("x" * (LONGEST_NAME_BYTES - 10)).endswith("x.error.txt")
+
+
 @deterministic
 @given(NAMES)
 def test_a_report_name_is_never_too_long_and_always_ignored_in_the_drop_folder(name: str) -> None:

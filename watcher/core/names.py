@@ -6,6 +6,7 @@ arrive as surrogates (PEP 383), which `print`, SQLite and log files refuse, so `
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -107,8 +108,12 @@ def is_unguessable(name: str) -> bool:
 
 
 def report_name(name: str) -> str:
-    """Return the name of the error report that belongs to the failed file `name`."""
-    return fitted(name, REPORT_SUFFIX)
+    """Return the name of the error report that belongs to the failed file `name`; where not all of that fits
+    into it, it has a digest of it, for others may differ in nothing but what is cut."""
+    if _fits(name + REPORT_SUFFIX):
+        return name + REPORT_SUFFIX
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
+    return fitted(name, f".{digest}{REPORT_SUFFIX}")
 
 
 def is_half_copied(name: str) -> bool:
