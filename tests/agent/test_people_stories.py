@@ -269,7 +269,7 @@ class PeopleStory:
             stats=3, queues="queue*.csv", chunk_bytes=60, done="done", by="none", unmatched="fail"
         )
         agent.load()
-        while agent.run(seconds=5000.0) not in (0, 1):
+        while agent.run(seconds=5000.0) not in (0, 1) or (agent.held and agent.now < mended_at):
             lives += 1
             assert lives < 6, f"it does not drain: {agent.told()}"
             self.mend(True)

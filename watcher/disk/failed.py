@@ -13,6 +13,7 @@ from watcher.disk import files
 from watcher.disk.answering import require_answer
 from watcher.disk.system import open_plain
 
+_REPORT_BEGIN_BYTES = 16
 REPORT_BYTES = 64 * 1024  # more than any report has: its parts are bounded
 
 
@@ -56,6 +57,17 @@ def key_of(path: Path) -> str:
     except OSError:
         return ""
     return f"{Fingerprint.of(status).key}-{status.st_ctime_ns:x}"
+
+
+def is_report(path: Path) -> bool:
+    """Say whether this is a report, by its name and by how it begins."""
+    if not path.name.endswith(REPORT_SUFFIX):
+        return False
+    try:
+        with open_plain(path) as file:
+            return file.read(_REPORT_BEGIN_BYTES).decode("utf-8-sig", "replace").startswith("file: ")
+    except OSError:
+        return False
 
 
 def report_of(path: Path) -> str:

@@ -17,7 +17,7 @@ from watcher.core.renaming import Keeps, keeping
 from watcher.core.route import marker_of
 from watcher.disk import files, filing
 from watcher.disk.answering import require_answer
-from watcher.disk.failed import failed_files, marker_beside
+from watcher.disk.failed import failed_files, is_report, marker_beside
 from watcher.journal.reading import open_to_read
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config
@@ -48,8 +48,7 @@ def retry(
     """
     routes = build_routes(config)
     require_answer(config.folders.drop, acting=True)
-    # A report whose file is gone may be a failed file of that name: for who names it.
-    failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=not everything, acting=True))
+    failed = sorted(failed_files(config.folders.failed, routes, lonely_reports=True, acting=True))
     exact = {path.name: path for path in failed}
     asked = [exact[name] for name in map(_file_name, names) if name in exact]
     # The journal is asked about the others only if a name is not that of a file in the folder.
@@ -57,6 +56,8 @@ def retry(
     original = {path: known[path].name if path in known else path.name for path in failed}
     if everything:
         chosen = [path for path in failed if path not in known or known[path].upload.at_server is None]
+        # What is named like a report may be a failed file of that name; but a report that was left is none.
+        chosen = [path for path in chosen if path in known or not is_report(path)]
         unmoved = _left(failed, known, say)
     else:
         chosen, unmoved = _named(config, names, original, say)
