@@ -22,10 +22,10 @@ from watcher.content.rows import as_csv
 from watcher.core.errors import NotWhole, Outside, TooSlow, Unfit
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import counted, is_compressed, shown
-from watcher.core.route import is_marker, marker_for, marker_of, markers_by_name
+from watcher.core.route import is_marker, marker_of
 from watcher.core.settle import EMPTY_PATIENCE, in_doubt, remedy
 from watcher.disk.answering import require_answer
-from watcher.disk.claim import open_still
+from watcher.disk.claim import marker_beside, open_still
 from watcher.disk.drop import oddity
 from watcher.disk.leases import trial
 from watcher.settings.presets import build_routes
@@ -79,7 +79,7 @@ def _explain(config: Config, path: Path, say: Callable[[str], None]) -> bool:
         return False
     for key, text in _route_lines(found):
         line(key, text)
-    for reason in _not_ready(config, path, found):
+    for reason in _not_ready(config, path, found, routes):
         line("ready", reason)
     return _told(path, found, line)
 
@@ -122,13 +122,12 @@ def _route_lines(found: Route) -> Iterator[tuple[str, str]]:
         yield "order", f"waits while there are files of {', '.join(found.after)}"
 
 
-def _not_ready(config: Config, path: Path, found: Route) -> Iterator[str]:
+def _not_ready(config: Config, path: Path, found: Route, routes: Sequence[Route]) -> Iterator[str]:
     answer, how = trial(path), watching(config)
     if answer.why:
         yield f"not now: {answer.why}"
     marker = marker_of(path.name, found)
-    lying = markers_by_name((beside.name for beside in path.parent.iterdir()), [found]) if marker else {}
-    if marker is not None and marker_for(path.name, found, lying, build_routes(config)) is None:
+    if marker is not None and marker_beside(path, found, routes) is None:
         yield f"not now: waits for its marker {shown(marker)}"
     quiet, doubt = how.quiet, None
     if marker is None and (doubt := Doubts().ask(path, Fingerprint.of(path.lstat()), found)) is not None:

@@ -174,12 +174,8 @@ def local_time(utc: str, precision: str = "seconds") -> str:
     """Return a time of the journal (`utc_text`) as the clock on the wall here has it; what is none stays:
     a report is a word of whoever may write there."""
     with suppress(ValueError, OverflowError):
-        return _local(utc, precision)
+        return datetime.fromisoformat(utc).astimezone().replace(tzinfo=None).isoformat(" ", precision)
     return utc
-
-
-def _local(utc: str, precision: str) -> str:
-    return datetime.fromisoformat(utc).astimezone().replace(tzinfo=None).isoformat(" ", precision)
 
 
 def zone() -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Literal
 
-from watcher.content.records import NEWLINE, QUOTE, last_boundary
+from watcher.content.records import QUOTE, last_boundary
 from watcher.core.errors import Unfit
 from watcher.core.model import Route
 
@@ -79,42 +79,29 @@ def cr_to_lf(blocks: Iterable[bytes], *, quoted: bool = True, escape: bytes = b"
 
     Not `quoted`: quotes are text like any other. `escape` makes text of the quote, or the CR, behind it.
     """
-    if escape:
-        yield from _cr_to_lf_escaped(blocks, quoted, escape)
-        return
     inside, held = False, b""
+    pair = re.compile(re.escape(escape) + rb"[\s\S]") if escape else None
+    unfinished = (b"\r", escape) if escape else (b"\r",)
     for block in chain(blocks, [b""]):
-        # A CR at the end of a block is held back: the next block says what it is.
         data = held + block
-        held = b"\r" if block and data.endswith(b"\r") else b""
-        text = data[: len(data) - len(held)]
-        parts = text.split(QUOTE) if quoted else [text]
+        plain = data if pair is None else pair.sub(b"xx", data)  # as long, and what is escaped is text
+        # A CR at the end of a block is held back, and half a pair: the next block says what it is.
+        held = plain[-1:] if block and plain.endswith(unfinished) else b""
+        end = len(data) - len(held)
+        parts = plain[:end].split(QUOTE) if quoted else [plain[:end]]
         for index in range(inside, len(parts), 2):
             if b"\r" in parts[index]:
                 parts[index] = _LONE_CR.sub(b"\n", parts[index])
         inside ^= not len(parts) & 1
-        yield QUOTE.join(parts)
+        turned = QUOTE.join(parts)
+        yield turned if pair is None or escape not in data else _with_pairs(turned, data[:end], pair)
 
 
-def _cr_to_lf_escaped(blocks: Iterable[bytes], quoted: bool, escape: bytes) -> Iterator[bytes]:
-    inside, held = False, b""
-    pair = re.compile(re.escape(escape) + rb"[\s\S]")
-    for block in chain(blocks, [b""]):
-        data = held + block
-        # What ends a block within a pair is held back, and a CR of which the next block says what it is.
-        hidden = pair.sub(b"xx", data)
-        held = hidden[-1:] if block and hidden.endswith((escape, b"\r")) else b""
-        text, hidden = data[: len(data) - len(held)], hidden[: len(data) - len(held)]
-        if QUOTE in hidden or b"\r" in hidden:
-            turned, at = bytearray(text), 0
-            for part in hidden.split(QUOTE) if quoted else [hidden]:
-                for found in () if inside else _LONE_CR.finditer(part):
-                    turned[at + found.start()] = NEWLINE[0]
-                at += len(part) + 1
-                inside = quoted and not inside
-            inside = quoted and not inside  # behind the last part comes no quote
-            text = bytes(turned)
-        yield text
+def _with_pairs(turned: bytes, data: bytes, pair: re.Pattern[bytes]) -> bytes:
+    found = bytearray(turned)
+    for each in pair.finditer(data):
+        found[each.start() : each.end()] = each[0]
+    return bytes(found)
 
 
 def _judged(head: bytes, columns: int, written: Quoting) -> str:

@@ -18,8 +18,9 @@ from typing import BinaryIO
 
 from watcher.content.compressed import name_within
 from watcher.core.errors import NotWhole, Outside, Unfit
-from watcher.core.model import Fingerprint
+from watcher.core.model import Fingerprint, Route
 from watcher.core.names import REPORT_SUFFIX, folded, inner_name, is_half_copied, is_usable, is_zip
+from watcher.core.route import marker_for, markers_by_name
 from watcher.disk import files, windows
 from watcher.disk.faults import is_the_folders
 from watcher.disk.leases import IN_USE
@@ -89,6 +90,17 @@ def _claim(wanted: Wanted) -> None:
         with files.blame(own.parent):
             files.remove_folder(own)
         raise
+
+
+def marker_beside(path: Path, route: Route, routes: Sequence[Route]) -> Path | None:
+    """Return the marker of the file at `path`, or of one that lay there, if it is beside it. Raises
+    `Outside`."""
+    if route.marker is None:
+        return None
+    with files.blame(path.parent):
+        lying = markers_by_name(os.listdir(path.parent), [route])
+    marker = marker_for(path.name, route, lying, routes)
+    return None if marker is None else path.with_name(marker)
 
 
 def take_marker(folder: Path, own: Path, marker: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from watcher.core.model import Fingerprint, Route
 from watcher.core.names import REPORT_SUFFIX, is_half_copied, report_name, shown
-from watcher.core.route import marker_for, markers_among, markers_by_name
+from watcher.core.route import markers_among
 from watcher.disk import files
 from watcher.disk.answering import require_answer
 from watcher.disk.system import open_plain
@@ -77,11 +77,3 @@ def report_of(path: Path) -> str:
             return file.read(REPORT_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return ""
-
-
-def marker_beside(path: Path, route: Route, routes: Sequence[Route]) -> Path | None:
-    """Return the marker that came to the failed folder with the file at `path`. Raises `Outside`."""
-    with files.blame(path.parent):
-        lying = markers_by_name(os.listdir(path.parent), [route])
-    marker = marker_for(path.name, route, lying, routes)
-    return None if marker is None else path.with_name(marker)

@@ -17,7 +17,8 @@ from watcher.core.renaming import Keeps, keeping
 from watcher.core.route import marker_of
 from watcher.disk import files, filing
 from watcher.disk.answering import require_answer
-from watcher.disk.failed import failed_files, is_report, marker_beside
+from watcher.disk.claim import marker_beside
+from watcher.disk.failed import failed_files, is_report
 from watcher.journal.reading import open_to_read
 from watcher.settings.presets import build_routes
 from watcher.settings.settings import Config

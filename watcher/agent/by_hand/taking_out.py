@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from watcher.agent.queue.claims import claim_of
+from watcher.agent.queue.routing import route_of
 from watcher.core.errors import Gone, NotWhole, Outside, Unfit
 from watcher.core.model import Fingerprint, Route, Row
-from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Finish, Plan, Reject, Vanish
 from watcher.core.units import utc_text
 from watcher.disk import files, filing
-from watcher.disk.claim import Wanted, claim
+from watcher.disk.claim import Wanted, claim, marker_beside
 from watcher.disk.others import remove_part
 from watcher.disk.places import Places
 from watcher.journal.protocol import Journal
@@ -44,7 +44,6 @@ def take_out(
     places: Places,
     source: Path,
     fault: Unfit,
-    route: Route | None,
     routes: Sequence[Route],
     *,
     now: Now,
@@ -58,13 +57,14 @@ def take_out(
     it is where it was. Raises `NotFiled` where the failed folder is in the way: it is in the work folder
     then.
     """
-    look = _look(source)
+    look, route = _look(source), route_of(source, routes)
     target = filing.plan(places.failed, source.name, now(), with_report=True)
     begun = claim_of(places, source.name, look, route, token, now())
     [row] = journal.claim([replace(begun, fault=fault, in_doubt=is_anothers)])
     try:
         [row] = journal.apply([Plan(row, str(target))])
-        _move(places, source, Path(row.file.source), look, (route, routes))
+        marker = None if route is None else marker_beside(source, route, routes)
+        _move(places, Wanted(source, Path(row.file.source), look, marker.name if marker else None))
     except (NotWhole, Outside):
         with suppress(Outside):  # should that fail as well, the next start finds that it was not moved
             journal.apply([Vanish(row, "it could not be withdrawn: it stayed where it was", utc_text(now()))])
@@ -112,18 +112,10 @@ def _look(source: Path) -> Fingerprint:
     return Fingerprint.of(status)
 
 
-def _move(
-    places: Places, source: Path, target: Path, look: Fingerprint, of: tuple[Route | None, Sequence[Route]]
-) -> None:
-    route, routes = of
+def _move(places: Places, wanted: Wanted) -> None:
     with files.blame(places.work):
         filing.make_work_folder(places.work)
-    marker = None
-    if route is not None and route.marker is not None:
-        with files.blame(source.parent):
-            beside = markers_by_name((path.name for path in source.parent.iterdir()), [route])
-        marker = marker_for(source.name, route, beside, routes)
-    [error] = claim([Wanted(source, target, look, marker)])
+    [error] = claim([wanted])
     if error is not None:
         raise error
 

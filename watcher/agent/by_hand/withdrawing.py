@@ -9,14 +9,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from watcher.agent.by_hand.taking_out import NotFiled, file_it, put_out, take_out
-from watcher.agent.queue.routing import route_of
 from watcher.agent.start.folders import places
 from watcher.agent.start.opening import open_state
 from watcher.agent.upkeep.recovery import located, tidy
@@ -97,9 +96,6 @@ class _Withdrawing:
 
     def __post_init__(self) -> None:
         self.places: Places = places(self.config, self.journal)
-        self.theirs: Set[str] = (
-            frozenset()
-        )  # push tokens of other agents' files, by a journal that they share
 
     def withdraw(self, name: str) -> tuple[str, bool]:
         """Withdraw one file."""
@@ -138,11 +134,12 @@ class _Withdrawing:
         tokens = {found.path.parent.name for found in lying}
         rows = {Path(row.file.source).parent.name: row for row in self.journal.under_way("drop", of_all=True)}
         ours = {token: row for token, row in rows.items() if row.owner == self.journal.agent_id}
-        self.theirs = rows.keys() - ours.keys()
         everything: list[Found] = [
             row for token, row in ours.items() if token in tokens or os.path.lexists(row.file.source)
         ]
-        everything += [found for found in lying if found.path.parent.name not in ours]
+        for found in lying:
+            if (token := found.path.parent.name) not in ours:
+                everything.append(replace(found, is_stranded=found.is_stranded and token not in rows))
         if self.is_it is not None:
             with blame(self.places.drop):
                 everything += self.places.drop.iterdir()
@@ -158,26 +155,23 @@ class _Withdrawing:
         return self._taken_out(path, of_waiting(self.user), str(uuid.uuid4()))
 
     def _stranded(self, found: Stranger) -> tuple[str, bool]:
-        token = found.path.parent.name
-        if not self.force and (token in self.theirs or not found.is_stranded):
+        if not (found.is_stranded or self.force):
             heard = f"{found.since:%Y-%m-%d %H:%M:%S} UTC"
             who = f"{shown(found.agent)} on {shown(found.host or 'another host')}"
             return f"is with {who}, last heard of at {heard}; withdraw it there, or use --force", False
-        return self._taken_out(
-            found.path, of_stranded(shown(found.agent), self.user), token, is_anothers=True
-        )
+        fault = of_stranded(shown(found.agent), self.user)
+        return self._taken_out(found.path, fault, found.path.parent.name, is_anothers=True)
 
     def _taken_out(
         self, path: Path, fault: Unfit, token: str, *, is_anothers: bool = False
     ) -> tuple[str, bool]:
         state, routes = self.config.folders.state, build_routes(self.config)
-        route = route_of(path, routes)
         with passing(state, patience=PATIENCE_SECONDS):
             if self.running:  # should we not come to the end, the agent goes on from where we are
                 ask(state, token, self.user, is_left=True)
             try:
                 row = take_out(
-                    self.journal, self.places, path, fault, route, routes,
+                    self.journal, self.places, path, fault, routes,
                     now=_now, token=token, is_anothers=is_anothers,
                 )  # fmt: skip
             except NotFiled as away:

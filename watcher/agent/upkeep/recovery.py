@@ -17,10 +17,9 @@ from watcher.agent.upkeep.withdrawals import passing
 from watcher.core.errors import NotAlone, NotWhole, Outside
 from watcher.core.events import Warned
 from watcher.core.model import FileState, Route, Row
-from watcher.core.route import marker_for, markers_by_name
 from watcher.core.steps import Relocate
 from watcher.disk import files
-from watcher.disk.claim import take_marker, was_removed
+from watcher.disk.claim import marker_beside, take_marker, was_removed
 from watcher.disk.others import fetch, remove_part
 from watcher.disk.ours import require_ours
 from watcher.disk.owner import Owner
@@ -174,7 +173,6 @@ def _fetch_marker(places: Places, routes: Mapping[str, Route], entry: Row) -> No
     if os.path.lexists(places.drop / entry.name):
         return
     with files.blame(places.drop), suppress(NotWhole):  # the file itself is ours, and goes on without
-        lying = markers_by_name((path.name for path in places.drop.iterdir()), [route])
-        marker = marker_for(entry.name, route, lying, [*routes.values()])
+        marker = marker_beside(places.drop / entry.name, route, [*routes.values()])
         if marker is not None:
-            take_marker(places.drop, Path(entry.file.source).parent, marker)
+            take_marker(places.drop, Path(entry.file.source).parent, marker.name)
